@@ -1,0 +1,37 @@
+#include "daemon/base/arena.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+int arena_open(struct arena *ret_arena, const char *name, size_t cap)
+{
+    void *p = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+        return -ENOMEM;
+    }
+    *ret_arena = (struct arena){.name = name, .base = p, .cap = cap};
+    return 0;
+}
+
+void arena_close(struct arena *a)
+{
+    if (a != NULL && a->base != NULL) {
+        (void)munmap(a->base, a->cap);
+        *a = (struct arena){.name = a->name};
+    }
+}
+
+void *arena_take(struct arena *a, size_t n)
+{
+    const size_t rounded = (n + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    basal_assert(!a->frozen);
+    basal_assert(rounded <= a->cap - a->used);
+    void *p = a->base + a->used;
+    a->used += rounded;
+    return p;
+}
+
+void arena_freeze(struct arena *a)
+{
+    a->frozen = true;
+}

@@ -1,0 +1,25 @@
+/*
+ * All memory is taken at start. An arena is one block that only grows until it is frozen; after that an allocation is
+ * an assertion. It remembers its name and high-water mark.
+ */
+#pragma once
+
+#include "daemon/base/rt.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena {
+    const char *name;
+    char *base;
+    size_t used, cap;
+    bool frozen;
+};
+
+/* Maps cap bytes, zero-filled, prefaulted on first use. Errors: -ENOMEM. */
+int arena_open(struct arena *ret_arena, const char *name, size_t cap) BASAL_MUST_USE;
+void arena_close(struct arena *a);
+
+/* n zeroed bytes, 64-byte aligned. Never NULL: running out or a frozen arena is an assertion. */
+void *arena_take(struct arena *a, size_t n);
+void arena_freeze(struct arena *a);

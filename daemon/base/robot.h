@@ -1,0 +1,62 @@
+/*
+ * The robot as data: buses, joints, limits. Read by drivers, sim, safety, task and config; never written
+ * after start. A robot file fills it; a user with another robot on a known bus writes no C.
+ */
+#pragma once
+
+#include "daemon/base/types.h"
+
+enum bus_order { ORDER_SAME_TICK, ORDER_PIPELINED };
+
+enum estop_hardware { ESTOP_UNSET, ESTOP_NONE, ESTOP_POWER_SENSE, ESTOP_GPIO };
+
+struct bus_spec {
+    char name[NAME_CHARS];
+    char driver[NAME_CHARS]; /* of drivers/registry.c: "dynamixel" */
+    char device[PATH_CHARS]; /* "/dev/serial/by-id/..." */
+    int baud;
+    int order;             /* enum bus_order */
+    int reply_deadline_us; /* after the tick's start every reply must be in */
+    int write_phase_us;    /* same_tick: goals go out this long after the tick's start; 0: deadline + 200 */
+    int misses_max;        /* consecutive missed replies that a joint may coast over */
+    int watchdog_ms;       /* device-side timeout wanted; 0: computed as safety.md 7 says */
+    bool accept_no_device_watchdog;
+};
+
+struct joint_spec {
+    char name[NAME_CHARS];
+    int bus; /* index */
+    int id;
+    int model;        /* model number that identify must find; 0: any */
+    int firmware_min; /* 0: any */
+    bool actuated;    /* false: measured only, mode always off, no action */
+    int sign;         /* +1 or -1: direction of the device against the joint */
+    double gear;      /* device turns per joint turn */
+    double zero_rad;  /* device angle (from its middle, 2048 counts) where the joint reads 0 */
+    double q_min, q_max;                 /* rad */
+    double qd_max, qdd_max;              /* rad/s, rad/s^2 */
+    double tau_max;                      /* Nm: continuous ceiling */
+    double tau_stall;                    /* Nm at full PWM and standstill: what Goal PWM is a fraction of */
+    double temp_max_c;
+    void *driver; /* settings of the joint's driver, by its option table; may be NULL */
+    void *device; /* settings of the joint's emulated device; may be NULL */
+};
+
+struct extra_spec {
+    char name[NAME_CHARS];
+    char unit[NAME_CHARS];
+    int offset, n; /* into sensed.extra */
+};
+
+struct robot {
+    char name[NAME_CHARS];
+    int n_buses, n_joints, n_extra;
+    struct bus_spec bus[BUSES_MAX];
+    struct joint_spec joint[JOINTS_MAX];
+    struct extra_spec extra[EXTRA_MAX];
+    double control_rate_hz, policy_rate_hz;
+    int estop_hardware;     /* enum estop_hardware */
+    double power_min_v;     /* power_sense: below this motor power counts as cut */
+    bool drop_accepted;     /* limp while loaded is accepted by the owner */
+    double arm_ramp_s;      /* torque ramp from 0 to the ceiling when arming */
+};

@@ -1,0 +1,112 @@
+#include "daemon/base/thread.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+static int set_cpu(const struct thread_spec *spec, char *ret_why, int cap)
+{
+    const long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (spec->cpu >= 0) {
+        CPU_SET((size_t)spec->cpu, &set);
+    } else if (spec->not_cpu >= 0 && n_cpus > 1) {
+        for (long i = 0; i < n_cpus; i++) {
+            if (i != spec->not_cpu) {
+                CPU_SET((size_t)i, &set);
+            }
+        }
+    } else {
+        return 0;
+    }
+    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+        return why(ret_why, cap, -errno, "thread %s: cannot run on CPU %d: %s", spec->name, spec->cpu,
+                   strerror(errno));
+    }
+    return 0;
+}
+
+int thread_become(const struct thread_spec *spec, char *ret_why, int cap)
+{
+    (void)pthread_setname_np(pthread_self(), spec->name);
+    const int rc = set_cpu(spec, ret_why, cap);
+    struct sched_param param = {0};
+    int policy = SCHED_OTHER;
+    if (spec->class == THREAD_IDLE) {
+        policy = SCHED_IDLE;
+    } else if (spec->class == THREAD_FIFO) {
+        policy = SCHED_FIFO | SCHED_RESET_ON_FORK;
+        param.sched_priority = spec->priority;
+    }
+    if (policy != SCHED_OTHER && sched_setscheduler(0, policy, &param) != 0) {
+        return why(ret_why, cap, -errno,
+                   "thread %s: the system refuses its scheduling class (%s); give the process CAP_SYS_NICE "
+                   "or LimitRTPRIO=95",
+                   spec->name, strerror(errno));
+    }
+    return rc;
+}
+
+void thread_flush_denormals(void)
+{
+#if defined(__x86_64__)
+    _mm_setcsr(_mm_getcsr() | 0x8040u); /* FTZ bit 15, DAZ bit 6 */
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | (UINT64_C(1) << 24)));
+#endif
+}
+
+struct start {
+    const struct thread_spec *spec;
+    void *(*body)(void *);
+    void *arg;
+    char *ret_missed;
+    int cap;
+    pthread_barrier_t ready;
+};
+
+static void *run(void *arg)
+{
+    struct start *s = arg;
+    void *(*body)(void *) = s->body;
+    void *body_arg = s->arg;
+    char missed[WHY_CHARS] = "";
+    if (thread_become(s->spec, missed, (int)sizeof missed) != 0) {
+        (void)why(s->ret_missed, s->cap, 0, "%s", missed);
+    }
+    (void)pthread_barrier_wait(&s->ready); /* s is gone after this */
+    return body(body_arg);
+}
+
+int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*body)(void *), void *arg,
+                 char *ret_missed, int cap)
+{
+    struct start s = {.spec = spec, .body = body, .arg = arg, .ret_missed = ret_missed, .cap = cap};
+    (void)why(ret_missed, cap, 0, "%s", "");
+    int rc = pthread_barrier_init(&s.ready, NULL, 2);
+    if (rc != 0) {
+        return -rc;
+    }
+    sigset_t all, old;
+    (void)sigfillset(&all);
+    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}; /* a crash must reach its handler */
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        (void)sigdelset(&all, faults[i]);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(ret_thread, NULL, run, &s);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc == 0) {
+        (void)pthread_barrier_wait(&s.ready);
+    }
+    (void)pthread_barrier_destroy(&s.ready);
+    return -rc;
+}

@@ -1,0 +1,91 @@
+/*
+ * One YAML file per robot, which may include another. Read with libyaml's document API and walked by option tables:
+ * what is unknown, of the wrong type, out of range, not finite or not consumed whole is refused with file, line,
+ * column, key, range and nearest name.
+ */
+#pragma once
+
+#include "daemon/base/option.h"
+#include "daemon/base/robot.h"
+#include "daemon/safety.h"
+#include "policies/policy.h"
+#include "policies/task.h"
+#include "sim/sim.h"
+
+enum realtime { REALTIME_OFF, REALTIME_PREFER, REALTIME_ENFORCE };
+
+struct control_settings { /* control: */
+    double rate_hz;
+    int realtime; /* enum realtime */
+    int priority, cpu;
+    int loop_deadman_ms;  /* the tick is this late: hold */
+    int lease_deadman_ms; /* the person is gone */
+    int policy_stale_ms;  /* no weights although the learner should run: hold; 0: never */
+    double stop_s;        /* longest controlled stop before torque is cut */
+};
+
+struct learner_settings { /* learner: */
+    bool enabled;
+    int batch_size, n_steps, train_freq, gradient_steps;
+    int64_t learning_starts;
+    double gamma;
+    int publish_every; /* updates between weights */
+    bool normalize;
+    int64_t normalize_until;
+    int eval_every_steps; /* 0: only at the end */
+    int threads;          /* 1 */
+    double checkpoint_s;  /* real time: a checkpoint this often; 0: at stop only */
+};
+
+struct replay_settings { /* replay: */
+    int64_t capacity;
+    int action; /* enum replay_action */
+};
+
+struct comms_settings { /* comms: */
+    char telemetry[PATH_CHARS]; /* tcp endpoint for plots, or "off" */
+    double telemetry_hz;        /* of records sent; 0: every tick */
+};
+
+struct sim_settings { /* sim: beside the kind's own keys */
+    int substep_us;
+    double noise; /* 0..1: scale of sensor noise */
+};
+
+struct fault_settings { /* faults: on the wire between host and emulator, drawn per reply */
+    double lost, corrupted, late, truncated, duplicated; /* probabilities */
+    int late_us;
+};
+
+/* Everything; const after load. Plug-in settings live in the arena. */
+struct config {
+    struct robot robot;
+    struct control_settings control;
+    struct safety_settings safety;
+    struct task_spec task;
+    const struct policy *policy;
+    void *policy_config;
+    struct learner_settings learner;
+    struct replay_settings replay;
+    struct comms_settings comms;
+    const struct sim *sim; /* NULL: real hardware only */
+    void *sim_config;
+    struct sim_settings sim_settings;
+    struct fault_settings faults;
+    double best_known_speed_m_s; /* 0: unknown */
+    char path[PATH_CHARS];
+    uint64_t hash, robot_hash; /* of the canonical dump; of joints, slots, action units, policy rate */
+};
+
+/*
+ * Load path, then apply the n_sets "KEY=VALUE" overrides through the same checks, then the cross-checks (rates divide,
+ * names resolve, policy.check). Errors: -errno and one sentence with file:line:column, key, range, nearest name.
+ */
+int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets, struct arena *mem,
+                char *ret_why, int cap) BASAL_MUST_USE;
+
+/* Canonical YAML of the whole configuration; the order of keys is fixed. Returns its length, or -ENOSPC. */
+int config_dump(const struct config *c, char *ret_text, int cap);
+
+/* The commented example with every key, unit, range and default: for the manual and tests. */
+int config_manual(char *ret_text, int cap);

@@ -1,0 +1,48 @@
+/*
+ * The body: read() and write(). From devices on buses, from their emulators in process (the same bytes on virtual
+ * time), or from a body without bytes. Only the loop thread touches it.
+ */
+#pragma once
+
+#include "daemon/base/clock.h"
+#include "daemon/config.h"
+#include "daemon/fsm.h"
+#include "drivers/driver.h"
+
+enum plant_kind { PLANT_DEVICES, PLANT_EMULATED, PLANT_BODY };
+
+struct plant_counters {
+    uint64_t bytes_tx, bytes_rx, crc_errors, bytes_lost, bad_replies;
+    uint64_t requests[JOINTS_MAX], misses[JOINTS_MAX];
+    int misses_in_a_row[JOINTS_MAX], misses_in_a_row_max[JOINTS_MAX];
+    uint64_t injected[8]; /* faults put on an emulated wire, by kind */
+    uint64_t reconnects;
+    int64_t read_phase_us_max;
+    int64_t last_byte_ns; /* of the goals, after the tick's start */
+};
+
+struct plant;
+
+/* kind PLANT_DEVICES: real ttys. seed: body, sensor noise and faults draw from its children. */
+int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind, struct clock *clock, uint64_t seed,
+               struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+void plant_close(struct plant *p);
+
+/* The reading of the tick that starts at t_ns. fresh gets a bit per joint with a new sample. */
+void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64_t *ret_fresh) BASAL_RT;
+/* What to do from now on; returns the event that a set-up or stop ended with, or -1. */
+int plant_do(struct plant *p, enum plant_do what, const struct sensed *s) BASAL_RT;
+void plant_write(struct plant *p, const struct command *cmd) BASAL_RT;
+
+/* Bus is up and devices are identified; else the sentence that says why not. */
+bool plant_ready(const struct plant *p) BASAL_RT;
+const char *plant_why(const struct plant *p) BASAL_RT;
+const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;
+const struct robot_bus *plant_bus(const struct plant *p, int bus) BASAL_RT;
+
+/* Emulated and body plants only: the truth, resets, and the flat state for a checkpoint. */
+bool plant_truth(struct plant *p, struct sensed *ret_sensed);
+void plant_reset(struct plant *p);
+size_t plant_state_bytes(const struct plant *p);
+void plant_save(const struct plant *p, void *ret_state);
+void plant_restore(struct plant *p, const void *state);

@@ -1,0 +1,84 @@
+/*
+ * The last word before the motors: pure functions from (what is sensed, what was commanded, what is asked) to a safe
+ * command, with the rule that bit for every joint. Knows no policy, no bus, no clock but the dt it is given.
+ */
+#pragma once
+
+#include "daemon/base/robot.h"
+#include "daemon/base/rt.h"
+
+/* Which rule changed a joint's command; the worst of the tick. Names for telemetry in safety_rule_name. */
+enum safety_rule {
+    RULE_NONE,
+    RULE_ACCELERATION, /* rate of change of the commanded velocity   */
+    RULE_VELOCITY,     /* rate of change of the commanded position   */
+    RULE_POSITION,     /* the joint's range                          */
+    RULE_BRAKING,      /* the speed from which it can still stop before the range ends */
+    RULE_EFFORT,       /* torque ceiling, derating by temperature    */
+    RULE_STALE,        /* no fresh sample: the goal is held          */
+    RULE_NOT_FINITE,   /* NaN or infinity was asked: the last goal   */
+    RULE_OFF,          /* the state allows no torque                 */
+    RULES_N
+};
+
+/* What is so bad that the state machine must know; bits of safety.trips. */
+enum safety_trip {
+    TRIP_POSITION = 1 << 0,    /* measured outside the range by more than the margin       */
+    TRIP_VELOCITY = 1 << 1,    /* measured faster than the limit by more than the margin   */
+    TRIP_TEMPERATURE = 1 << 2, /* hotter than temp_max_c                                   */
+    TRIP_STALE = 1 << 3,       /* a joint coasted for more ticks than allowed              */
+    TRIP_DEVICE = 1 << 4,      /* sensed.faults                                            */
+    TRIP_FROZEN = 1 << 5,      /* the sample does not change while it should               */
+    TRIP_RUNAWAY = 1 << 6,     /* moves against the command for longer than allowed        */
+    TRIP_NOT_FINITE = 1 << 7,  /* a sensed value is not finite                             */
+    TRIP_EFFORT = 1 << 8,      /* measured effort above the ceiling for longer than allowed */
+};
+
+struct safety_settings {
+    double position_margin_rad;   /* measured overshoot allowed beyond the range before it trips */
+    double velocity_margin_frac;  /* of qd_max */
+    double latency_s;             /* sample to torque: what braking distance must add */
+    double effort_s;              /* how long measured effort may exceed the ceiling */
+    double runaway_s;             /* how long a joint may move against its command */
+    int stale_ticks_max;          /* ticks a sample may be old */
+    double derate_from_frac;      /* of temp_max_c: torque falls linearly from here to 0 at temp_max_c */
+};
+
+extern const struct option safety_options[];
+
+struct safety {
+    const struct robot *robot;
+    struct safety_settings settings;
+    double dt_s;                          /* nominal tick */
+    bool primed;                          /* q_cmd, qd_cmd are valid */
+    double q_cmd[JOINTS_MAX];             /* last safe command */
+    double qd_cmd[JOINTS_MAX];
+    int stale[JOINTS_MAX];                /* ticks since a fresh sample */
+    int frozen[JOINTS_MAX];
+    double runaway_s[JOINTS_MAX], effort_s[JOINTS_MAX];
+    double q_last[JOINTS_MAX];
+    uint8_t rule[JOINTS_MAX];             /* enum safety_rule of this tick */
+    uint32_t trips;                       /* enum safety_trip bits of this tick */
+    int trip_joint;                       /* the joint of the first trip, -1: none */
+    uint64_t bites[JOINTS_MAX][RULES_N];  /* how often each rule bit */
+};
+
+/* Refuses a robot with a limit that is unset or not finite. 0, or -EINVAL and one sentence. */
+int safety_init(struct safety *ret_safety, const struct robot *robot, const struct safety_settings *settings,
+                char *ret_why, int cap) BASAL_MUST_USE;
+
+/* Judge what is sensed: sets trips. fresh: a bit per joint whose sample is new this tick. */
+void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh) BASAL_RT;
+
+/*
+ * Make cmd safe in place. dt is never more than one nominal tick: after a stall nothing jumps. The command continues
+ * from the last safe one; when nothing was commanded before (torque was off) it starts at the measured pose.
+ */
+void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd) BASAL_RT;
+
+/* Torque is off: forget the commanded trajectory; the next one starts from the measured pose. */
+void safety_forget(struct safety *z) BASAL_RT;
+
+const char *safety_rule_name(enum safety_rule rule);
+/* One sentence for the trips of this tick: which joint, which value, which limit, what to do. */
+int safety_explain(const struct safety *z, const struct sensed *s, char *ret_text, int cap);

@@ -1,0 +1,128 @@
+/*
+ * What threads share, in four shapes only: rings, mailboxes, the replay, sticky bits. No other file-to-file state
+ * crosses a thread.
+ */
+#pragma once
+
+#include "daemon/base/clock.h"
+#include "daemon/base/mailbox.h"
+#include "daemon/base/ring.h"
+#include "daemon/fsm.h"
+#include "daemon/safety.h"
+
+enum phase { PHASE_READ, PHASE_OBSERVE, PHASE_ACT, PHASE_SAFETY, PHASE_WRITE, PHASE_PUSH, PHASES_N };
+
+/* One tick, whole: telemetry, monitor, black box. Flat. */
+struct record {
+    uint64_t tick;
+    int64_t t_ns;      /* CLOCK_MONOTONIC or virtual, planned start */
+    int64_t wake_ns;   /* how late it started */
+    int64_t phase_ns[PHASES_N]; /* push: of the tick before */
+    int64_t last_byte_ns;       /* goals' last byte out, after the planned start */
+    uint8_t state;     /* enum fsm_state */
+    uint8_t source;    /* enum source */
+    uint8_t plant_ready, learner_paused;
+    int n, n_act;
+    float q[JOINTS_MAX], qd[JOINTS_MAX], tau[JOINTS_MAX];
+    float asked[JOINTS_MAX], applied[JOINTS_MAX]; /* goal before and after the filter */
+    float temp_c[JOINTS_MAX], volt_v[JOINTS_MAX];
+    int32_t age_us[JOINTS_MAX];
+    uint32_t faults[JOINTS_MAX];
+    uint8_t torque[JOINTS_MAX], mode[JOINTS_MAX], rule[JOINTS_MAX];
+    uint64_t misses[JOINTS_MAX];
+    float act[ACT_MAX];
+    uint32_t trips;
+    uint32_t weights_version;
+    int64_t step;      /* policy steps */
+    int64_t episode;
+    double reward;     /* of the last closed period */
+    double episode_return;
+    double way_m;      /* the task's travel since the episode began */
+    double speed_m_s;  /* of the odometer, averaged over the last second; NaN: none */
+    uint64_t overruns, coasted, crc_errors, bytes_tx, bytes_rx, reconnects;
+    uint64_t faults_injected;
+};
+
+/* A change that a person should know. Flat text, made outside the tick by comms from kind and numbers. */
+enum event_kind {
+    HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
+    HAPPENED_TRIP,     /* a = trips, b = joint                       */
+    HAPPENED_REFUSED,  /* a = request kind, b = refusal              */
+    HAPPENED_EPISODE,  /* a = episode, x = return, y = length in s   */
+    HAPPENED_PLANT,    /* text = plant_why                           */
+    HAPPENED_EVAL,     /* x = mean speed or return                   */
+};
+
+struct happened {
+    int64_t t_ns;
+    enum event_kind kind;
+    int32_t a, b, c;
+    double x, y;
+    char text[WHY_CHARS];
+};
+
+/* A person asks; the tick answers. */
+enum request_kind {
+    REQUEST_NONE,
+    REQUEST_ARM,
+    REQUEST_RUN,
+    REQUEST_HOLD,
+    REQUEST_CLEAR,
+    REQUEST_EVAL,        /* run without exploration for x seconds, then report */
+    REQUEST_EPISODE_END, /* x = reward, flags & 1 = success                    */
+};
+
+enum run_flags { RUN_NO_EXPLORE = 1, RUN_NO_LEARN = 2, RUN_RANDOM = 4 };
+
+struct request {
+    uint64_t id;
+    enum request_kind kind;
+    uint32_t flags;
+    double x;
+};
+
+enum refusal {
+    REFUSED_NOT, /* done, or under way */
+    REFUSED_STATE,
+    REFUSED_PLANT,      /* devices are not there */
+    REFUSED_NO_WEIGHTS, /* nothing to run */
+    REFUSED_STOPPING,
+    REFUSED_LATCHED, /* the reason is still there */
+};
+
+struct reply {
+    uint64_t id;
+    enum refusal refusal;
+    uint8_t state; /* enum fsm_state after it */
+    char why[WHY_CHARS];
+};
+
+/* Sticky stop bits: OR-ed in by anyone, read by every tick, cleared only by the loop when the robot has stopped. */
+enum stop_bits {
+    STOP_ASKED = 1,   /* basalctl stop                                 */
+    STOP_ESTOP = 2,   /* basalctl estop                                */
+    STOP_EXIT = 4,    /* SIGTERM, SIGINT: stop, then leave             */
+    STOP_CRASHED = 8, /* another thread received SIGSEGV or its like   */
+    STOP_STALLED = 16 /* main, comms or learner made no progress       */
+};
+
+/* What the learner tells everyone. */
+struct learner_shared {
+    _Atomic bool paused;
+    _Atomic uint64_t updates, steps_seen, published, skipped_not_finite, beats;
+    _Atomic double stat[16]; /* in the order of policy.stat_names */
+    _Atomic double updates_per_s;
+    _Atomic int rc; /* 0, or why it ended */
+};
+
+struct shared {
+    _Atomic uint32_t stop;
+    _Atomic uint64_t loop_beats, comms_beats, main_beats;
+    struct ring telemetry; /* struct record: loop -> comms */
+    struct ring happened;  /* struct happened: loop -> comms */
+    struct ring requests;  /* struct request: comms -> loop */
+    struct ring replies;   /* struct reply: loop -> comms */
+    struct mailbox weights;   /* packed weights: comms -> loop */
+    struct learner_shared learner;
+    char verdict[WHY_CHARS]; /* real-time verdict; written before the threads start */
+};

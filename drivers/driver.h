@@ -1,0 +1,80 @@
+/*
+ * The contract of everything that knows hardware. A driver is a pure codec: it never opens, reads, waits or logs; bytes
+ * in, meaning out. `plant` moves the bytes and owns the clock.
+ */
+#pragma once
+
+#include "daemon/base/option.h"
+#include "daemon/base/robot.h"
+
+enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT };
+enum setup_state { SETUP_BUSY, SETUP_DONE, SETUP_FAILED };
+
+/* What a device does when its bus goes silent and its watchdog (if any) trips. */
+enum silence { SILENCE_OFF, SILENCE_BRAKE, SILENCE_HOLD, SILENCE_DAMPED, SILENCE_KEEPS_GOING, SILENCE_NONE };
+enum stop_how { STOP_OFF, STOP_BRAKE, STOP_HOLD, STOP_DAMPED };
+
+struct silence_row {
+    uint16_t model;
+    uint8_t mode; /* operating mode of the device */
+    uint32_t firmware_min, firmware_max;
+    enum silence silence;
+    const char *source;
+};
+
+struct driver_info {
+    const char *name;
+    const struct option *options;      /* of a joint on this driver, merged into its YAML map; may be NULL */
+    size_t config_bytes;               /* of that struct */
+    const struct silence_row *silence; /* ends with .source = NULL */
+    size_t joint_bytes;                /* run-time state of one joint: flat, no pointers */
+    int reply_us_max;                  /* longest request of ask with its replies, one more may start if this fits */
+};
+
+struct identity {
+    int model, firmware;
+    uint32_t serial;
+    bool known;
+    enum silence silence;
+};
+
+/* One bus at run time. Bits and arrays are indexed by the robot's joint number. */
+struct robot_bus {
+    const struct robot *robot;
+    const struct bus_spec *spec;
+    int index;
+    int n, joint[JOINTS_MAX];        /* joints on this bus, in wire order */
+    uint64_t pending;                /* a bit per joint that owes a reply */
+    unsigned asked;                  /* requests sent in this read phase; plant clears it */
+    unsigned slow;                   /* rotation of slow registers */
+    bool slow_due;                   /* a slow request may be asked in this read phase */
+    uint64_t crc_errors, bytes_lost; /* damaged frames; bytes dropped while resynchronising */
+    uint64_t bad_replies;            /* whole frames that answer nothing asked */
+    struct identity id[JOINTS_MAX];
+    void *state[JOINTS_MAX]; /* info.joint_bytes each */
+};
+
+struct setup {
+    enum setup_goal goal;
+    enum setup_state state;
+    struct robot_bus *bus;
+    const struct sensed *sensed; /* latest; may be NULL */
+    int stage, joint, tries;
+    size_t used;     /* bytes or frames of rx that were consumed */
+    int64_t wake_ns; /* call again then, even without an answer */
+    uint64_t torque_off; /* SETUP_DISARM: joints whose torque was read back as off */
+    int written;         /* settings in non-volatile memory that differed and were written */
+    char why[WHY_CHARS]; /* one sentence, when failed */
+};
+
+struct serial_driver {
+    struct driver_info info;
+    int (*setup)(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx, size_t cap) BASAL_RT;
+    int (*ask)(struct robot_bus *b, uint8_t *ret_tx, size_t cap) BASAL_RT;
+    int (*goals)(struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx, size_t cap) BASAL_RT;
+    int (*decode)(struct robot_bus *b, const uint8_t *rx, size_t n, struct sensed *ret_sensed) BASAL_RT;
+    int (*stop)(const struct robot_bus *b, enum stop_how how, uint8_t *ret_tx, size_t cap) BASAL_RT;
+};
+
+extern const struct serial_driver *const serial_drivers[];
+const struct serial_driver *serial_driver_find(const char *name);

@@ -1,0 +1,118 @@
+/* Hold: the middle of every action. The safest policy, and the smallest example of the contract. */
+#include "policies/policy.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+
+struct hold {
+    int n_act;
+};
+
+static int hold_check(const void *config, const struct dims *d, char *ret_why, int cap)
+{
+    (void)config;
+    return d->n_act > 0 ? 0 : why(ret_why, cap, -EINVAL, "hold needs at least one actuated joint");
+}
+
+static void hold_wants(const void *config, struct wants *ret_wants)
+{
+    (void)config;
+    *ret_wants = (struct wants){.seg_len = 1};
+}
+
+static void *hold_init(const void *config, const struct dims *d, struct arena *mem, struct rng *rng)
+{
+    (void)config;
+    (void)rng;
+    struct hold *h = arena_take(mem, sizeof *h);
+    h->n_act = d->n_act;
+    return h;
+}
+
+static void hold_update(void *learner, const struct batch *b, struct stats *ret_stats)
+{
+    (void)learner;
+    (void)b;
+    (void)ret_stats;
+}
+
+static int hold_save(const void *learner, float *ret_w, int n_max)
+{
+    const struct hold *h = learner;
+    if (n_max < 1) {
+        return -ENOSPC;
+    }
+    ret_w[0] = (float)h->n_act;
+    return 1;
+}
+
+static int hold_state(void *learner, struct tensor *ret_tensors, int n_max)
+{
+    (void)learner;
+    (void)ret_tensors;
+    (void)n_max;
+    return 0;
+}
+
+static int hold_pack(const void *config, const struct dims *d, const float *w, int n, float *ret_packed, int n_max)
+{
+    (void)config;
+    if (n != 1 || n_max < 1 || (int)w[0] != d->n_act) {
+        return -EINVAL;
+    }
+    ret_packed[0] = w[0];
+    return 1;
+}
+
+static size_t hold_actor_bytes(const void *config, const struct dims *d)
+{
+    (void)config;
+    (void)d;
+    return sizeof(struct hold);
+}
+
+static void hold_actor_init(const void *config, const struct dims *d, void *ret_actor)
+{
+    (void)config;
+    ((struct hold *)ret_actor)->n_act = d->n_act;
+}
+
+static void hold_reset(void *actor, struct rng *rng)
+{
+    (void)actor;
+    (void)rng;
+}
+
+static void hold_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
+{
+    (void)in;
+    const struct hold *h = actor;
+    for (int i = 0; i < h->n_act; i++) {
+        ret_act[i] = 0.0f;
+    }
+    *ret_logp = NAN;
+}
+
+static const struct option hold_options[] = {{.key = NULL}};
+static const char *const hold_stats[] = {NULL};
+
+const struct policy policy_hold = {
+    .name = "hold",
+    .source = "none: no learning",
+    .actions = ACTION_BOX,
+    .options = hold_options,
+    .stat_names = hold_stats,
+    .config_bytes = 1,
+    .check = hold_check,
+    .wants = hold_wants,
+    .init = hold_init,
+    .update = hold_update,
+    .save = hold_save,
+    .state = hold_state,
+    .pack = hold_pack,
+    .actor_bytes = hold_actor_bytes,
+    .actor_init = hold_actor_init,
+    .reset = hold_reset,
+    .act = hold_act,
+};

@@ -1,0 +1,24 @@
+/* One line per algorithm. The name is the file's name. */
+#include "policies/policy.h"
+
+#include <string.h>
+
+#define POLICIES(X) X(hold)
+
+#define X(name) extern const struct policy policy_##name;
+POLICIES(X)
+#undef X
+
+#define X(name) &policy_##name,
+const struct policy *const policies[] = {POLICIES(X) NULL};
+#undef X
+
+const struct policy *policy_find(const char *name)
+{
+    for (int i = 0; policies[i] != NULL; i++) {
+        if (strcmp(policies[i]->name, name) == 0) {
+            return policies[i];
+        }
+    }
+    return NULL;
+}

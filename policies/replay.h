@@ -1,0 +1,93 @@
+/*
+ * The replay: one segment = one memfd = one writer (the loop), any number of readers in any process. Trajectory-
+ * contiguous rows, so that the next observation is the next row's. Header with magic, version, run id, dims, schema
+ * hash, slot names and units; payload words are relaxed atomics on both sides; the release-store of head is the only
+ * commit: rows < head are closed, row head has its observation.
+ */
+#pragma once
+
+#include "policies/policy.h"
+#include "policies/task.h"
+
+enum row_bits {
+    ROW_TERMINAL = 1,   /* the MDP ended: the successor has no value          */
+    ROW_TRUNCATED = 2,  /* a clock, a stop or a person ended it               */
+    ROW_FINAL = 4,      /* only the observation counts; never a start         */
+    ROW_FLAG = 8,       /* coasted or skipped ticks: n-step windows stop here */
+};
+
+struct replay_spec {
+    uint64_t run_id;
+    int64_t capacity; /* rows */
+    int n_obs, n_act;
+    bool has_legal;
+    double policy_rate_hz;
+    uint64_t schema_hash;
+    const char (*slot_name)[NAME_CHARS * 2]; /* [n_obs + n_act], or NULL */
+    const char *const *slot_unit;
+};
+
+struct replay;
+
+/* What the loop knows when a period ends. */
+struct period {
+    bool closes;               /* there is an open row that this closes */
+    bool opens;                /* a next row begins at obs2; false: a final row keeps obs2 */
+    const float *asked;        /* [A] the policy's action, unclipped */
+    const float *applied;      /* [A] the last safe command, in action units */
+    float reward, logp, dt_s;
+    uint8_t bits;              /* enum row_bits: terminal, truncated, flag */
+    uint8_t source;            /* enum source */
+    uint32_t version;          /* of the weights that acted */
+    int64_t t_ns;
+    const struct observation *obs2; /* at the end of the period; the next row's when it opens */
+};
+
+struct replay_info {
+    uint64_t run_id, schema_hash;
+    int64_t capacity, head, rows; /* rows: closed rows still held */
+    int64_t episodes, terminals, truncated, human;
+    int n_obs, n_act, version;
+    double policy_rate_hz;
+    char slot[OBS_MAX + ACT_MAX][NAME_CHARS * 2];
+};
+
+/* Make a sealed, prefaulted segment. Errors: -errno and one sentence. */
+int replay_create(struct replay **ret_replay, const struct replay_spec *spec, char *ret_why, int cap) BASAL_MUST_USE;
+/* Take over a segment kept by the service manager, as its writer: the open row becomes a final row. */
+int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *spec, char *ret_why, int cap)
+    BASAL_MUST_USE;
+/* Read another process's segment. Damaged or foreign: -EBADMSG, -EPROTO and one sentence, never a crash. */
+int replay_attach(struct replay **ret_replay, int fd, char *ret_why, int cap) BASAL_MUST_USE;
+void replay_close(struct replay *r);
+int replay_fd(const struct replay *r);
+
+void replay_commit(struct replay *r, const struct period *p) BASAL_RT;
+int64_t replay_head(const struct replay *r) BASAL_RT;
+
+enum replay_action { REPLAY_ASKED, REPLAY_APPLIED, REPLAY_BY_SOURCE };
+
+struct sample_spec {
+    int batch, n_steps, seg_len;
+    double gamma;
+    int action;                     /* enum replay_action */
+    const float *obs_mean, *obs_scale; /* [O] or NULL: s and s2 are normalised at gather, clipped to +-10 */
+};
+
+/*
+ * Draw a batch of rows uniformly into buffers that belong to the sampler. False: not one valid start yet.
+ * g = gamma^k (1 - terminal), r = discounted n-step sum; windows stop at the end of an episode, at a flag, at the head.
+ * What was overwritten while reading is drawn again.
+ */
+struct sampler;
+struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec, struct arena *mem);
+bool sampler_draw(struct sampler *s, struct rng *rng, struct batch *ret_batch);
+
+int replay_info(const struct replay *r, struct replay_info *ret_info);
+/* Walk every row: ranges, finite numbers, flags in order. Count of bad rows; one sentence about the first. */
+int64_t replay_verify(const struct replay *r, char *ret_why, int cap);
+
+/* The segment's bytes, for a checkpoint in lockstep; restore copies them back (writer only). */
+size_t replay_bytes(const struct replay *r);
+const void *replay_data(const struct replay *r);
+int replay_restore(struct replay *r, const void *bytes, size_t n, char *ret_why, int cap) BASAL_MUST_USE;
