@@ -8,6 +8,7 @@
 #include "daemon/config.h"
 #include "daemon/fsm.h"
 #include "drivers/driver.h"
+#include "sim/firmware/wire.h"
 
 enum plant_kind { PLANT_DEVICES, PLANT_EMULATED, PLANT_BODY };
 
@@ -15,13 +16,18 @@ struct plant_counters {
     uint64_t bytes_tx, bytes_rx, crc_errors, bytes_lost, bad_replies;
     uint64_t requests[JOINTS_MAX], misses[JOINTS_MAX];
     int misses_in_a_row[JOINTS_MAX], misses_in_a_row_max[JOINTS_MAX];
-    uint64_t injected[8]; /* faults put on an emulated wire, by kind */
     uint64_t reconnects;
     int64_t read_phase_us_max;
     int64_t last_byte_ns; /* of the goals, after the tick's start */
 };
 
 struct plant;
+
+/* What plant_service remembers of a bus that it cannot open. */
+struct reopen {
+    int64_t next_ns, back_off_ns;
+    char why[WHY_CHARS]; /* "" when open */
+};
 
 /* kind PLANT_DEVICES: real ttys. seed: body, sensor noise and faults draw from its children. */
 int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind, struct clock *clock, uint64_t seed,
@@ -34,15 +40,28 @@ void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64
 int plant_do(struct plant *p, enum plant_do what, const struct sensed *s) BASAL_RT;
 void plant_write(struct plant *p, const struct command *cmd) BASAL_RT;
 
+/*
+ * Not the loop: another thread calls this about ten times a second. Opens real ttys and hands them to the loop, closes
+ * those that it returned; with back-off. state [BUSES_MAX] belongs to the caller.
+ */
+void plant_service(struct plant *p, int64_t now_ns, struct reopen *state);
+
+/* For the crash handler: the bytes that cut torque on one bus and where to write them, or -ENODEV. */
+int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx, size_t cap) BASAL_RT;
+
 /* Bus is up and devices are identified; else the sentence that says why not. */
 bool plant_ready(const struct plant *p) BASAL_RT;
 const char *plant_why(const struct plant *p) BASAL_RT;
 const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;
 const struct robot_bus *plant_bus(const struct plant *p, int bus) BASAL_RT;
 
+/* PLANT_STOP has ended, well or not: nothing more can be done to cut torque. */
+bool plant_stopped(const struct plant *p) BASAL_RT;
+
 /* Emulated and body plants only: the truth, resets, and the flat state for a checkpoint. */
 bool plant_truth(struct plant *p, struct sensed *ret_sensed);
-void plant_reset(struct plant *p);
+/* Faults put on the emulated wires so far, by kind. */
+void plant_injected(const struct plant *p, uint64_t ret_counts[WIRE_FAULTS]);
 size_t plant_state_bytes(const struct plant *p);
 void plant_save(const struct plant *p, void *ret_state);
 void plant_restore(struct plant *p, const void *state);

@@ -122,7 +122,8 @@ struct shared {
     struct ring happened;  /* struct happened: loop -> comms */
     struct ring requests;  /* struct request: comms -> loop */
     struct ring replies;   /* struct reply: loop -> comms */
-    struct mailbox weights;   /* packed weights: comms -> loop */
+    struct mailbox weights;   /* struct packed: comms -> loop */
+    _Atomic uint64_t steps;   /* policy steps stored so far: loop -> learner */
     struct learner_shared learner;
     char verdict[WHY_CHARS]; /* real-time verdict; written before the threads start */
 };

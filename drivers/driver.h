@@ -48,6 +48,7 @@ struct robot_bus {
     unsigned asked;                  /* requests sent in this read phase; plant clears it */
     unsigned slow;                   /* rotation of slow registers */
     bool slow_due;                   /* a slow request may be asked in this read phase */
+    uint16_t last_addr, last_len;    /* of the request that pending belongs to */
     uint64_t crc_errors, bytes_lost; /* damaged frames; bytes dropped while resynchronising */
     uint64_t bad_replies;            /* whole frames that answer nothing asked */
     struct identity id[JOINTS_MAX];
@@ -75,6 +76,9 @@ struct serial_driver {
     int (*decode)(struct robot_bus *b, const uint8_t *rx, size_t n, struct sensed *ret_sensed) BASAL_RT;
     int (*stop)(const struct robot_bus *b, enum stop_how how, uint8_t *ret_tx, size_t cap) BASAL_RT;
 };
+
+/* The joint of this bus that answers to id, or -1. */
+int robot_bus_joint(const struct robot_bus *b, int id) BASAL_RT;
 
 extern const struct serial_driver *const serial_drivers[];
 const struct serial_driver *serial_driver_find(const char *name);

@@ -1,17 +1,34 @@
-/* One line per plug-in. The name is the file's name. */
+/* One line per driver. The name is the file's name. */
 #include "drivers/driver.h"
 
 #include <string.h>
 
-const struct serial_driver *const serial_drivers[] = {NULL};
+#define SERIAL_DRIVERS(X) X(dynamixel)
+
+#define X(name) extern const struct serial_driver serial_driver_##name;
+SERIAL_DRIVERS(X)
+#undef X
+
+#define X(name) &serial_driver_##name,
+const struct serial_driver *const serial_drivers[] = {SERIAL_DRIVERS(X) NULL};
+#undef X
 
 const struct serial_driver *serial_driver_find(const char *name)
 {
     for (int i = 0; serial_drivers[i] != NULL; i++) {
-        const char *own = serial_drivers[i]->info.name;
-        if (strcmp(own, name) == 0) {
+        if (strcmp(serial_drivers[i]->info.name, name) == 0) {
             return serial_drivers[i];
         }
     }
     return NULL;
+}
+
+int robot_bus_joint(const struct robot_bus *b, int id)
+{
+    for (int k = 0; k < b->n; k++) {
+        if (b->robot->joint[b->joint[k]].id == id) {
+            return b->joint[k];
+        }
+    }
+    return -1;
 }

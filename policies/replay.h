@@ -83,6 +83,9 @@ struct sampler;
 struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec, struct arena *mem);
 bool sampler_draw(struct sampler *s, struct rng *rng, struct batch *ret_batch);
 
+/* The raw observation of a closed row into ret_obs [O]; false: gone, final or not closed. */
+bool replay_row_obs(const struct replay *r, int64_t row, float *ret_obs);
+
 int replay_info(const struct replay *r, struct replay_info *ret_info);
 /* Walk every row: ranges, finite numbers, flags in order. Count of bad rows; one sentence about the first. */
 int64_t replay_verify(const struct replay *r, char *ret_why, int cap);

@@ -1,0 +1,236 @@
+#include "daemon/loop.h"
+
+#include "daemon/loop_inside.h"
+
+#include <math.h>
+#include <string.h>
+
+void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
+{
+    *ret_dims = (struct dims){
+        .n_obs = t->n_obs,
+        .n_act = t->n_act,
+        .history = 1,
+        .batch = c->learner.batch_size,
+        .seg_len = 1,
+        .policy_rate_hz = c->robot.policy_rate_hz,
+    };
+}
+
+int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock, struct plant *plant,
+              struct replay *replay, struct shared *shared, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+{
+    struct loop *l = ret_loop;
+    *l = (struct loop){.config = c, .clock = clock, .plant = plant, .replay = replay, .shared = shared};
+    int rc = task_open(&l->task, &c->task, &c->robot, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = safety_init(&l->st.safety, &c->robot, &c->safety, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    fsm_init(&l->st.fsm, c->robot.arm_ramp_s);
+    loop_dims(c, &l->task, &l->dims);
+    l->actor_bytes = c->policy->actor_bytes(c->policy_config, &l->dims);
+    l->actor = arena_take(mem, l->actor_bytes);
+    c->policy->actor_init(c->policy_config, &l->dims, l->actor);
+    l->hist = arena_take(mem, HISTS_N * sizeof *l->hist);
+    l->ticks_per_period = l->task.ticks_per_period;
+    l->dt_s = 1.0 / c->robot.control_rate_hz;
+    l->odometer = l->task.travel_joint;
+    l->st.plant_event = -1;
+    l->st.source = SOURCE_HOLD;
+    rng_child(&l->st.rng, seed, "exploration");
+    return 0;
+}
+
+/* Way per second over the last second, from the odometer; NaN without one. */
+static double speed_m_s(const struct loop *l)
+{
+    const struct loop_state *z = &l->st;
+    if (l->odometer < 0) {
+        return NAN;
+    }
+    int64_t window = (int64_t)(1.0 / l->dt_s);
+    window = window < SPEED_TICKS_MAX ? window : SPEED_TICKS_MAX - 1;
+    window = window < z->tick ? window : z->tick;
+    if (window < 1) {
+        return 0.0;
+    }
+    const double then = z->odometer[(z->tick - window) % SPEED_TICKS_MAX];
+    return (z->sensed.q[l->odometer] - then) * l->config->task.settings.travel_radius_m / ((double)window * l->dt_s);
+}
+
+static void record_joints(const struct loop *l, struct record *ret_record)
+{
+    const struct loop_state *z = &l->st;
+    const struct plant_counters *c = plant_counters(l->plant);
+    for (int j = 0; j < z->sensed.n; j++) {
+        ret_record->q[j] = (float)z->sensed.q[j];
+        ret_record->qd[j] = (float)z->sensed.qd[j];
+        ret_record->tau[j] = (float)z->sensed.tau[j];
+        ret_record->asked[j] = (float)z->asked[j];
+        ret_record->applied[j] = (float)z->command.q[j];
+        ret_record->temp_c[j] = z->sensed.temp_c[j];
+        ret_record->volt_v[j] = z->sensed.volt_v[j];
+        ret_record->age_us[j] = z->sensed.age_us[j];
+        ret_record->faults[j] = z->sensed.faults[j];
+        ret_record->torque[j] = z->sensed.torque[j];
+        ret_record->mode[j] = z->command.mode[j];
+        ret_record->rule[j] = z->safety.rule[j];
+        ret_record->misses[j] = c->misses[j];
+    }
+}
+
+static void record_fill(const struct loop *l, int64_t planned_ns, int64_t late_ns, struct record *ret_record)
+{
+    const struct loop_state *z = &l->st;
+    const struct plant_counters *c = plant_counters(l->plant);
+    *ret_record = (struct record){
+        .tick = (uint64_t)z->tick,
+        .t_ns = planned_ns,
+        .wake_ns = late_ns,
+        .last_byte_ns = c->last_byte_ns,
+        .state = (uint8_t)z->fsm.state,
+        .source = z->open ? z->source : SOURCE_HOLD,
+        .plant_ready = plant_ready(l->plant),
+        .n = z->sensed.n,
+        .n_act = l->task.n_act,
+        .trips = z->safety.trips,
+        .weights_version = z->version,
+        .step = z->step,
+        .episode = z->episode,
+        .reward = z->reward,
+        .episode_return = l->task.st.episode_return,
+        .way_m = l->task.st.way_m,
+        .speed_m_s = speed_m_s(l),
+        .overruns = z->overruns,
+        .coasted = z->coasted_total,
+        .crc_errors = c->crc_errors,
+        .bytes_tx = c->bytes_tx,
+        .bytes_rx = c->bytes_rx,
+        .reconnects = c->reconnects,
+    };
+    memcpy(ret_record->act, z->act, sizeof ret_record->act);
+    record_joints(l, ret_record);
+}
+
+/* Where nothing drives, the pose that was last commanded (or measured) is held. */
+static void hold(const struct loop *l, struct command *cmd)
+{
+    const struct loop_state *z = &l->st;
+    for (int k = 0; k < l->task.n_act; k++) {
+        const int j = l->task.act_joint[k];
+        cmd->mode[j] = MODE_POSITION;
+        cmd->q[j] = z->safety.primed ? z->safety.q_cmd[j] : z->sensed.q[j];
+        cmd->qd[j] = 0.0;
+        cmd->tau_max[j] = l->config->robot.joint[j].tau_max;
+    }
+}
+
+static void count_coasting(struct loop *l, int64_t skipped)
+{
+    struct loop_state *z = &l->st;
+    const uint64_t all = (UINT64_C(1) << z->sensed.n) - 1;
+    const bool coasts = (z->fresh & all) != all;
+    z->coasted += coasts;
+    z->coasted_total += coasts && z->fsm.state != STATE_LIMP && z->fsm.state != STATE_BOOT;
+    z->skipped += (int)skipped;
+    z->overruns += (uint64_t)skipped;
+}
+
+void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skipped)
+{
+    struct loop_state *z = &l->st;
+    struct record record;
+    int64_t mark[PHASES_N];
+
+    mark[PHASE_READ] = clock_now_ns(l->clock);
+    plant_read(l->plant, planned_ns, &z->sensed, &z->fresh);
+    count_coasting(l, skipped);
+    if (l->odometer >= 0) {
+        z->odometer[z->tick % SPEED_TICKS_MAX] = z->sensed.q[l->odometer];
+    }
+
+    mark[PHASE_OBSERVE] = clock_now_ns(l->clock);
+    if (z->open) {
+        task_tick(&l->task, &z->sensed, l->dt_s);
+    }
+    safety_watch(&z->safety, &z->sensed, z->fresh);
+    loop_fsm(l, planned_ns, late_ns);
+    z->plant_event = plant_do(l->plant, z->fsm.plant, &z->sensed);
+
+    mark[PHASE_ACT] = clock_now_ns(l->clock);
+    if (loop_period_ends(l)) {
+        loop_period(l, planned_ns);
+    }
+    z->command.n = z->sensed.n;
+    if (z->open) {
+        task_actuate(&l->task, z->act, z->phase, &z->command);
+    } else {
+        hold(l, &z->command);
+    }
+
+    mark[PHASE_SAFETY] = clock_now_ns(l->clock);
+    fsm_command(&z->fsm, &l->config->robot, &z->sensed, &z->command);
+    memcpy(z->asked, z->command.q, sizeof z->asked);
+    safety_filter(&z->safety, &z->sensed, &z->command);
+
+    mark[PHASE_WRITE] = clock_now_ns(l->clock);
+    plant_write(l->plant, &z->command);
+
+    mark[PHASE_PUSH] = clock_now_ns(l->clock);
+    record_fill(l, planned_ns, late_ns, &record);
+    for (int i = 0; i < PHASE_PUSH; i++) {
+        record.phase_ns[i] = mark[i + 1] - mark[i];
+        hist_add(&l->hist[i], record.phase_ns[i]);
+    }
+    record.phase_ns[PHASE_PUSH] = z->push_ns;
+    hist_add(&l->hist[PHASE_PUSH], z->push_ns);
+    hist_add(&l->hist[HIST_WAKE], late_ns);
+    if (record.last_byte_ns > 0) {
+        hist_add(&l->hist[HIST_LAST_BYTE], record.last_byte_ns);
+    }
+    (void)ring_push(&l->shared->telemetry, &record);
+    z->push_ns = clock_now_ns(l->clock) - mark[PHASE_PUSH];
+    z->phase += 1 + (int)skipped;
+    z->tick++;
+}
+
+bool loop_at_rest(const struct loop *l)
+{
+    switch (l->st.fsm.state) {
+    case STATE_BOOT:
+    case STATE_LIMP:
+        return true;
+    case STATE_FAULT:
+    case STATE_ESTOP:
+        return plant_stopped(l->plant);
+    case STATE_ARMING:
+    case STATE_READY:
+    case STATE_RUNNING:
+    case STATE_STOPPING:
+    case STATES_N:
+        break;
+    }
+    return false;
+}
+
+void loop_run(struct loop *l)
+{
+    const int64_t period_ns = (int64_t)llround(l->dt_s * (double)NS_PER_S);
+    int64_t planned_ns = clock_now_ns(l->clock) + period_ns;
+    for (;;) {
+        const int64_t woke_ns = clock_sleep_until(l->clock, planned_ns);
+        const int64_t skipped = (woke_ns - planned_ns) / period_ns; /* never made up in a burst */
+        planned_ns += skipped * period_ns;
+        loop_tick(l, planned_ns, woke_ns - planned_ns, skipped);
+        planned_ns += period_ns;
+        atomic_fetch_add_explicit(&l->shared->loop_beats, 1, memory_order_relaxed);
+        const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_relaxed);
+        if ((stop & (STOP_EXIT | STOP_CRASHED)) != 0 && loop_at_rest(l)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,82 @@
+/*
+ * The control thread: the tick, its periods, its deadlines. Nothing in here allocates, locks, logs, or touches a file, a
+ * socket or BLAS.
+ */
+#pragma once
+
+#include "daemon/base/hist.h"
+#include "daemon/intake.h"
+#include "daemon/plant.h"
+#include "daemon/shared.h"
+#include "policies/replay.h"
+
+#define SPEED_TICKS_MAX 1024
+
+/* All that the loop remembers, flat, so that a checkpoint is a copy. Only safety.robot is a pointer. */
+struct loop_state {
+    struct fsm fsm;
+    struct safety safety;
+    struct sensed sensed;
+    struct command command; /* safe, as last written */
+    struct observation now; /* at the start of the open period */
+    struct rng rng;         /* exploration and random driving */
+    float act[ACT_MAX];     /* asked in the open period */
+    float logp;
+    double asked[JOINTS_MAX]; /* goals before the filter */
+    double odometer[SPEED_TICKS_MAX];
+    int64_t tick, step, episode, period_t_ns;
+    uint64_t fresh;
+    int phase;           /* nominal ticks since the period began */
+    bool open;           /* a period is running */
+    bool stored;         /* ... and has an open row in the replay */
+    uint8_t source;      /* enum source: who drives it */
+    uint32_t version;    /* of the weights that drive it */
+    int coasted, skipped; /* ticks in this period */
+    int reset_left;      /* ticks until the next episode may begin */
+    uint32_t run_flags;  /* enum run_flags */
+    bool end_asked;      /* a person ends the episode ... */
+    double end_reward;   /* ... with this reward on top */
+    int eval_left;       /* ticks of an evaluation still to go; 0: none */
+    double eval_from, eval_ticks;
+    uint32_t held;       /* stop bits seen so far, to answer each once */
+    int plant_event;     /* of the last tick, -1: none */
+    double reward;       /* of the last closed period */
+    uint64_t overruns, coasted_total;
+    int64_t push_ns;
+};
+
+struct loop {
+    const struct config *config;
+    struct clock *clock;
+    struct plant *plant;
+    struct replay *replay;
+    struct shared *shared;
+    struct task task;
+    struct dims dims;
+    void *actor;
+    size_t actor_bytes;
+    const struct packed *packed; /* borrowed from the mailbox; NULL: no weights yet */
+    struct hist *hist;           /* [PHASES_N + 2]: phases, wake-up, last byte out */
+    int ticks_per_period;
+    double dt_s;
+    int odometer; /* joint that measures the way; -1: none */
+    struct loop_state st;
+};
+
+enum { HIST_WAKE = PHASES_N, HIST_LAST_BYTE, HISTS_N };
+
+int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock, struct plant *plant,
+              struct replay *replay, struct shared *shared, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+    BASAL_MUST_USE;
+
+/* One tick, planned for planned_ns, woken late_ns after it; skipped: ticks that were left out before it. */
+void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skipped) BASAL_RT;
+
+/* Tick until STOP_EXIT is set and the robot is at rest. */
+void loop_run(struct loop *l);
+
+/* Torque is off, or all that can be done to get there has been done. */
+bool loop_at_rest(const struct loop *l) BASAL_RT;
+
+/* How a policy's problem looks under this configuration and task. */
+void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims);

@@ -1,0 +1,191 @@
+#include "daemon/loop_inside.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BIT(event) (1u << (event))
+
+void loop_tell(struct loop *l, const struct happened *what)
+{
+    (void)ring_push(&l->shared->happened, what);
+}
+
+static bool torque_may_be_on(const struct loop *l)
+{
+    const enum fsm_state s = l->st.fsm.state;
+    return s == STATE_READY || s == STATE_RUNNING || s == STATE_STOPPING;
+}
+
+static bool has_power(const struct loop *l)
+{
+    const struct robot *r = &l->config->robot;
+    for (int j = 0; j < r->n_joints; j++) {
+        const double v = (double)l->st.sensed.volt_v[j];
+        if (r->joint[j].actuated && isfinite(v) && v > 0.0 && v < r->power_min_v) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* May this request be granted now? It becomes an event, or a refusal. */
+static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret_events)
+{
+    struct loop_state *z = &l->st;
+    const enum fsm_state state = z->fsm.state;
+    if (atomic_load_explicit(&l->shared->stop, memory_order_relaxed) != 0 && q->kind != REQUEST_CLEAR) {
+        return REFUSED_STOPPING;
+    }
+    switch (q->kind) {
+    case REQUEST_ARM:
+        if (state != STATE_LIMP) {
+            return REFUSED_STATE;
+        }
+        if (!plant_ready(l->plant)) {
+            return REFUSED_PLANT;
+        }
+        *ret_events |= BIT(EVENT_ARM);
+        return REFUSED_NOT;
+    case REQUEST_EVAL:
+    case REQUEST_RUN:
+        if (state != STATE_READY && state != STATE_RUNNING) {
+            return REFUSED_STATE;
+        }
+        if (l->packed == NULL && (q->kind == REQUEST_EVAL || (q->flags & RUN_NO_LEARN) != 0) &&
+            (q->flags & RUN_RANDOM) == 0) {
+            return REFUSED_NO_WEIGHTS;
+        }
+        z->run_flags = q->kind == REQUEST_RUN ? q->flags : z->run_flags;
+        if (q->kind == REQUEST_EVAL) {
+            z->eval_left = (int)(q->x / l->dt_s);
+            z->eval_ticks = (double)z->eval_left;
+            z->eval_from = l->odometer >= 0 ? z->sensed.q[l->odometer] : 0.0;
+        }
+        *ret_events |= BIT(EVENT_RUN);
+        return REFUSED_NOT;
+    case REQUEST_HOLD:
+        *ret_events |= BIT(EVENT_HOLD);
+        return state == STATE_RUNNING ? REFUSED_NOT : REFUSED_STATE;
+    case REQUEST_CLEAR:
+        if (state != STATE_FAULT && state != STATE_ESTOP) {
+            return REFUSED_STATE;
+        }
+        if (!loop_at_rest(l) || !plant_ready(l->plant)) {
+            return REFUSED_LATCHED;
+        }
+        *ret_events |= BIT(EVENT_CLEAR);
+        return REFUSED_NOT;
+    case REQUEST_EPISODE_END:
+        if (!z->open) {
+            return REFUSED_STATE;
+        }
+        z->end_asked = true;
+        z->end_reward = q->x;
+        return REFUSED_NOT;
+    case REQUEST_NONE:
+        break;
+    }
+    return REFUSED_STATE;
+}
+
+/* At most one request a tick. */
+static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events, struct reply *ret_reply)
+{
+    struct request q;
+    ret_reply->id = 0;
+    if (!ring_pop(&l->shared->requests, &q)) {
+        return;
+    }
+    *ret_reply = (struct reply){.id = q.id, .refusal = judge(l, &q, ret_events)};
+    if (ret_reply->refusal == REFUSED_PLANT || ret_reply->refusal == REFUSED_LATCHED) {
+        (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
+    }
+    if (ret_reply->refusal != REFUSED_NOT) {
+        loop_tell(l, &(struct happened){.t_ns = now_ns,
+                                        .kind = HAPPENED_REFUSED,
+                                        .a = (int32_t)q.kind,
+                                        .b = (int32_t)ret_reply->refusal});
+    }
+}
+
+static uint32_t stop_events(struct loop *l)
+{
+    uint32_t events = 0;
+    const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_acquire);
+    if ((stop & STOP_ESTOP) != 0) {
+        events |= BIT(EVENT_ESTOPPED);
+    }
+    if ((stop & (STOP_ASKED | STOP_EXIT | STOP_CRASHED | STOP_STALLED)) != 0) {
+        events |= BIT(EVENT_STOP);
+    }
+    return events;
+}
+
+/* The bits that are answered: stop when at rest, estop once it is latched in the state. */
+static void clear_stop_bits(struct loop *l)
+{
+    uint32_t done = 0;
+    if (l->st.fsm.state == STATE_ESTOP) {
+        done |= STOP_ESTOP | STOP_ASKED;
+    }
+    if (loop_at_rest(l)) {
+        done |= STOP_ASKED | STOP_STALLED;
+    }
+    if (done != 0) {
+        atomic_fetch_and_explicit(&l->shared->stop, ~done, memory_order_relaxed);
+    }
+}
+
+static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
+{
+    struct loop_state *z = &l->st;
+    uint32_t events = z->plant_event >= 0 ? BIT(z->plant_event) : 0;
+    if (torque_may_be_on(l)) {
+        if (z->safety.trips != 0) {
+            events |= BIT(EVENT_FAULTED);
+            struct happened h = {.t_ns = now_ns,
+                                 .kind = HAPPENED_TRIP,
+                                 .a = (int32_t)z->safety.trips,
+                                 .b = z->safety.trip_joint};
+            (void)safety_explain(&z->safety, &z->sensed, h.text, (int)sizeof h.text);
+            loop_tell(l, &h);
+        }
+        if (l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l)) {
+            events |= BIT(EVENT_ESTOPPED);
+        }
+        if (late_ns > l->config->control.loop_deadman_ms * NS_PER_MS) {
+            events |= BIT(EVENT_HOLD);
+        }
+    }
+    if (z->eval_left > 0 && --z->eval_left == 0 && l->odometer >= 0) {
+        const double way_m = (z->sensed.q[l->odometer] - z->eval_from) * l->config->task.settings.travel_radius_m;
+        loop_tell(l, &(struct happened){
+                         .t_ns = now_ns, .kind = HAPPENED_EVAL, .x = way_m / (z->eval_ticks * l->dt_s)});
+    }
+    return events;
+}
+
+void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
+{
+    struct loop_state *z = &l->st;
+    struct reply reply;
+    const enum fsm_state from = z->fsm.state;
+    uint32_t events = own_events(l, now_ns, late_ns) | stop_events(l);
+    take_request(l, now_ns, &events, &reply);
+    fsm_step(&z->fsm, events, now_ns);
+    if (z->fsm.state != from) {
+        struct happened h = {
+            .t_ns = now_ns, .kind = HAPPENED_STATE, .a = (int32_t)from, .b = (int32_t)z->fsm.state, .c = (int32_t)events};
+        (void)snprintf(h.text, sizeof h.text, "%s", plant_why(l->plant));
+        loop_tell(l, &h);
+        if (z->fsm.state == STATE_LIMP) {
+            safety_forget(&z->safety);
+        }
+    }
+    if (reply.id != 0) {
+        reply.state = (uint8_t)z->fsm.state;
+        (void)ring_push(&l->shared->replies, &reply);
+    }
+    clear_stop_bits(l);
+}

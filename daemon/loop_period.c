@@ -1,0 +1,199 @@
+#include "daemon/loop_inside.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool driving(const struct loop *l)
+{
+    return l->st.fsm.state == STATE_RUNNING && l->st.reset_left == 0;
+}
+
+bool loop_period_ends(const struct loop *l)
+{
+    const struct loop_state *z = &l->st;
+    if (!z->open) {
+        return driving(l) || z->reset_left > 0;
+    }
+    return z->phase >= l->ticks_per_period || !driving(l) || l->task.st.end != END_NONE || z->end_asked;
+}
+
+/* The last safe command of the period, in action units, clipped as an action is. */
+static void applied_action(struct loop *l, float *ret_act)
+{
+    task_unactuate(&l->task, &l->st.command, ret_act);
+    for (int k = 0; k < l->task.n_act; k++) {
+        ret_act[k] = fmaxf(-1.0f, fminf(1.0f, ret_act[k]));
+    }
+}
+
+/* Who drives the next period: random until learning starts or while there is nothing else. */
+static enum source choose_source(const struct loop *l)
+{
+    const struct loop_state *z = &l->st;
+    const bool warming = z->step < l->config->learner.learning_starts && (z->run_flags & RUN_NO_LEARN) == 0 &&
+                         l->config->learner.enabled && z->eval_left == 0;
+    if ((z->run_flags & RUN_RANDOM) != 0 || l->packed == NULL || (warming && l->packed->id.step == 0)) {
+        return SOURCE_RANDOM;
+    }
+    return SOURCE_POLICY;
+}
+
+static void take_weights(struct loop *l)
+{
+    const struct packed *newest = mailbox_take(&l->shared->weights);
+    if (newest != NULL) {
+        l->packed = newest;
+    }
+}
+
+static void act(struct loop *l)
+{
+    struct loop_state *z = &l->st;
+    z->source = (uint8_t)choose_source(l);
+    z->logp = NAN;
+    z->version = l->packed != NULL ? l->packed->id.version : 0;
+    if (z->source == SOURCE_RANDOM) {
+        for (int k = 0; k < l->task.n_act; k++) {
+            z->act[k] = (float)(2.0 * rng_uniform(&z->rng) - 1.0);
+        }
+        return;
+    }
+    float obs[OBS_MAX];
+    for (int i = 0; i < l->task.n_obs; i++) {
+        const float x = (z->now.v[i] - l->packed->mean[i]) * l->packed->scale[i];
+        obs[i] = fmaxf(-10.0f, fminf(10.0f, x));
+    }
+    const struct act_in in = {
+        .packed = l->packed->w,
+        .obs = obs,
+        .legal = z->now.legal,
+        .step = z->step,
+        .explore = (z->run_flags & RUN_NO_EXPLORE) == 0 && z->eval_left == 0,
+        .rng = &z->rng,
+    };
+    l->config->policy->act(l->actor, &in, z->act, &z->logp);
+    for (int k = 0; k < l->task.n_act; k++) {
+        if (!isfinite(z->act[k])) {
+            z->act[k] = 0.0f; /* the middle of the range; the filter limits the way there */
+            z->safety.bites[l->task.act_joint[k]][RULE_NOT_FINITE]++;
+        }
+    }
+}
+
+static uint8_t row_bits(const struct loop *l, bool opens)
+{
+    const struct loop_state *z = &l->st;
+    uint8_t bits = 0;
+    if ((l->task.st.end & END_TERMINAL) != 0) {
+        bits |= ROW_TERMINAL;
+    }
+    if (!opens && bits == 0) {
+        bits |= ROW_TRUNCATED;
+    }
+    const uint64_t all = (UINT64_C(1) << z->sensed.n) - 1;
+    if (z->skipped > 0 || z->coasted > 1 || (z->fresh & all) != all) {
+        bits |= ROW_FLAG;
+    }
+    return bits;
+}
+
+static void begin_episode(struct loop *l)
+{
+    task_begin(&l->task, &l->st.sensed);
+    l->config->policy->reset(l->actor, &l->st.rng);
+    l->st.end_asked = false;
+    l->st.episode++;
+}
+
+/* Does what happens from now on become experience? */
+static bool worth_storing(const struct loop *l)
+{
+    return (l->st.run_flags & RUN_NO_LEARN) == 0 && l->st.eval_left == 0;
+}
+
+static void store(struct loop *l, int64_t now_ns, bool opens, const float *applied, const struct observation *obs2)
+{
+    struct loop_state *z = &l->st;
+    const struct period p = {
+        .closes = z->stored,
+        .opens = opens,
+        .asked = z->act,
+        .applied = applied,
+        .reward = (float)z->reward,
+        .logp = z->logp,
+        .dt_s = (float)((double)(now_ns - z->period_t_ns) / (double)NS_PER_S),
+        .bits = row_bits(l, opens),
+        .source = z->source,
+        .version = z->version,
+        .t_ns = z->stored ? z->period_t_ns : now_ns,
+        .obs2 = obs2,
+    };
+    if (!p.closes && !p.opens) {
+        return;
+    }
+    replay_commit(l->replay, &p);
+    if (p.closes) {
+        z->step++;
+        atomic_store_explicit(&l->shared->steps, (uint64_t)z->step, memory_order_release);
+    }
+    z->stored = opens;
+}
+
+/* A period ended: its reward and its row. Returns whether the episode goes on. */
+static bool close_period(struct loop *l, int64_t now_ns, struct observation *ret_obs2)
+{
+    struct loop_state *z = &l->st;
+    float applied[ACT_MAX];
+    const bool goes_on = driving(l) && l->task.st.end == END_NONE && !z->end_asked;
+    applied_action(l, applied);
+    task_remember(&l->task, applied, &z->command);
+    z->reward = task_period(&l->task, &z->sensed) + (z->end_asked ? z->end_reward : 0.0);
+    task_observe(&l->task, &z->sensed, ret_obs2);
+    store(l, now_ns, goes_on && worth_storing(l), applied, ret_obs2);
+    return goes_on;
+}
+
+static void end_episode(struct loop *l, int64_t now_ns)
+{
+    struct loop_state *z = &l->st;
+    loop_tell(l, &(struct happened){.t_ns = now_ns,
+                                    .kind = HAPPENED_EPISODE,
+                                    .a = (int32_t)z->episode,
+                                    .x = l->task.st.episode_return,
+                                    .y = l->task.st.episode_s});
+    z->open = false;
+    const int ticks = (int)(l->config->task.settings.reset_s / l->dt_s);
+    z->reset_left = ticks > 1 ? ticks : 1;
+}
+
+void loop_period(struct loop *l, int64_t now_ns)
+{
+    struct loop_state *z = &l->st;
+    struct observation obs;
+    if (z->open) {
+        if (!close_period(l, now_ns, &obs)) {
+            end_episode(l, now_ns);
+            return;
+        }
+    } else {
+        if (z->reset_left > 0 && --z->reset_left > 0) {
+            return;
+        }
+        if (!driving(l)) {
+            return;
+        }
+        begin_episode(l);
+        float applied[ACT_MAX];
+        applied_action(l, applied);
+        task_remember(&l->task, applied, &z->command);
+        task_observe(&l->task, &z->sensed, &obs);
+        store(l, now_ns, worth_storing(l), applied, &obs);
+        z->open = true;
+    }
+    z->now = obs;
+    z->phase = 0;
+    z->coasted = z->skipped = 0;
+    z->period_t_ns = now_ns;
+    take_weights(l);
+    act(l);
+}

@@ -1,0 +1,188 @@
+#include "daemon/plant_inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RETRY_NS (NS_PER_S)
+
+/* The goals of each job, in order; every bus reaches one before any starts the next. */
+static const enum setup_goal job_goals[][2] = {
+    [JOB_BRING_UP] = {SETUP_IDENTIFY, SETUP_DISARM},
+    [JOB_ARM] = {SETUP_ARM, SETUP_ARM},
+    [JOB_STOP] = {SETUP_DISARM, SETUP_DISARM},
+};
+static const int job_goals_n[] = {[JOB_NONE] = 0, [JOB_BRING_UP] = 2, [JOB_ARM] = 1, [JOB_STOP] = 1};
+
+void job_start(struct plant *p, enum job job)
+{
+    p->job = job;
+    p->goal = 0;
+    p->at_bus = 0;
+    p->job_failed = false;
+    p->torque_off = 0;
+    for (int i = 0; i < p->n_buses; i++) {
+        p->bus[i].flying = false;
+    }
+}
+
+static void job_end(struct plant *p)
+{
+    const bool ok = !p->job_failed;
+    switch (p->job) {
+    case JOB_BRING_UP:
+        p->known = ok;
+        p->retry_ns = clock_now_ns(p->clock) + RETRY_NS;
+        p->event = ok ? EVENT_IDENTIFIED : EVENT_NOT_FOUND;
+        break;
+    case JOB_ARM:
+        p->event = ok ? EVENT_ARMED : EVENT_ARM_FAILED;
+        break;
+    case JOB_STOP:
+        p->stopped = true;
+        p->event = ok ? EVENT_STOPPED : EVENT_STOP_FAILED;
+        break;
+    case JOB_NONE:
+        break;
+    }
+    if (ok) {
+        p->why[0] = '\0';
+    }
+    p->job = JOB_NONE;
+}
+
+/* A disarm goes on with the other buses whatever happens; anything else ends at the first failure. */
+static void bus_ended(struct plant *p, struct bus_run *b, bool ok)
+{
+    b->flying = false;
+    if (!ok) {
+        p->job_failed = true;
+        if (b->setup.why[0] != '\0') {
+            (void)snprintf(p->why, sizeof p->why, "%s", b->setup.why);
+        }
+    }
+    p->at_bus++;
+    if (!ok && p->job != JOB_STOP) {
+        p->goal = job_goals_n[p->job];
+        p->at_bus = p->n_buses;
+    }
+}
+
+static void note_torque(struct plant *p, const struct bus_run *b)
+{
+    for (int k = 0; k < b->bus.n; k++) {
+        const int j = b->bus.joint[k];
+        const bool off = (b->setup.torque_off >> j & 1u) != 0;
+        if (b->setup.goal == SETUP_DISARM) {
+            p->sensed.torque[j] = off ? TORQUE_OFF : TORQUE_UNKNOWN;
+        } else if (b->setup.goal == SETUP_ARM && b->setup.state == SETUP_DONE && p->config->robot.joint[j].actuated) {
+            p->sensed.torque[j] = TORQUE_ON;
+        }
+    }
+    p->torque_off |= b->setup.torque_off;
+}
+
+static void begin(struct plant *p, struct bus_run *b)
+{
+    b->setup = (struct setup){
+        .goal = job_goals[p->job][p->goal], .state = SETUP_BUSY, .bus = &b->bus, .sensed = &p->sensed};
+    b->n_rx = 0;
+    b->bus.pending = 0;
+    b->flying = true;
+    (void)port_discard(&b->port);
+}
+
+/* One exchange with one bus's step machine. False: wait for the next tick. */
+static bool exchange(struct plant *p, struct bus_run *b, int64_t deadline_ns)
+{
+    uint8_t tx[TX_BYTES];
+    b->setup.used = 0;
+    const int n = b->driver->setup(&b->setup, clock_now_ns(p->clock), b->rx, b->n_rx, tx, sizeof tx);
+    basal_assert(b->setup.used <= b->n_rx);
+    b->n_rx -= b->setup.used;
+    memmove(b->rx, b->rx + b->setup.used, b->n_rx);
+    if (n > 0) {
+        p->counters.bytes_tx += (uint64_t)n;
+        if (port_write(&b->port, tx, (size_t)n) == -EIO) {
+            plant_lose(p, b);
+            return false;
+        }
+    }
+    if (b->setup.state != SETUP_BUSY) {
+        note_torque(p, b);
+        bus_ended(p, b, b->setup.state == SETUP_DONE);
+        return true;
+    }
+    if (n > 0 || b->setup.used > 0) {
+        return true;
+    }
+    const int64_t until_ns = b->setup.wake_ns < deadline_ns ? b->setup.wake_ns : deadline_ns;
+    if (b->n_rx == sizeof b->rx) {
+        b->n_rx = 0; /* noise without end: start over */
+    }
+    const int got = port_read(&b->port, until_ns, b->rx + b->n_rx, sizeof b->rx - b->n_rx);
+    if (got < 0) {
+        plant_lose(p, b);
+        return false;
+    }
+    b->n_rx += (size_t)got;
+    p->counters.bytes_rx += (uint64_t)got;
+    return got > 0 || until_ns < deadline_ns;
+}
+
+void job_step(struct plant *p, int64_t deadline_ns)
+{
+    while (p->job != JOB_NONE) {
+        if (p->at_bus >= p->n_buses) {
+            p->goal++;
+            p->at_bus = 0;
+            if (p->goal >= job_goals_n[p->job]) {
+                job_end(p);
+                return;
+            }
+        }
+        struct bus_run *b = &p->bus[p->at_bus];
+        if (!b->up) {
+            b->setup.why[0] = '\0';
+            bus_ended(p, b, false);
+            continue;
+        }
+        if (clock_now_ns(p->clock) >= deadline_ns) {
+            return;
+        }
+        if (!b->flying) {
+            begin(p, b);
+        }
+        if (!exchange(p, b, deadline_ns)) {
+            if (p->job != JOB_NONE && b->up) {
+                return;
+            }
+        }
+    }
+}
+
+void plant_lose(struct plant *p, struct bus_run *b)
+{
+    b->up = false;
+    b->n_rx = 0;
+    b->bus.pending = 0;
+    p->known = false;
+    p->counters.reconnects++;
+    for (int k = 0; k < b->bus.n; k++) {
+        const int j = b->bus.joint[k];
+        p->sensed.torque[j] = TORQUE_UNKNOWN;
+        p->sensed.faults[j] |= FAULT_LOST;
+    }
+    (void)snprintf(p->why, sizeof p->why,
+                   "bus %s: %s is gone (unplugged?); torque of its joints is unknown until it is read back",
+                   b->bus.spec->name, b->bus.spec->device);
+    if (b->flying) {
+        b->setup.why[0] = '\0';
+        bus_ended(p, b, false);
+    }
+    if (p->world == NULL && b->port.fd >= 0) {
+        atomic_store_explicit(&b->returned, b->port.fd, memory_order_release);
+        b->port.fd = -1;
+        atomic_store_explicit(&b->wanted, true, memory_order_release);
+    }
+}

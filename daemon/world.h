@@ -1,0 +1,38 @@
+/*
+ * The robot that is not there: a body and the emulated devices on its buses, on one clock. Whenever time crosses a
+ * multiple of the substep, the truth is sensed, every device steps (bus and joint order) and the body steps exactly once;
+ * bytes take effect at the next substep. Its whole state is flat.
+ */
+#pragma once
+
+#include "daemon/config.h"
+#include "sim/firmware/wire.h"
+
+struct world;
+
+/* seed: body, reset, sensor noise and wire faults draw from its children. */
+int world_open(struct world **ret_world, const struct config *c, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+    BASAL_MUST_USE;
+
+int64_t world_now_ns(const struct world *w);
+/* Let everything happen up to t_ns. */
+void world_advance(struct world *w, int64_t t_ns);
+/* The host puts n bytes on a bus now; returns when the last one is on the wire. */
+int64_t world_tx(struct world *w, int bus, const uint8_t *bytes, size_t n, uint32_t baud);
+/*
+ * Advance until bytes reach the host on this bus, or t_ns. Returns how many were copied; 0 at t_ns; -EIO when the bus
+ * is away.
+ */
+int world_rx(struct world *w, int bus, int64_t t_ns, uint8_t *ret_bytes, size_t cap);
+
+void world_truth(struct world *w, struct sensed *ret_sensed);
+/* A body without buses: what its sensors say, noise included. */
+void world_sense(struct world *w, struct sensed *ret_sensed);
+/* A body without buses: the command that holds until the next one. */
+void world_command(struct world *w, const struct command *cmd);
+void world_reset(struct world *w);
+void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS]);
+
+size_t world_state_bytes(const struct world *w);
+void world_save(const struct world *w, void *ret_state);
+void world_restore(struct world *w, const void *state);

@@ -1,0 +1,133 @@
+#include "drivers/io/serial.h"
+
+#include "daemon/base/clock.h"
+
+#include <asm/termbits.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/serial.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define LOCK_TRIES    10
+#define LOCK_PAUSE_US 100000
+#define BAUD_ERROR    50 /* 1/50 = 2 % */
+
+/* A descriptor that a killed process left behind in a ring stays locked for tens of milliseconds. */
+static int lock(int fd, const char *path, char *ret_why, int cap)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            (void)ioctl(fd, TIOCEXCL);
+            return 0;
+        }
+        (void)usleep(LOCK_PAUSE_US);
+    }
+    return why(ret_why, cap, -EBUSY, "%s is used by another program; stop it first", path);
+}
+
+static int set_raw(int fd, int baud)
+{
+    struct termios2 t;
+    if (ioctl(fd, TCGETS2, &t) != 0) {
+        return -errno;
+    }
+    t.c_iflag = 0; /* no IXON, which eats 0x11 and 0x13; no PARMRK, which doubles 0xFF */
+    t.c_oflag = 0;
+    t.c_lflag = 0;
+    t.c_cflag = CS8 | CREAD | CLOCAL | BOTHER;
+    t.c_ispeed = t.c_ospeed = (speed_t)baud;
+    memset(t.c_cc, 0, sizeof t.c_cc);
+    t.c_cc[VMIN] = 1; /* so that an empty read says EAGAIN and not 0, which means hang-up */
+    if (ioctl(fd, TCSETS2, &t) != 0 || ioctl(fd, TCGETS2, &t) != 0) {
+        return -errno;
+    }
+    return abs((int)t.c_ospeed - baud) > baud / BAUD_ERROR ? -EINVAL : 0;
+}
+
+/* Low latency where the adapter knows it (FTDI holds short answers back for 16 ms otherwise). */
+static void set_low_latency(int fd)
+{
+    struct serial_struct s;
+    if (ioctl(fd, TIOCGSERIAL, &s) == 0) {
+        s.flags = (int)((unsigned)s.flags | ASYNC_LOW_LATENCY);
+        (void)ioctl(fd, TIOCSSERIAL, &s);
+    }
+}
+
+int serial_set_baud(int fd, int baud)
+{
+    const int rc = set_raw(fd, baud);
+    (void)ioctl(fd, TCFLSH, TCIOFLUSH);
+    return rc;
+}
+
+int serial_open(const char *path, int baud, char *ret_why, int cap)
+{
+    const int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return why(ret_why, cap, -errno, "cannot open %s: %s", path,
+                   errno == EACCES ? "not allowed; join its group (dialout)" : strerror(errno));
+    }
+    int rc = lock(fd, path, ret_why, cap);
+    if (rc == 0) {
+        rc = set_raw(fd, baud);
+        if (rc < 0) {
+            (void)why(ret_why, cap, rc, "%s cannot do %d baud: %s", path, baud, strerror(-rc));
+        }
+    }
+    if (rc < 0) {
+        (void)close(fd);
+        return rc;
+    }
+    set_low_latency(fd);
+    (void)ioctl(fd, TCFLSH, TCIOFLUSH);
+    return fd;
+}
+
+void serial_close(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+static int gone_or_later(void)
+{
+    return errno == EAGAIN || errno == EINTR ? 0 : -EIO;
+}
+
+int serial_write(int fd, const uint8_t *bytes, size_t n)
+{
+    const ssize_t done = write(fd, bytes, n);
+    return done >= 0 ? (int)done : gone_or_later();
+}
+
+int serial_read(int fd, uint8_t *ret_bytes, size_t cap)
+{
+    const ssize_t n = read(fd, ret_bytes, cap);
+    return n > 0 ? (int)n : n == 0 ? -EIO : gone_or_later();
+}
+
+int io_wait(int fd, int64_t deadline_ns)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    const struct clock monotonic = {0};
+    for (;;) {
+        int64_t left_ns = deadline_ns - clock_now_ns(&monotonic);
+        left_ns = left_ns > 0 ? left_ns : 0;
+        const struct timespec left = {.tv_sec = left_ns / NS_PER_S, .tv_nsec = left_ns % NS_PER_S};
+        const int n = ppoll(&p, 1, &left, NULL);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 || (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
+            return -EIO;
+        }
+        return n;
+    }
+}

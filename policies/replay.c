@@ -1,0 +1,295 @@
+/* The writer's side of the replay: create, adopt, attach, commit. */
+#include "policies/replay_segment.h"
+
+#include "daemon/base/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static size_t words_of(int n_obs, int n_act)
+{
+    return (size_t)n_obs + 2 * (size_t)n_act + ROW_WORDS;
+}
+
+size_t segment_bytes(int n_obs, int n_act, int64_t capacity)
+{
+    return sizeof(struct segment_header) + (size_t)capacity * words_of(n_obs, n_act) * sizeof(uint32_t);
+}
+
+static uint32_t header_crc(const struct segment_header *h)
+{
+    return hash_crc32c(0, h, offsetof(struct segment_header, crc));
+}
+
+static struct replay *wrap(struct segment_header *seg, size_t bytes, int fd, bool writer)
+{
+    struct replay *r = calloc(1, sizeof *r);
+    if (r != NULL) {
+        *r = (struct replay){.seg = seg,
+                             .bytes = bytes,
+                             .fd = fd,
+                             .writer = writer,
+                             .n_obs = seg->n_obs,
+                             .n_act = seg->n_act,
+                             .at_tail = seg->n_obs + 2 * seg->n_act,
+                             .row_words = words_of(seg->n_obs, seg->n_act),
+                             .capacity = seg->capacity};
+    }
+    return r;
+}
+
+static void write_header(struct segment_header *h, const struct replay_spec *spec)
+{
+    h->magic = REPLAY_MAGIC;
+    h->version = REPLAY_VERSION;
+    h->header_bytes = (uint32_t)sizeof *h;
+    h->run_id = spec->run_id;
+    h->schema_hash = spec->schema_hash;
+    h->capacity = spec->capacity;
+    h->n_obs = spec->n_obs;
+    h->n_act = spec->n_act;
+    h->has_legal = spec->has_legal;
+    h->row_words = (uint32_t)words_of(spec->n_obs, spec->n_act);
+    h->policy_rate_hz = spec->policy_rate_hz;
+    for (int k = 0; k < spec->n_obs + spec->n_act && spec->slot_name != NULL; k++) {
+        (void)snprintf(h->slot[k].name, sizeof h->slot[k].name, "%s", spec->slot_name[k]);
+        if (spec->slot_unit != NULL && spec->slot_unit[k] != NULL) {
+            (void)snprintf(h->slot[k].unit, sizeof h->slot[k].unit, "%s", spec->slot_unit[k]);
+        }
+        h->slot[k].type = SLOT_F32;
+    }
+    h->crc = header_crc(h);
+}
+
+static int check_spec(const struct replay_spec *s, char *ret_why, int cap)
+{
+    if (s->n_obs < 1 || s->n_obs > OBS_MAX || s->n_act < 1 || s->n_act > ACT_MAX || s->capacity < 4 ||
+        s->capacity > INT64_C(1) << 32) {
+        return why(ret_why, cap, -EINVAL, "replay: %d observations, %d actions, %lld rows are out of range", s->n_obs,
+                   s->n_act, (long long)s->capacity);
+    }
+    return 0;
+}
+
+int replay_create(struct replay **ret_replay, const struct replay_spec *spec, char *ret_why, int cap)
+{
+    int rc = check_spec(spec, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    const size_t bytes = segment_bytes(spec->n_obs, spec->n_act, spec->capacity);
+    const int fd = memfd_create("basald-replay", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) {
+        rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20, strerror(errno));
+        goto out;
+    }
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (p == MAP_FAILED) {
+        rc = why(ret_why, cap, -errno, "replay: cannot map %zu MB: %s", bytes >> 20, strerror(errno));
+        goto out;
+    }
+    (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    write_header(p, spec);
+    *ret_replay = wrap(p, bytes, fd, true);
+    return *ret_replay != NULL ? 0 : -ENOMEM;
+out:
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return rc;
+}
+
+/* Every field against the file's size before any of it is used. */
+static int check_header(const struct segment_header *h, size_t bytes, char *ret_why, int cap)
+{
+    if (bytes < sizeof *h || h->magic != REPLAY_MAGIC) {
+        return why(ret_why, cap, -EBADMSG, "replay: this is no replay segment");
+    }
+    if (h->version != REPLAY_VERSION || h->header_bytes != sizeof *h) {
+        return why(ret_why, cap, -EPROTO, "replay: segment version %u, this program reads %u", h->version,
+                   REPLAY_VERSION);
+    }
+    if (h->crc != header_crc(h)) {
+        return why(ret_why, cap, -EBADMSG, "replay: the header's checksum is wrong, the segment is damaged");
+    }
+    const struct replay_spec s = {.capacity = h->capacity, .n_obs = h->n_obs, .n_act = h->n_act};
+    if (check_spec(&s, NULL, 0) < 0 || h->row_words != words_of(h->n_obs, h->n_act) ||
+        bytes != segment_bytes(h->n_obs, h->n_act, h->capacity)) {
+        return why(ret_why, cap, -EBADMSG, "replay: the header's counts do not fit the segment's size");
+    }
+    const int64_t head = atomic_load(&h->head), open = atomic_load(&h->open);
+    if (head < 0 || (open != 0 && open != 1)) {
+        return why(ret_why, cap, -EBADMSG, "replay: the head is damaged");
+    }
+    return 0;
+}
+
+static int map_segment(struct replay **ret_replay, int fd, bool writer, char *ret_why, int cap)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof(struct segment_header)) {
+        return why(ret_why, cap, -EBADMSG, "replay: this is no replay segment");
+    }
+    const size_t bytes = (size_t)st.st_size;
+    const int prot = writer ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *p = mmap(NULL, bytes, prot, MAP_SHARED | (writer ? MAP_POPULATE : 0), fd, 0);
+    if (p == MAP_FAILED) {
+        return why(ret_why, cap, -errno, "replay: cannot map the segment: %s", strerror(errno));
+    }
+    int rc = check_header(p, bytes, ret_why, cap);
+    if (rc == 0) {
+        *ret_replay = wrap(p, bytes, fd, writer);
+        rc = *ret_replay != NULL ? 0 : -ENOMEM;
+    }
+    if (rc < 0) {
+        (void)munmap(p, bytes);
+    }
+    return rc;
+}
+
+/* A row that holds only an observation: never a start, and the run before it ends there. */
+static void make_final(struct replay *r)
+{
+    _Atomic uint32_t *tail = segment_row(r, atomic_load(&r->seg->head)) + r->at_tail;
+    word_put(&tail[ROW_META], ROW_FINAL);
+    atomic_store_explicit(&r->seg->open, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&r->seg->head, 1, memory_order_release);
+}
+
+int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *spec, char *ret_why, int cap)
+{
+    struct replay *r = NULL;
+    int rc = map_segment(&r, fd, true, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    if (r->n_obs != spec->n_obs || r->n_act != spec->n_act || r->seg->schema_hash != spec->schema_hash ||
+        r->capacity != spec->capacity) {
+        (void)munmap(r->seg, r->bytes);
+        free(r);
+        return why(ret_why, cap, -EPROTO, "replay: the kept segment belongs to another robot or configuration");
+    }
+    if (atomic_load(&r->seg->open) != 0) {
+        make_final(r);
+    }
+    r->seg->run_id = spec->run_id;
+    r->seg->crc = header_crc(r->seg);
+    *ret_replay = r;
+    return 0;
+}
+
+int replay_attach(struct replay **ret_replay, int fd, char *ret_why, int cap)
+{
+    return map_segment(ret_replay, fd, false, ret_why, cap);
+}
+
+void replay_close(struct replay *r)
+{
+    if (r != NULL) {
+        (void)munmap(r->seg, r->bytes);
+        (void)close(r->fd);
+        free(r);
+    }
+}
+
+int replay_fd(const struct replay *r)
+{
+    return r->fd;
+}
+
+int64_t replay_head(const struct replay *r)
+{
+    return atomic_load_explicit(&r->seg->head, memory_order_acquire);
+}
+
+static void close_row(struct replay *r, _Atomic uint32_t *row, const struct period *p)
+{
+    _Atomic uint32_t *tail = row + r->at_tail;
+    for (int k = 0; k < r->n_act; k++) {
+        float_put(&row[r->n_obs + k], p->asked[k]);
+        float_put(&row[r->n_obs + r->n_act + k], p->applied[k]);
+    }
+    float_put(&tail[ROW_R], p->reward);
+    float_put(&tail[ROW_LOGP], p->logp);
+    float_put(&tail[ROW_DT], p->dt_s);
+    word_put(&tail[ROW_META], (uint32_t)(p->bits & ~ROW_FINAL) | (uint32_t)p->source << 8);
+    word_put(&tail[ROW_VERSION], p->version);
+    word_put(&tail[ROW_T_LO], (uint32_t)p->t_ns);
+    word_put(&tail[ROW_T_HI], (uint32_t)((uint64_t)p->t_ns >> 32));
+}
+
+static void open_row(struct replay *r, int64_t row_index, const struct observation *obs)
+{
+    _Atomic uint32_t *row = segment_row(r, row_index);
+    _Atomic uint32_t *tail = row + r->at_tail;
+    for (int k = 0; k < r->n_obs; k++) {
+        float_put(&row[k], obs->v[k]);
+    }
+    word_put(&tail[ROW_META], ROW_FINAL); /* until it closes, it is no start */
+    word_put(&tail[ROW_LEGAL_LO], (uint32_t)obs->legal);
+    word_put(&tail[ROW_LEGAL_HI], (uint32_t)(obs->legal >> 32));
+}
+
+static void count(_Atomic int64_t *x, bool yes)
+{
+    if (yes) {
+        atomic_store_explicit(x, atomic_load_explicit(x, memory_order_relaxed) + 1, memory_order_relaxed);
+    }
+}
+
+void replay_commit(struct replay *r, const struct period *p)
+{
+    basal_assert(r->writer);
+    struct segment_header *h = r->seg;
+    int64_t head = atomic_load_explicit(&h->head, memory_order_relaxed);
+    const bool was_open = atomic_load_explicit(&h->open, memory_order_relaxed) != 0;
+    basal_assert(p->closes == was_open);
+    if (p->closes) {
+        close_row(r, segment_row(r, head), p);
+        count(&h->terminals, (p->bits & ROW_TERMINAL) != 0);
+        count(&h->truncated, (p->bits & ROW_TRUNCATED) != 0);
+        count(&h->human, p->source == SOURCE_HUMAN);
+        count(&h->episodes, !p->opens);
+        open_row(r, head + 1, p->obs2);
+        /* release: pairs with the acquire in replay_head */
+        atomic_store_explicit(&h->head, ++head, memory_order_release);
+        if (!p->opens) {
+            make_final(r);
+        }
+        return;
+    }
+    if (p->opens) {
+        open_row(r, head, p->obs2);
+        atomic_store_explicit(&h->open, 1, memory_order_release);
+    }
+}
+
+size_t replay_bytes(const struct replay *r)
+{
+    return r->bytes;
+}
+
+const void *replay_data(const struct replay *r)
+{
+    return r->seg;
+}
+
+int replay_restore(struct replay *r, const void *bytes, size_t n, char *ret_why, int cap)
+{
+    if (n != r->bytes) {
+        return why(ret_why, cap, -EPROTO, "replay: the checkpoint's segment has %zu bytes, this run's %zu", n, r->bytes);
+    }
+    const int rc = check_header(bytes, n, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    memcpy(r->seg, bytes, n);
+    return 0;
+}

@@ -1,0 +1,247 @@
+/* Periods, episodes and the meaning of an action. The rows of slots and reward terms are in task_rows.c. */
+#include "policies/task.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const actuation_names[] = {"ramp", "hold", NULL};
+static const char *const reset_names[] = {"none", "hold", "script", "ask", "body", NULL};
+
+#define AT(field) offsetof(struct task_settings, field)
+
+/* clang-format off */
+const struct option task_options[] = {
+    {.key = "actuation", .type = OPTION_CHOICE, .offset = AT(actuation), .def = "ramp", .choices = actuation_names,
+     .help = "how the command moves between two actions: in a straight line, or at once"},
+    {.key = "reset", .type = OPTION_CHOICE, .offset = AT(reset), .def = "hold", .choices = reset_names,
+     .help = "what happens between two episodes"},
+    {.key = "reset_s", .type = OPTION_DOUBLE, .offset = AT(reset_s), .min = 0, .max = 600, .def = "0",
+     .help = "how long a reset by hold takes; at least one tick"},
+    {.key = "episode_s", .type = OPTION_DOUBLE, .offset = AT(episode_s), .min = 0, .max = 86400, .def = "0",
+     .help = "length of an episode, ended by truncation; 0: continuing"},
+    {.key = "travel_max_m", .type = OPTION_DOUBLE, .offset = AT(travel_max_m), .min = 0, .max = 10000, .def = "0",
+     .help = "way from its start at which an episode is truncated; 0: no bound"},
+    {.key = "travel_joint", .type = OPTION_TEXT, .offset = AT(travel_joint), .n_max = NAME_CHARS, .def = "",
+     .help = "the odometer: a joint that measures the way"},
+    {.key = "travel_radius_m", .type = OPTION_DOUBLE, .offset = AT(travel_radius_m), .min = 0, .max = 10, .def = "0",
+     .help = "radius of the odometer's wheel"},
+    {.key = NULL},
+};
+/* clang-format on */
+
+static int find_joint(const struct robot *r, const char *name)
+{
+    for (int j = 0; j < r->n_joints; j++) {
+        if (strcmp(r->joint[j].name, name) == 0) {
+            return j;
+        }
+    }
+    return -1;
+}
+
+static int resolve(struct term *a, const struct robot *r, const char *kind, char *ret_why, int cap)
+{
+    a->joint_index = -1;
+    if (a->joint[0] == '\0') {
+        return 0;
+    }
+    a->joint_index = find_joint(r, a->joint);
+    if (a->joint_index < 0) {
+        return why(ret_why, cap, -EINVAL, "task: %s names joint \"%s\", which the robot does not have", kind, a->joint);
+    }
+    return 0;
+}
+
+static int open_slots(struct task *t, char *ret_why, int cap)
+{
+    bool remembers = false;
+    for (int i = 0; i < t->spec->n_slots; i++) {
+        struct slot *s = &t->slot[i];
+        *s = t->spec->slot[i];
+        const int rc = resolve(&s->term, t->robot, s->kind->name, ret_why, cap);
+        if (rc < 0) {
+            return rc;
+        }
+        s->first = t->n_obs;
+        s->n = s->kind->width(t, &s->term);
+        t->n_obs += s->n;
+        remembers = remembers || strcmp(s->kind->name, "last_action") == 0;
+        if (t->n_obs > OBS_MAX) {
+            return why(ret_why, cap, -EINVAL, "task: more than %d observations", OBS_MAX);
+        }
+    }
+    if (t->n_obs == 0) {
+        return why(ret_why, cap, -EINVAL, "task: nothing is observed; list slots under task.observation");
+    }
+    if (t->spec->settings.actuation == ACTUATE_RAMP && !remembers) {
+        return why(ret_why, cap, -EINVAL,
+                   "task: with actuation ramp the last action belongs to the state; add the slot last_action");
+    }
+    return 0;
+}
+
+static int open_rewards(struct task *t, char *ret_why, int cap)
+{
+    for (int i = 0; i < t->spec->n_rewards; i++) {
+        t->reward[i] = t->spec->reward[i];
+        const int rc = resolve(&t->reward[i].term, t->robot, t->reward[i].kind->name, ret_why, cap);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int task_open(struct task *ret_task, const struct task_spec *spec, const struct robot *robot, char *ret_why, int cap)
+{
+    struct task *t = ret_task;
+    *t = (struct task){.spec = spec, .robot = robot, .travel_joint = -1};
+    for (int j = 0; j < robot->n_joints; j++) {
+        if (robot->joint[j].actuated) {
+            if (t->n_act == ACT_MAX) {
+                return why(ret_why, cap, -EINVAL, "task: more than %d actuated joints", ACT_MAX);
+            }
+            t->act_joint[t->n_act++] = j;
+        }
+    }
+    if (spec->settings.travel_joint[0] != '\0') {
+        t->travel_joint = find_joint(robot, spec->settings.travel_joint);
+        if (t->travel_joint < 0) {
+            return why(ret_why, cap, -EINVAL, "task.travel_joint: the robot has no joint \"%s\"",
+                       spec->settings.travel_joint);
+        }
+    } else if (spec->settings.travel_max_m > 0.0) {
+        return why(ret_why, cap, -EINVAL, "task.travel_max_m needs task.travel_joint, the joint that measures the way");
+    }
+    t->ticks_per_period = (int)llround(robot->control_rate_hz / robot->policy_rate_hz);
+    const int rc = open_slots(t, ret_why, cap);
+    return rc < 0 ? rc : open_rewards(t, ret_why, cap);
+}
+
+static double way_now_m(const struct task *t, const struct sensed *s)
+{
+    return t->travel_joint < 0 ? 0.0 : s->q[t->travel_joint] * t->spec->settings.travel_radius_m;
+}
+
+void task_begin(struct task *t, const struct sensed *s)
+{
+    struct task_state *z = &t->st;
+    z->reward = z->period_s = z->episode_return = z->episode_s = z->way_m = 0.0;
+    z->episode_steps = 0;
+    z->travel_0 = way_now_m(t, s);
+    z->end = END_NONE;
+}
+
+void task_tick(struct task *t, const struct sensed *s, double dt_s)
+{
+    struct task_state *z = &t->st;
+    for (int i = 0; i < t->spec->n_rewards; i++) {
+        const struct reward *r = &t->reward[i];
+        if (r->kind->tick != NULL) {
+            z->reward += r->kind->tick(t, &r->term, s, dt_s);
+        }
+    }
+    z->period_s += dt_s;
+    z->episode_s += dt_s;
+    z->way_m = way_now_m(t, s) - z->travel_0;
+    const struct task_settings *c = &t->spec->settings;
+    if (c->episode_s > 0.0 && z->episode_s >= c->episode_s - 0.5 * dt_s) {
+        z->end |= END_TRUNCATED;
+    }
+    if (c->travel_max_m > 0.0 && fabs(z->way_m) >= c->travel_max_m) {
+        z->end |= END_TRUNCATED;
+    }
+}
+
+double task_period(struct task *t, const struct sensed *s)
+{
+    struct task_state *z = &t->st;
+    for (int i = 0; i < t->spec->n_rewards; i++) {
+        const struct reward *r = &t->reward[i];
+        if (r->kind->period != NULL) {
+            z->reward += r->kind->period(t, &r->term, s, z->period_s);
+        }
+    }
+    const double reward = z->reward;
+    z->episode_return += reward;
+    z->episode_steps++;
+    z->reward = z->period_s = 0.0;
+    return reward;
+}
+
+void task_observe(const struct task *t, const struct sensed *s, struct observation *ret_obs)
+{
+    ret_obs->n = t->n_obs;
+    ret_obs->legal = s->legal;
+    for (int i = 0; i < t->spec->n_slots; i++) {
+        const struct slot *k = &t->slot[i];
+        float *v = ret_obs->v + k->first;
+        k->kind->observe(t, &k->term, s, v);
+        for (int j = 0; j < k->n; j++) {
+            v[j] = (float)(((double)v[j] - k->term.offset) * k->term.scale);
+        }
+    }
+}
+
+/* Action -1..1 spans the joint's range. */
+static double goal_of(const struct joint_spec *j, double a)
+{
+    const double clipped = a > 1.0 ? 1.0 : a < -1.0 ? -1.0 : a;
+    return j->q_min + 0.5 * (clipped + 1.0) * (j->q_max - j->q_min);
+}
+
+void task_actuate(const struct task *t, const float *act, int phase, struct command *ret_cmd)
+{
+    const int n = t->ticks_per_period;
+    const double along = phase >= n ? 1.0 : (double)(phase + 1) / n;
+    for (int k = 0; k < t->n_act; k++) {
+        const int j = t->act_joint[k];
+        const double goal = goal_of(&t->robot->joint[j], (double)act[k]);
+        const double last = t->st.goal_last[j];
+        const bool ramp = t->spec->settings.actuation == ACTUATE_RAMP && t->st.primed;
+        ret_cmd->mode[j] = MODE_POSITION;
+        ret_cmd->q[j] = ramp ? last + (goal - last) * along : goal;
+        ret_cmd->qd[j] = 0.0;
+        ret_cmd->tau_max[j] = t->robot->joint[j].tau_max;
+    }
+}
+
+void task_unactuate(const struct task *t, const struct command *cmd, float *ret_act)
+{
+    for (int k = 0; k < t->n_act; k++) {
+        const struct joint_spec *j = &t->robot->joint[t->act_joint[k]];
+        ret_act[k] = (float)(2.0 * (cmd->q[t->act_joint[k]] - j->q_min) / (j->q_max - j->q_min) - 1.0);
+    }
+}
+
+void task_remember(struct task *t, const float *applied, const struct command *cmd)
+{
+    memcpy(t->st.act_before, t->st.act_last, sizeof t->st.act_before);
+    for (int k = 0; k < t->n_act; k++) {
+        t->st.act_last[k] = applied[k];
+        t->st.goal_last[t->act_joint[k]] = cmd->q[t->act_joint[k]];
+    }
+    t->st.primed = true;
+}
+
+int task_slot_name(const struct task *t, int k, char *ret_name, int cap, const char **ret_unit)
+{
+    for (int i = 0; i < t->spec->n_slots; i++) {
+        const struct slot *s = &t->slot[i];
+        if (k < s->first || k >= s->first + s->n) {
+            continue;
+        }
+        *ret_unit = s->kind->unit;
+        const char *joint = s->term.joint;
+        if (joint[0] == '\0' && s->n == t->n_act) {
+            joint = t->robot->joint[t->act_joint[k - s->first]].name;
+        }
+        if (joint[0] != '\0' && (s->n == 1 || s->term.joint[0] == '\0')) {
+            return snprintf(ret_name, (size_t)cap, "%s.%s", s->kind->name, joint);
+        }
+        return snprintf(ret_name, (size_t)cap, "%s.%s%d", s->kind->name, joint, k - s->first);
+    }
+    return -EINVAL;
+}
