@@ -57,7 +57,9 @@ struct fsm {
     double ramp_s;      /* torque ramp after arming */
     double ceiling;     /* 0..1 of each joint's tau_max in this state now */
     double hold_q[JOINTS_MAX]; /* the pose being held: measured at arming, the last command when a run ends */
-    bool holding;
+    bool holding;              /* hold_q is set for this state */
+    bool torque_was_on;        /* in the tick before */
+    int64_t armed_ns;          /* when torque came on: the ramp starts */
 };
 
 void fsm_init(struct fsm *ret_fsm, double ramp_s);

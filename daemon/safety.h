@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "daemon/base/option.h"
 #include "daemon/base/robot.h"
 #include "daemon/base/rt.h"
 
