@@ -2,7 +2,7 @@
 
 #include "daemon/base/clock.h"
 
-
+#define BIT(event) (UINT32_C(1) << (event))
 
 /* clang-format off */
 /*
@@ -26,14 +26,16 @@ static const uint8_t table[STATES_N][EVENTS_N] = {
 };
 
 /* The most dangerous first: what comes earlier decides what a later event of the same tick meets. */
-static const uint8_t order[] = {EVENT_ESTOPPED, EVENT_FAULTED, EVENT_STOP_FAILED, EVENT_STOP, EVENT_STOPPED, EVENT_ARM_FAILED,
-                                EVENT_NOT_FOUND, EVENT_IDENTIFIED, EVENT_HOLD, EVENT_ARMED, EVENT_CLEAR, EVENT_ARM, EVENT_RUN};
+static const uint8_t order[] = {EVENT_ESTOPPED, EVENT_FAULTED,   EVENT_STOP_FAILED, EVENT_STOP,  EVENT_STOPPED,
+                                EVENT_ARM_FAILED, EVENT_NOT_FOUND, EVENT_IDENTIFIED, EVENT_HOLD, EVENT_ARMED,
+                                EVENT_CLEAR,    EVENT_ARM,       EVENT_RUN};
 _Static_assert(sizeof order == EVENTS_N, "every event has its place");
 
 static const uint8_t plant_of[STATES_N] = {
     [STATE_BOOT] = PLANT_IDENTIFY, [STATE_LIMP] = PLANT_LISTEN, [STATE_ARMING] = PLANT_ARM, [STATE_READY] = PLANT_RUN,
     [STATE_RUNNING] = PLANT_RUN,   [STATE_STOPPING] = PLANT_STOP, [STATE_FAULT] = PLANT_STOP, [STATE_ESTOP] = PLANT_STOP,
 };
+
 /* clang-format on */
 
 enum fsm_state fsm_next(enum fsm_state state, enum fsm_event event)
@@ -47,64 +49,108 @@ void fsm_init(struct fsm *ret_fsm, double ramp_s)
     *ret_fsm = (struct fsm){.state = STATE_BOOT, .plant = PLANT_IDENTIFY, .ramp_s = ramp_s};
 }
 
-static double ramp(const struct fsm *f, int64_t now_ns)
+/* What permits motion, or unlatches, loses against whatever else came in the same tick and asks for
+ * less. */
+static uint32_t without_lost_permits(uint32_t events)
 {
+    if ((events & (BIT(EVENT_ESTOPPED) | BIT(EVENT_FAULTED) | BIT(EVENT_STOP_FAILED))) != 0) {
+        events &= ~(BIT(EVENT_CLEAR) | BIT(EVENT_ARM) | BIT(EVENT_RUN));
+    }
+    if ((events & (BIT(EVENT_STOP) | BIT(EVENT_ARM_FAILED) | BIT(EVENT_CLEAR))) != 0) {
+        events &= ~(BIT(EVENT_ARM) | BIT(EVENT_RUN));
+    }
+    if ((events & BIT(EVENT_HOLD)) != 0) {
+        events &= ~BIT(EVENT_RUN);
+    }
+    return events;
+}
+
+static void enter(struct fsm *f, enum fsm_state to, int64_t now_ns)
+{
+    if (f->state == STATE_ARMING && to == STATE_READY) {
+        f->armed_ns = now_ns;
+        f->torque = true;
+    }
+    if (to == STATE_LIMP) {
+        f->torque = false;
+    }
+    f->state = to;
+    f->plant = (enum plant_do)plant_of[to];
+    f->entered_ns = now_ns;
+    f->holding = false;
+}
+
+/* 0 -> 1 over ramp_s after arming; as it was while the robot stops; 0 without torque. */
+static double ceiling(const struct fsm *f, int64_t now_ns)
+{
+    if (!f->torque) {
+        return 0.0;
+    }
+    if (f->plant != PLANT_RUN) {
+        return f->ceiling;
+    }
     const double since_s = (double)(now_ns - f->armed_ns) / (double)NS_PER_S;
-    return f->ramp_s <= 0.0 || since_s >= f->ramp_s ? 1.0 : since_s / f->ramp_s;
+    return since_s >= f->ramp_s ? 1.0 : since_s / f->ramp_s;
 }
 
 void fsm_step(struct fsm *f, uint32_t events, int64_t now_ns)
 {
+    events = without_lost_permits(events);
+    if ((events & (BIT(EVENT_STOPPED) | BIT(EVENT_STOP_FAILED))) != 0 && f->plant == PLANT_STOP) {
+        f->torque = false; /* nothing is commanded any more, also where a fault or an estop stays */
+    }
     for (unsigned i = 0; i < sizeof order; i++) {
-        if ((events >> order[i] & 1u) == 0) {
+        if ((events & BIT(order[i])) == 0) {
             continue;
         }
         const enum fsm_state to = fsm_next(f->state, (enum fsm_event)order[i]);
         if (to != f->state) {
-            if (f->state == STATE_ARMING && to == STATE_READY) {
-                f->armed_ns = now_ns;
-            }
-            f->entered_ns = now_ns;
-            f->state = to;
-            f->holding = false;
+            enter(f, to, now_ns);
         }
     }
-    f->plant = (enum plant_do)plant_of[f->state];
-    f->ceiling = f->plant == PLANT_RUN || f->plant == PLANT_STOP ? ramp(f, now_ns) : 0.0;
+    f->ceiling = ceiling(f, now_ns);
+}
+
+static void command_off(struct command *cmd, int j, double q)
+{
+    cmd->mode[j] = MODE_OFF;
+    cmd->q[j] = q;
+    cmd->qd[j] = cmd->tau[j] = cmd->kp[j] = cmd->kd[j] = cmd->tau_max[j] = 0.0;
+}
+
+static void command_hold(struct command *cmd, int j, double q)
+{
+    command_off(cmd, j, q);
+    cmd->mode[j] = MODE_HOLD;
 }
 
 /* The pose to hold: what was last commanded where torque was on, else what is measured. */
 static void remember_pose(struct fsm *f, const struct sensed *s, const struct command *cmd)
 {
     for (int j = 0; j < s->n; j++) {
-        const bool commanded = f->torque_was_on && cmd->mode[j] != MODE_OFF;
-        f->hold_q[j] = commanded ? cmd->q[j] : s->q[j];
+        f->hold_q[j] = f->torque_was_on && cmd->mode[j] != MODE_OFF ? cmd->q[j] : s->q[j];
     }
     f->holding = true;
 }
 
-void fsm_command(struct fsm *f, const struct robot *robot, const struct sensed *s, struct command *cmd)
+void fsm_command(struct fsm *f, const struct robot *robot, const struct sensed *s,
+                 struct command *cmd)
 {
-    const bool torque = f->plant == PLANT_RUN || f->plant == PLANT_STOP;
-    if (torque && f->state != STATE_RUNNING && !f->holding) {
+    const bool holds = f->torque && f->state != STATE_RUNNING;
+    if (holds && !f->holding) {
         remember_pose(f, s, cmd);
     }
     for (int j = 0; j < robot->n_joints; j++) {
-        if (!torque || !robot->joint[j].actuated) {
-            cmd->mode[j] = MODE_OFF;
-            cmd->q[j] = s->q[j];
-            cmd->tau_max[j] = 0.0;
-            continue;
+        if (!f->torque || !robot->joint[j].actuated) {
+            command_off(cmd, j, s->q[j]);
+        } else if (holds) {
+            command_hold(cmd, j, f->hold_q[j]);
         }
-        if (f->state != STATE_RUNNING) {
-            cmd->mode[j] = MODE_HOLD;
-            cmd->q[j] = f->hold_q[j];
-            cmd->qd[j] = 0.0;
-            cmd->tau_max[j] = robot->joint[j].tau_max;
+        if (cmd->mode[j] != MODE_OFF) {
+            cmd->tau_max[j] = f->ceiling * robot->joint[j].tau_max;
         }
-        cmd->tau_max[j] *= f->ceiling;
     }
-    f->torque_was_on = torque;
+    f->torque_was_on = f->torque;
 }
 
 const char *fsm_state_name(enum fsm_state state)
