@@ -1,6 +1,7 @@
 /*
  * The life of the robot: a pure function (state, event) -> state. The robot never moves because a process started;
- * faults and estops latch, and clearing them never moves anything.
+ * faults and estops latch, and clearing them never moves anything. Estop is a software stop of category 1 of
+ * IEC 60204-1: brought to rest under control at once, then torque off. Cutting power is the hardware's part.
  *
  *   boot -> limp -> arming -> ready -> running
  *                              ^  `---<---'      hold, lease or policy lost
@@ -58,18 +59,23 @@ struct fsm {
     double ceiling;     /* 0..1 of each joint's tau_max in this state now */
     double hold_q[JOINTS_MAX]; /* the pose being held: measured at arming, the last command when a run ends */
     bool holding;              /* hold_q is set for this state */
-    bool torque_was_on;        /* in the tick before */
+    bool torque;               /* joints are driven: from armed until torque is read back as off */
+    bool torque_was_on;        /* ... in the tick before */
     int64_t armed_ns;          /* when torque came on: the ramp starts */
 };
 
 void fsm_init(struct fsm *ret_fsm, double ramp_s);
 
-/* events: a bit per enum fsm_event, taken in order of danger (estop, fault, stop ... run last). */
+/*
+ * events: a bit per enum fsm_event, taken in order of danger (estop, fault, stop ... run last). A permit (clear, arm,
+ * run) that comes in the same tick as something more dangerous is dropped: it must be given again.
+ */
 void fsm_step(struct fsm *f, uint32_t events, int64_t now_ns) BASAL_RT;
 
 /*
  * This state's mode and torque ceiling into cmd: off in boot, limp, arming and once stopped; hold the remembered pose in
- * ready and while stopping; what the source wants in running. Actuated joints only; others are always off.
+ * ready and while stopping; what the source wants in running. Actuated joints only; others are always off. The ceiling
+ * is the state's (the arming ramp), never the source's.
  */
 void fsm_command(struct fsm *f, const struct robot *robot, const struct sensed *s, struct command *cmd) BASAL_RT;
 

@@ -166,8 +166,8 @@ static void make_final(struct replay *r)
 int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *spec, char *ret_why, int cap)
 {
     struct replay *r = NULL;
-    int rc = map_segment(&r, fd, true, ret_why, cap);
-    if (rc < 0) {
+    const int rc = map_segment(&r, fd, true, ret_why, cap);
+    if (rc < 0 || r == NULL) {
         return rc;
     }
     if (r->n_obs != spec->n_obs || r->n_act != spec->n_act || r->seg->schema_hash != spec->schema_hash ||
