@@ -174,7 +174,7 @@ void plant_lose(struct plant *p, struct bus_run *b)
         p->sensed.faults[j] |= FAULT_LOST;
     }
     (void)snprintf(p->why, sizeof p->why,
-                   "bus %s: %s is gone (unplugged?); torque of its joints is unknown until it is read back",
+                   "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it is read back",
                    b->bus.spec->name, b->bus.spec->device);
     if (b->flying) {
         b->setup.why[0] = '\0';
