@@ -17,6 +17,17 @@ const struct option *option_find(const struct option *table, const char *key)
     return NULL;
 }
 
+/* The field of an option: aligned, since offsetof says where it lies in its struct. */
+static void *at(void *config, size_t offset)
+{
+    return (char *)config + offset;
+}
+
+static const void *at_const(const void *config, size_t offset)
+{
+    return (const char *)config + offset;
+}
+
 static int in_range(const struct option *o, double v, char *ret_why, int cap)
 {
     if (!isfinite(v)) {
@@ -73,13 +84,13 @@ static int set_list(const struct option *o, void *config, const char *text, char
             return rc;
         }
         if (o->type == OPTION_INTS) {
-            ((int *)((char *)config + o->offset))[n] = (int)v;
+            ((int *)at(config, o->offset))[n] = (int)v;
         } else {
-            ((double *)((char *)config + o->offset))[n] = v;
+            ((double *)at(config, o->offset))[n] = v;
         }
         n++;
     }
-    *(int *)((char *)config + o->n_offset) = n;
+    *(int *)at(config, o->n_offset) = n;
     return 0;
 }
 
@@ -114,7 +125,7 @@ static int set_whole64(const struct option *o, int64_t *ret_v, const char *text,
 
 int option_set(const struct option *o, void *config, const char *text, char *ret_why, int cap)
 {
-    void *field = (char *)config + o->offset;
+    void *field = at(config, o->offset);
     double v = 0.0;
     int rc = 0;
     switch (o->type) {
@@ -174,7 +185,7 @@ static int print_double(char *ret_text, int cap, double v)
 
 int option_get(const struct option *o, const void *config, char *ret_text, int cap)
 {
-    const void *field = (const char *)config + o->offset;
+    const void *field = at_const(config, o->offset);
     const size_t size = (size_t)cap;
     switch (o->type) {
     case OPTION_BOOL:
@@ -193,7 +204,7 @@ int option_get(const struct option *o, const void *config, char *ret_text, int c
     case OPTION_DOUBLES:
         break;
     }
-    const int n = *(const int *)((const char *)config + o->n_offset);
+    const int n = *(const int *)at_const(config, o->n_offset);
     int used = snprintf(ret_text, size, "[");
     for (int i = 0; i < n && used < cap - 32; i++) {
         used += snprintf(ret_text + used, size - (size_t)used, "%s", i == 0 ? "" : ", ");
