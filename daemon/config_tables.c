@@ -1,0 +1,172 @@
+#include "daemon/config_tables.h"
+
+#include "policies/replay.h"
+
+static const char *const realtime_names[] = {"off", "prefer", "enforce", NULL};
+static const char *const action_names[] = {"asked", "applied", "by_source", NULL};
+static const char *const estop_names[] = {"unset", "none", "power_sense", "gpio", NULL};
+static const char *const order_names[] = {"same_tick", "pipelined", NULL};
+
+#define AT(field) offsetof(struct config, field)
+
+/* clang-format off */
+static const struct option top[] = {
+    {.key = "schema", .type = OPTION_INT, .offset = AT(schema), .min = 1, .max = 1, .def = NULL,
+     .help = "version of this file's keys"},
+    {.key = "name", .type = OPTION_TEXT, .offset = AT(robot.name), .n_max = NAME_CHARS, .def = NULL,
+     .help = "name of the robot"},
+    {.key = "best_known_speed_m_s", .type = OPTION_DOUBLE, .offset = AT(best_known_speed_m_s), .min = 0, .max = 100, .def = "0",
+     .help = "speed of the best gait that a search found; 0: unknown"},
+    {.key = NULL},
+};
+
+static const struct option control[] = {
+    {.key = "rate_hz", .type = OPTION_DOUBLE, .offset = AT(robot.control_rate_hz), .min = 1, .max = 10000, .def = NULL,
+     .help = "rate of the control loop"},
+    {.key = "realtime", .type = OPTION_CHOICE, .offset = AT(control.realtime), .def = "prefer", .choices = realtime_names,
+     .help = "what happens where the system refuses real-time scheduling: nothing is asked, it is said, or the daemon does not start"},
+    {.key = "priority", .type = OPTION_INT, .offset = AT(control.priority), .min = 1, .max = 98, .def = "80",
+     .help = "SCHED_FIFO priority of the loop"},
+    {.key = "cpu", .type = OPTION_INT, .offset = AT(control.cpu), .min = -1, .max = 1023, .def = "-1",
+     .help = "processor of the loop; -1: the last one"},
+    {.key = "loop_deadman_ms", .type = OPTION_INT, .offset = AT(control.loop_deadman_ms), .min = 1, .max = 10000, .def = "100",
+     .help = "a tick that starts this late makes the robot hold"},
+    {.key = "lease_deadman_ms", .type = OPTION_INT, .offset = AT(control.lease_deadman_ms), .min = 10, .max = 600000, .def = "500",
+     .help = "a person who drives and is silent for this long is gone: the robot holds"},
+    {.key = "policy_stale_ms", .type = OPTION_INT, .offset = AT(control.policy_stale_ms), .min = 0, .max = 3600000, .def = "0",
+     .help = "weights older than this make the robot hold; 0: never"},
+    {.key = "stop_s", .type = OPTION_DOUBLE, .offset = AT(control.stop_s), .min = 0, .max = 60, .def = "0.5",
+     .help = "longest controlled stop before torque is cut"},
+    {.key = "arm_ramp_s", .type = OPTION_DOUBLE, .offset = AT(robot.arm_ramp_s), .min = 0, .max = 60, .def = "0.5",
+     .help = "torque rises from nothing to its ceiling in this time after arming"},
+    {.key = NULL},
+};
+
+static const struct option estop[] = {
+    {.key = "hardware", .type = OPTION_CHOICE, .offset = AT(robot.estop_hardware), .def = NULL, .choices = estop_names,
+     .help = "what cuts motor power by hand: none, power_sense (seen in the servos' voltage), gpio"},
+    {.key = "power_min_v", .type = OPTION_DOUBLE, .offset = AT(robot.power_min_v), .min = 0, .max = 100, .def = "0",
+     .help = "power_sense: below this voltage motor power counts as cut"},
+    {.key = "drop_accepted", .type = OPTION_BOOL, .offset = AT(robot.drop_accepted), .def = "false",
+     .help = "the owner accepts that a loaded joint drops when torque is cut"},
+    {.key = NULL},
+};
+
+static const struct option policy[] = {
+    {.key = "rate_hz", .type = OPTION_DOUBLE, .offset = AT(robot.policy_rate_hz), .min = 0.1, .max = 10000, .def = NULL,
+     .help = "rate of the policy; control.rate_hz is a whole multiple of it"},
+    {.key = NULL},
+};
+
+static const struct option learner[] = {
+    {.key = "enabled", .type = OPTION_BOOL, .offset = AT(learner.enabled), .def = "true", .help = "learn while the robot moves"},
+    {.key = "batch_size", .type = OPTION_INT, .offset = AT(learner.batch_size), .min = 1, .max = 4096, .def = "256",
+     .help = "transitions per update"},
+    {.key = "gamma", .type = OPTION_DOUBLE, .offset = AT(learner.gamma), .min = 0, .max = 1, .def = "0.99",
+     .help = "discount per policy step"},
+    {.key = "n_steps", .type = OPTION_INT, .offset = AT(learner.n_steps), .min = 1, .max = 64, .def = "1",
+     .help = "rewards summed before bootstrapping"},
+    {.key = "learning_starts", .type = OPTION_INT64, .offset = AT(learner.learning_starts), .min = 0, .max = 1e9, .def = "100",
+     .help = "policy steps of random driving before the first update"},
+    {.key = "train_freq", .type = OPTION_INT, .offset = AT(learner.train_freq), .min = 1, .max = 1000000, .def = "1",
+     .help = "policy steps between two rounds of updates"},
+    {.key = "gradient_steps", .type = OPTION_INT, .offset = AT(learner.gradient_steps), .min = 1, .max = 10000, .def = "1",
+     .help = "updates a round"},
+    {.key = "publish_every", .type = OPTION_INT, .offset = AT(learner.publish_every), .min = 1, .max = 1000000, .def = "4",
+     .help = "updates between two versions of the weights"},
+    {.key = "normalize", .type = OPTION_BOOL, .offset = AT(learner.normalize), .def = "false",
+     .help = "observations are centred and scaled by running statistics"},
+    {.key = "normalize_until", .type = OPTION_INT64, .offset = AT(learner.normalize_until), .min = 0, .max = 1e12, .def = "100000",
+     .help = "policy steps after which these statistics are frozen"},
+    {.key = "checkpoint_s", .type = OPTION_DOUBLE, .offset = AT(learner.checkpoint_s), .min = 0, .max = 86400, .def = "60",
+     .help = "time between two checkpoints of the service; 0: at the stop only"},
+    {.key = NULL},
+};
+
+static const struct option replay[] = {
+    {.key = "capacity", .type = OPTION_INT64, .offset = AT(replay.capacity), .min = 1000, .max = 1e9, .def = "100000",
+     .help = "transitions kept"},
+    {.key = "action", .type = OPTION_CHOICE, .offset = AT(replay.action), .def = "by_source", .choices = action_names,
+     .help = "what the critic trains on: the action asked, the one applied, or as fits who drove"},
+    {.key = NULL},
+};
+
+static const struct option comms[] = {
+    {.key = "telemetry", .type = OPTION_TEXT, .offset = AT(comms.telemetry), .n_max = PATH_CHARS, .def = "tcp://127.0.0.1:9872",
+     .help = "where plots subscribe, or off"},
+    {.key = "telemetry_hz", .type = OPTION_DOUBLE, .offset = AT(comms.telemetry_hz), .min = 0, .max = 10000, .def = "0",
+     .help = "records sent a second; 0: every tick"},
+    {.key = NULL},
+};
+
+static const struct option sim[] = {
+    {.key = "substep_us", .type = OPTION_INT, .offset = AT(sim_settings.substep_us), .min = 10, .max = 100000, .def = "1000",
+     .help = "step of the simulated body"},
+    {.key = "noise", .type = OPTION_DOUBLE, .offset = AT(sim_settings.noise), .min = 0, .max = 10, .def = "1",
+     .help = "scale of the sensors' noise"},
+    {.key = NULL},
+};
+
+static const struct option faults[] = {
+    {.key = "lost", .type = OPTION_DOUBLE, .offset = AT(faults.lost), .min = 0, .max = 1, .def = "0", .help = "replies lost"},
+    {.key = "corrupted", .type = OPTION_DOUBLE, .offset = AT(faults.corrupted), .min = 0, .max = 1, .def = "0", .help = "replies with one flipped bit"},
+    {.key = "late", .type = OPTION_DOUBLE, .offset = AT(faults.late), .min = 0, .max = 1, .def = "0", .help = "replies that come late_us late"},
+    {.key = "truncated", .type = OPTION_DOUBLE, .offset = AT(faults.truncated), .min = 0, .max = 1, .def = "0", .help = "replies cut short"},
+    {.key = "duplicated", .type = OPTION_DOUBLE, .offset = AT(faults.duplicated), .min = 0, .max = 1, .def = "0", .help = "replies sent twice"},
+    {.key = "late_us", .type = OPTION_INT, .offset = AT(faults.late_us), .min = 0, .max = 1000000, .def = "6000", .help = "how late"},
+    {.key = NULL},
+};
+
+const struct section config_sections[] = {
+    {"", top, 0},           {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
+    {"task", task_options, AT(task.settings)},       {"policy", policy, 0}, {"learner", learner, 0},
+    {"replay", replay, 0},  {"comms", comms, 0},     {"sim", sim, 0},       {"faults", faults, 0},
+    {.name = NULL},
+};
+
+#undef AT
+#define AT(field) offsetof(struct bus_spec, field)
+const struct option config_bus_options[] = {
+    {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the bus"},
+    {.key = "driver", .type = OPTION_TEXT, .offset = AT(driver), .n_max = NAME_CHARS, .def = NULL, .help = "the protocol spoken on it"},
+    {.key = "device", .type = OPTION_TEXT, .offset = AT(device), .n_max = PATH_CHARS, .def = NULL, .help = "its device file; prefer a name that does not change"},
+    {.key = "baud", .type = OPTION_INT, .offset = AT(baud), .min = 1200, .max = 12000000, .def = "1000000", .help = "bits per second"},
+    {.key = "order", .type = OPTION_CHOICE, .offset = AT(order), .def = "same_tick", .choices = order_names, .help = "read, act, write in one tick, or write first"},
+    {.key = "reply_deadline_us", .type = OPTION_INT, .offset = AT(reply_deadline_us), .min = 100, .max = 1000000, .def = "3000", .help = "every reply must be in this long after the tick's start"},
+    {.key = "write_phase_us", .type = OPTION_INT, .offset = AT(write_phase_us), .min = 0, .max = 1000000, .def = "0", .help = "goals go out this long after the tick's start; 0: reply_deadline_us + 200"},
+    {.key = "misses_max", .type = OPTION_INT, .offset = AT(misses_max), .min = 0, .max = 1000, .def = "6", .help = "missed replies in a row that a joint may coast over"},
+    {.key = "watchdog_ms", .type = OPTION_INT, .offset = AT(watchdog_ms), .min = 0, .max = 2540, .def = "0", .help = "the devices' own timeout; 0: three periods or the longest retry"},
+    {.key = "accept_no_device_watchdog", .type = OPTION_BOOL, .offset = AT(accept_no_device_watchdog), .def = "false", .help = "arm devices that go on moving when the bus is silent"},
+    {.key = NULL},
+};
+
+#undef AT
+#define AT(field) offsetof(struct joint_spec, field)
+const struct option config_joint_options[] = {
+    {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the joint"},
+    {.key = "id", .type = OPTION_INT, .offset = AT(id), .min = 0, .max = 252, .def = NULL, .help = "its device's id on the bus"},
+    {.key = "model", .type = OPTION_INT, .offset = AT(model), .min = 0, .max = 65535, .def = "0", .help = "model number that must answer; 0: any"},
+    {.key = "firmware_min", .type = OPTION_INT, .offset = AT(firmware_min), .min = 0, .max = 255, .def = "0", .help = "oldest firmware accepted"},
+    {.key = "actuated", .type = OPTION_BOOL, .offset = AT(actuated), .def = "true", .help = "false: measured only"},
+    {.key = "sign", .type = OPTION_INT, .offset = AT(sign), .min = -1, .max = 1, .def = "1", .help = "direction of the device against the joint: 1 or -1"},
+    {.key = "gear", .type = OPTION_DOUBLE, .offset = AT(gear), .min = 1e-3, .max = 1e4, .def = "1", .help = "device turns per joint turn"},
+    {.key = "zero_rad", .type = OPTION_DOUBLE, .offset = AT(zero_rad), .min = -1000, .max = 1000, .def = "0", .help = "device angle, from its middle, where the joint reads 0"},
+    {.key = "q_min_rad", .type = OPTION_DOUBLE, .offset = AT(q_min), .min = -1e4, .max = 1e4, .def = NULL, .help = "lower end of its range"},
+    {.key = "q_max_rad", .type = OPTION_DOUBLE, .offset = AT(q_max), .min = -1e4, .max = 1e4, .def = NULL, .help = "upper end of its range"},
+    {.key = "qd_max_rad_s", .type = OPTION_DOUBLE, .offset = AT(qd_max), .min = 1e-3, .max = 1e3, .def = NULL, .help = "fastest commanded speed"},
+    {.key = "qdd_max_rad_s2", .type = OPTION_DOUBLE, .offset = AT(qdd_max), .min = 1e-2, .max = 1e6, .def = NULL, .help = "largest commanded acceleration"},
+    {.key = "tau_max_nm", .type = OPTION_DOUBLE, .offset = AT(tau_max), .min = 1e-4, .max = 1e4, .def = NULL, .help = "torque ceiling"},
+    {.key = "tau_stall_nm", .type = OPTION_DOUBLE, .offset = AT(tau_stall), .min = 1e-4, .max = 1e4, .def = NULL, .help = "torque at full drive and standstill, from the data sheet"},
+    {.key = "temp_max_c", .type = OPTION_DOUBLE, .offset = AT(temp_max_c), .min = 0, .max = 150, .def = NULL, .help = "hottest it may get"},
+    {.key = NULL},
+};
+
+#undef AT
+#define AT(field) offsetof(struct extra_spec, field)
+const struct option config_extra_options[] = {
+    {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the sensor"},
+    {.key = "unit", .type = OPTION_TEXT, .offset = AT(unit), .n_max = NAME_CHARS, .def = "", .help = "its unit"},
+    {.key = "n", .type = OPTION_INT, .offset = AT(n), .min = 1, .max = EXTRA_MAX, .def = "1", .help = "numbers in it"},
+    {.key = NULL},
+};
+/* clang-format on */
