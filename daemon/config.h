@@ -15,7 +15,6 @@
 enum realtime { REALTIME_OFF, REALTIME_PREFER, REALTIME_ENFORCE };
 
 struct control_settings { /* control: */
-    double rate_hz;
     int realtime; /* enum realtime */
     int priority, cpu;
     int loop_deadman_ms;  /* the tick is this late: hold */
@@ -73,6 +72,7 @@ struct config {
     struct sim_settings sim_settings;
     struct fault_settings faults;
     double best_known_speed_m_s; /* 0: unknown */
+    int schema;
     char path[PATH_CHARS];
     uint64_t hash, robot_hash; /* of the canonical dump; of joints, slots, action units, policy rate */
 };
@@ -83,6 +83,10 @@ struct config {
  */
 int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets, struct arena *mem,
                 char *ret_why, int cap) BASAL_MUST_USE;
+
+/* The same from text; name stands for the file in messages; an include is looked for beside it. For tests and fuzzing. */
+int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name, const char *const *sets,
+                     int n_sets, struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
 /* Canonical YAML of the whole configuration; the order of keys is fixed. Returns its length, or -ENOSPC. */
 int config_dump(const struct config *c, char *ret_text, int cap);

@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-#define POLICIES(X) X(hold)
+#define POLICIES(X) \
+    X(hold)         \
+    X(ddpg)         \
+    X(sac)
 
 #define X(name) extern const struct policy policy_##name;
 POLICIES(X)

@@ -35,7 +35,7 @@ struct segment_header {
     _Alignas(CACHE_LINE) _Atomic int64_t head; /* rows < head are closed; row head has its observation */
     _Atomic int64_t open;                      /* 1: row head is open */
     _Atomic int64_t episodes, terminals, truncated, human;
-    _Alignas(CACHE_LINE) char rows[];
+    _Alignas(CACHE_LINE) _Atomic uint32_t rows[];
 };
 
 /* One row, in 32-bit words: obs[O] asked[A] applied[A] r logp dt bits|source version t_lo t_hi legal_lo legal_hi */
@@ -55,7 +55,7 @@ size_t segment_bytes(int n_obs, int n_act, int64_t capacity);
 
 static inline _Atomic uint32_t *segment_row(const struct replay *r, int64_t row)
 {
-    return (_Atomic uint32_t *)r->seg->rows + (size_t)(row % r->capacity) * r->row_words;
+    return r->seg->rows + (size_t)(row % r->capacity) * r->row_words;
 }
 
 static inline uint32_t word_get(const _Atomic uint32_t *w)

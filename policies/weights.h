@@ -3,7 +3,7 @@
  * run id, version, robot hash, dims, rate, checksum, finite.
  *
  *   magic u32 "BSLW" | codec u32 = 1 | run_id u64 | version u32 | flags u32 | robot_hash u64 | policy_rate_hz f64
- *   n_obs u32 | n_act u32 | n_weights u32 | algo char[16] | step i64 | mean f32[n_obs] | scale f32[n_obs]
+ *   n_obs u32 | n_act u32 | n_weights u32 | reserved u32 | algo char[16] | step i64 | mean f32[n_obs] | scale f32[n_obs]
  *   | weights f32[n_weights] | crc32c u32 over all before
  *
  * Little-endian. mean and scale: observed = (x - mean) x scale, clipped to +-10; all 0 and 1 when not normalised.

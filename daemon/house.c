@@ -1,0 +1,167 @@
+#include "daemon/house.h"
+
+#include "daemon/base/hash.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#define LOOP_BYTES    ((size_t)256 << 20)
+#define LEARNER_BYTES ((size_t)4 << 30)
+#define TICKS_KEPT    1024
+#define TOLD_KEPT     256
+#define ASKED_KEPT    16
+
+static void *shared_ring(struct house *h, struct ring *ret_ring, size_t record_bytes, uint64_t n)
+{
+    void *block = arena_take(&h->arena, ring_bytes(record_bytes, n));
+    ring_init(ret_ring, block, record_bytes, n);
+    return block;
+}
+
+static void open_shared(struct house *h, int weights_max)
+{
+    struct shared *s = arena_take(&h->arena, sizeof *s);
+    (void)shared_ring(h, &s->telemetry, sizeof(struct record), TICKS_KEPT);
+    (void)shared_ring(h, &s->happened, sizeof(struct happened), TOLD_KEPT);
+    (void)shared_ring(h, &s->requests, sizeof(struct request), ASKED_KEPT);
+    (void)shared_ring(h, &s->replies, sizeof(struct reply), ASKED_KEPT);
+    const size_t slot = intake_slot_bytes(weights_max);
+    mailbox_init(&s->weights, arena_take(&h->arena, 3 * slot), slot);
+    h->shared = s;
+}
+
+static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2], const char **ret_unit)
+{
+    for (int k = 0; k < t->n_obs; k++) {
+        (void)task_slot_name(t, k, ret_name[k], NAME_CHARS * 2, &ret_unit[k]);
+    }
+    for (int k = 0; k < t->n_act; k++) {
+        (void)snprintf(ret_name[t->n_obs + k], NAME_CHARS * 2, "action.%s", t->robot->joint[t->act_joint[k]].name);
+        ret_unit[t->n_obs + k] = "1";
+    }
+}
+
+static int open_replay(struct house *h, int fd, char *ret_why, int cap)
+{
+    static const int rows_more = 2; /* the open row and a final one */
+    char name[OBS_MAX + ACT_MAX][NAME_CHARS * 2] = {0};
+    const char *unit[OBS_MAX + ACT_MAX] = {0};
+    struct task t;
+    const int rc = task_open(&t, &h->config.task, &h->config.robot, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    name_slots(&t, name, unit);
+    const struct replay_spec spec = {
+        .run_id = h->run_id,
+        .capacity = h->config.replay.capacity + rows_more,
+        .n_obs = t.n_obs,
+        .n_act = t.n_act,
+        .policy_rate_hz = h->config.robot.policy_rate_hz,
+        .schema_hash = h->config.robot_hash,
+        .slot_name = (const char(*)[NAME_CHARS * 2])name,
+        .slot_unit = unit,
+    };
+    if (fd >= 0) {
+        return replay_adopt(&h->replay, fd, &spec, ret_why, cap);
+    }
+    return replay_create(&h->replay, &spec, ret_why, cap);
+}
+
+/* Floats that the policy sends, by asking a throw-away learner: no second place knows a network's size. */
+static int count_weights(struct house *h, const struct dims *d)
+{
+    struct arena scratch;
+    struct rng rng;
+    rng_seed(&rng, 0);
+    if (arena_open(&scratch, "scratch", LEARNER_BYTES) < 0) {
+        return -ENOMEM;
+    }
+    void *self = h->config.policy->init(h->config.policy_config, d, &scratch, &rng);
+    float *w = arena_take(&scratch, WEIGHTS_MAX * sizeof(float));
+    const int n = h->config.policy->save(self, w, WEIGHTS_MAX);
+    arena_close(&scratch);
+    return n;
+}
+
+/* Weights as sent and as packed may differ in padding: leave room. */
+static int packed_max(int n_weights)
+{
+    return n_weights * 2 + 4096;
+}
+
+static int build(struct house *h, const struct house_spec *spec, char *ret_why, int cap)
+{
+    struct task t;
+    struct dims d;
+    int rc = task_open(&t, &h->config.task, &h->config.robot, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    loop_dims(&h->config, &t, &d);
+    rc = h->config.policy->check(h->config.policy_config, &d, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    const int n_weights = count_weights(h, &d);
+    if (n_weights < 0) {
+        return why(ret_why, cap, n_weights, "policy %s: cannot make its networks: %s", h->config.policy->name,
+                   strerror(-n_weights));
+    }
+    open_shared(h, packed_max(n_weights));
+    rc = plant_open(&h->plant, &h->config, spec->kind, &h->clock, spec->seed, &h->arena, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = open_replay(h, spec->replay_fd, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = loop_open(&h->loop, &h->config, &h->clock, h->plant, h->replay, h->shared, spec->seed, &h->arena, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    intake_init(&h->intake, &h->config, &d, &h->shared->weights, packed_max(n_weights), &h->arena);
+    return learner_open(&h->learner, &h->config, &d, h->replay, h->shared, spec->seed, h->run_id, &h->learner_mem,
+                        ret_why, cap);
+}
+
+int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why, int cap)
+{
+    struct house *h = ret_house;
+    *h = (struct house){.seed = spec->seed, .clock = {.is_virtual = spec->virtual_clock}};
+    int rc = arena_open(&h->arena, "loop", LOOP_BYTES);
+    if (rc == 0) {
+        rc = arena_open(&h->learner_mem, "learner", LEARNER_BYTES);
+    }
+    if (rc < 0) {
+        return why(ret_why, cap, rc, "out of address space");
+    }
+    rc = config_load(&h->config, spec->config_path, spec->sets, spec->n_sets, &h->arena, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    if (spec->virtual_clock) {
+        h->run_id = hash_fnv1a(h->config.hash, &spec->seed, sizeof spec->seed); /* the same run has the same name */
+    } else if (getrandom(&h->run_id, sizeof h->run_id, 0) != (ssize_t)sizeof h->run_id) {
+        return why(ret_why, cap, -EIO, "the system gives no random bytes for the run id");
+    }
+    rc = build(h, spec, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    arena_freeze(&h->arena);
+    arena_freeze(&h->learner_mem);
+    return 0;
+}
+
+void house_close(struct house *h)
+{
+    plant_close(h->plant);
+    replay_close(h->replay);
+    arena_close(&h->learner_mem);
+    arena_close(&h->arena);
+}

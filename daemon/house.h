@@ -1,0 +1,36 @@
+/*
+ * Everything a running basald is made of, built in one visible order and taken down in the other. The service and
+ * lockstep live in the same house; they differ in who calls the steps.
+ */
+#pragma once
+
+#include "daemon/intake.h"
+#include "daemon/learner.h"
+#include "daemon/loop.h"
+
+struct house_spec {
+    const char *config_path;
+    const char *const *sets; /* "KEY=VALUE" */
+    int n_sets;
+    enum plant_kind kind;
+    bool virtual_clock;
+    uint64_t seed;
+    int replay_fd; /* a segment kept from an earlier life, or -1 */
+};
+
+struct house {
+    struct config config;
+    struct arena arena;       /* what the loop touches: prefaulted */
+    struct arena learner_mem; /* networks and batches */
+    struct clock clock;
+    struct shared *shared;
+    struct plant *plant;
+    struct replay *replay;
+    struct loop loop;
+    struct learner learner;
+    struct intake intake;
+    uint64_t seed, run_id;
+};
+
+int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why, int cap) BASAL_MUST_USE;
+void house_close(struct house *h);

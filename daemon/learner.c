@@ -1,0 +1,163 @@
+#include "daemon/learner.h"
+
+#include "daemon/base/hash.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d, struct replay *replay,
+                 struct shared *shared, uint64_t seed, uint64_t run_id, struct arena *mem, char *ret_why, int cap)
+{
+    struct learner *l = ret_learner;
+    *l = (struct learner){
+        .config = c, .policy = c->policy, .shared = shared, .replay = replay, .dims = *d, .w_max = WEIGHTS_MAX};
+    const int rc = c->policy->check(c->policy_config, d, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    rng_child(&l->rng, seed, "learner");
+    rng_child(&l->rng_sample, seed, "sampler");
+    l->self = c->policy->init(c->policy_config, d, mem, &l->rng);
+    if (c->learner.normalize) {
+        l->scale = arena_take(mem, sizeof *l->scale);
+        scale_init(l->scale, d->n_obs);
+    }
+    for (int i = 0; i < d->n_obs; i++) {
+        l->inv_std[i] = 1.0f;
+    }
+    const struct sample_spec spec = {
+        .batch = c->learner.batch_size,
+        .n_steps = c->learner.n_steps,
+        .seg_len = 1,
+        .gamma = c->learner.gamma,
+        .action = c->replay.action,
+        .obs_mean = l->scale != NULL ? l->mean : NULL,
+        .obs_scale = l->scale != NULL ? l->inv_std : NULL,
+    };
+    l->sampler = sampler_init(replay, &spec, mem);
+    l->w = arena_take(mem, (size_t)l->w_max * sizeof(float));
+    l->block_cap = weights_bytes(d->n_obs, l->w_max);
+    l->block = arena_take(mem, l->block_cap);
+    l->id = (struct weights_id){.run_id = run_id,
+                                .robot_hash = c->robot_hash,
+                                .policy_rate_hz = d->policy_rate_hz,
+                                .n_obs = d->n_obs,
+                                .n_act = d->n_act};
+    (void)snprintf(l->id.algo, sizeof l->id.algo, "%s", c->policy->name);
+    return 0;
+}
+
+void learner_publish(struct learner *l)
+{
+    const int n = l->policy->save(l->self, l->w, l->w_max);
+    basal_assert(n > 0);
+    l->id.version = (uint32_t)++l->counters[LEARNER_VERSION];
+    l->id.step = (int64_t)atomic_load_explicit(&l->shared->steps, memory_order_relaxed);
+    const int64_t bytes = weights_encode(&l->id, l->mean, l->inv_std, l->w, n, l->block, l->block_cap);
+    basal_assert(bytes > 0);
+    if (l->publish != NULL) {
+        l->publish(l->to, l->block, (size_t)bytes);
+    }
+    atomic_fetch_add_explicit(&l->shared->learner.published, 1, memory_order_relaxed);
+}
+
+/* Statistics of the observations that came since the last look; raw data stay in the replay. */
+static void follow_scale(struct learner *l)
+{
+    const int64_t head = replay_head(l->replay);
+    float obs[OBS_MAX];
+    while (l->counters[LEARNER_SEEN] < head && l->counters[LEARNER_SEEN] < l->config->learner.normalize_until) {
+        if (replay_row_obs(l->replay, l->counters[LEARNER_SEEN]++, obs)) {
+            scale_add(l->scale, obs, 1);
+        }
+    }
+    scale_get(l->scale, l->mean, l->inv_std);
+}
+
+static int64_t owed(struct learner *l)
+{
+    const struct learner_settings *c = &l->config->learner;
+    const int64_t steps = (int64_t)atomic_load_explicit(&l->shared->steps, memory_order_acquire);
+    const int64_t trained = steps > c->learning_starts ? steps - c->learning_starts : 0;
+    const int64_t due = trained / c->train_freq * c->gradient_steps;
+    l->counters[LEARNER_STEP] = steps;
+    const int64_t debt = due - l->counters[LEARNER_FORGIVEN] - l->counters[LEARNER_UPDATES];
+    if (atomic_load_explicit(&l->shared->learner.paused, memory_order_relaxed)) {
+        l->counters[LEARNER_FORGIVEN] += debt; /* what a pause missed is not made up */
+        return 0;
+    }
+    return debt;
+}
+
+static void report(struct learner *l)
+{
+    struct learner_shared *s = &l->shared->learner;
+    for (int i = 0; i < STATS_MAX && l->policy->stat_names[i] != NULL; i++) {
+        atomic_store_explicit(&s->stat[i], l->stats.v[i], memory_order_relaxed);
+    }
+    atomic_store_explicit(&s->updates, (uint64_t)l->counters[LEARNER_UPDATES], memory_order_relaxed);
+    atomic_store_explicit(&s->steps_seen, (uint64_t)l->counters[LEARNER_STEP], memory_order_relaxed);
+    const struct clock c = {0};
+    const int64_t now_ns = clock_now_ns(&c);
+    if (now_ns - l->rate_from_ns > NS_PER_S) {
+        const double s_passed = (double)(now_ns - l->rate_from_ns) / (double)NS_PER_S;
+        const double n = (double)(l->counters[LEARNER_UPDATES] - l->rate_from_updates);
+        atomic_store_explicit(&s->updates_per_s, l->rate_from_ns > 0 ? n / s_passed : 0.0, memory_order_relaxed);
+        l->rate_from_ns = now_ns;
+        l->rate_from_updates = l->counters[LEARNER_UPDATES];
+    }
+}
+
+bool learner_step(struct learner *l)
+{
+    atomic_fetch_add_explicit(&l->shared->learner.beats, 1, memory_order_relaxed);
+    if (!l->config->learner.enabled || owed(l) <= 0) {
+        return false;
+    }
+    if (l->scale != NULL) {
+        follow_scale(l);
+    }
+    struct batch batch = {0};
+    if (!sampler_draw(l->sampler, &l->rng_sample, &batch)) {
+        return false;
+    }
+    batch.step = l->counters[LEARNER_STEP];
+    l->policy->update(l->self, &batch, &l->stats);
+    l->counters[LEARNER_UPDATES]++;
+    report(l);
+    if (l->counters[LEARNER_UPDATES] % l->config->learner.publish_every == 0) {
+        learner_publish(l);
+    }
+    return true;
+}
+
+int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
+{
+    int n = l->policy->state(l->self, ret_tensors, n_max - 8);
+    basal_assert(n >= 0);
+    ret_tensors[n++] = (struct tensor){"learner.rng", TENSOR_I64, 1, {4}, l->rng.s};
+    ret_tensors[n++] = (struct tensor){"learner.rng_sample", TENSOR_I64, 1, {4}, l->rng_sample.s};
+    ret_tensors[n++] = (struct tensor){"learner.counters", TENSOR_I64, 1, {6}, l->counters};
+    ret_tensors[n++] = (struct tensor){"learner.stats", TENSOR_F64, 1, {STATS_MAX}, l->stats.v};
+    if (l->scale != NULL) {
+        n += scale_tensors(l->scale, ret_tensors + n, n_max - n);
+    }
+    return n;
+}
+
+void learner_restored(struct learner *l)
+{
+    if (l->scale != NULL) {
+        scale_get(l->scale, l->mean, l->inv_std);
+    }
+    report(l);
+}
+
+uint64_t learner_hash(struct learner *l)
+{
+    const int n = l->policy->save(l->self, l->w, l->w_max);
+    uint64_t hash = hash_fnv1a(HASH_START, l->w, (size_t)n * sizeof(float));
+    hash = hash_fnv1a(hash, l->mean, (size_t)l->dims.n_obs * sizeof(float));
+    return hash_fnv1a(hash, l->inv_std, (size_t)l->dims.n_obs * sizeof(float));
+}

@@ -1,0 +1,57 @@
+/*
+ * The learning thread: sample, update, publish. Knows no algorithm by name, never touches the plant.
+ */
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/shared.h"
+#include "policies/nn/scale.h"
+#include "policies/replay.h"
+#include "policies/weights.h"
+
+struct learner {
+    const struct config *config;
+    const struct policy *policy;
+    struct shared *shared;
+    struct replay *replay;
+    struct dims dims;
+    void *self; /* the algorithm */
+    struct sampler *sampler;
+    struct rng rng, rng_sample;
+    struct scale *scale; /* NULL: observations are not normalised */
+    float mean[OBS_MAX], inv_std[OBS_MAX];
+    float *w; /* [w_max] */
+    int w_max;
+    uint8_t *block;
+    size_t block_cap;
+    struct weights_id id;
+    int64_t counters[6]; /* enum learner_counter; views go into checkpoints */
+    struct stats stats;
+    /* where a new block goes: a socket's queue, or straight to the intake */
+    void (*publish)(void *to, const uint8_t *block, size_t n);
+    void *to;
+    int64_t rate_from_ns, rate_from_updates;
+};
+
+enum learner_counter { LEARNER_UPDATES, LEARNER_VERSION, LEARNER_FORGIVEN, LEARNER_SEEN, LEARNER_SKIPPED, LEARNER_STEP };
+
+int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d, struct replay *replay,
+                 struct shared *shared, uint64_t seed, uint64_t run_id, struct arena *mem, char *ret_why, int cap)
+    BASAL_MUST_USE;
+
+/*
+ * One update if one is owed: gradient_steps for every train_freq policy steps since learning_starts, never more. False:
+ * nothing to do now.
+ */
+bool learner_step(struct learner *l);
+
+/* Encode the weights as they are now and publish them under the next version. */
+void learner_publish(struct learner *l);
+
+/* Views of all it takes to go on exactly: the algorithm, random streams, normaliser, counters. Returns how many. */
+int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max);
+/* After the tensors were written from a checkpoint. */
+void learner_restored(struct learner *l);
+
+/* What act needs, as published last; for weights_hash. */
+uint64_t learner_hash(struct learner *l);

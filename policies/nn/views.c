@@ -1,0 +1,67 @@
+#include "policies/nn/views.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_MAX_CHARS 64
+
+static struct tensor *add(struct views *v, const char *name, enum tensor_type type)
+{
+    basal_assert(v->n < TENSORS_MAX);
+    char *kept = arena_take(v->mem, NAME_MAX_CHARS);
+    (void)snprintf(kept, NAME_MAX_CHARS, "%s", name);
+    struct tensor *t = &v->tensor[v->n++];
+    *t = (struct tensor){.name = kept, .type = (uint8_t)type};
+    return t;
+}
+
+void views_value(struct views *v, const char *name, enum tensor_type type, int n, void *data)
+{
+    struct tensor *t = add(v, name, type);
+    t->n_dims = 1;
+    t->dim[0] = n;
+    t->data = data;
+}
+
+static void add_block(struct views *v, const char *name, const struct mlp_shape *s, float *block)
+{
+    char text[NAME_MAX_CHARS];
+    for (int l = 0; l < s->n_layers; l++) {
+        const int in = s->width[l], out = s->width[l + 1];
+        (void)snprintf(text, sizeof text, "%s.%d.weight", name, l);
+        struct tensor *t = add(v, text, TENSOR_F32);
+        t->n_dims = 2;
+        t->dim[0] = out;
+        t->dim[1] = in;
+        t->data = block;
+        (void)snprintf(text, sizeof text, "%s.%d.bias", name, l);
+        views_value(v, text, TENSOR_F32, out, block + out * in);
+        block += out * (in + 1);
+    }
+}
+
+void views_mlp(struct views *v, const char *name, const struct mlp *m)
+{
+    add_block(v, name, &m->shape, m->w);
+}
+
+void views_adam(struct views *v, const char *name, const struct mlp *m, struct adam *o)
+{
+    char text[NAME_MAX_CHARS];
+    (void)snprintf(text, sizeof text, "%s.adam_m", name);
+    add_block(v, text, &m->shape, o->m);
+    (void)snprintf(text, sizeof text, "%s.adam_v", name);
+    add_block(v, text, &m->shape, o->v);
+    (void)snprintf(text, sizeof text, "%s.adam_t", name);
+    views_value(v, text, TENSOR_I64, 1, &o->t);
+}
+
+int views_get(const struct views *v, struct tensor *ret_tensors, int n_max)
+{
+    if (v->n > n_max) {
+        return -ENOSPC;
+    }
+    memcpy(ret_tensors, v->tensor, (size_t)v->n * sizeof v->tensor[0]);
+    return v->n;
+}

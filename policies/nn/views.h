@@ -1,0 +1,22 @@
+/*
+ * Named views of what a learner remembers, built once at init: layer by layer ("critic0.0.weight" [out,in]), so that any
+ * safetensors tool can read a checkpoint.
+ */
+#pragma once
+
+#include "policies/nn/adam.h"
+#include "policies/nn/mlp.h"
+#include "policies/policy.h"
+
+struct views {
+    struct arena *mem; /* names live here; only during init */
+    int n;
+    struct tensor tensor[TENSORS_MAX];
+};
+
+void views_mlp(struct views *v, const char *name, const struct mlp *m);
+/* Adam's moments, layer by layer as the network's, and its step count. */
+void views_adam(struct views *v, const char *name, const struct mlp *m, struct adam *o);
+void views_value(struct views *v, const char *name, enum tensor_type type, int n, void *data);
+/* Returns how many, or -ENOSPC. */
+int views_get(const struct views *v, struct tensor *ret_tensors, int n_max);

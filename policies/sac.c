@@ -1,0 +1,296 @@
+/*
+ * Soft actor-critic: twin critics, automatic temperature.
+ *
+ * Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", arXiv:1812.05905, Algorithm 1 and equations 5
+ * to 18. Departs from it: alpha is stepped as log alpha and clipped to [1e-4, 1e2]; an update whose critic loss is not
+ * finite is skipped and counted.
+ */
+#include "policies/nn/critic.h"
+#include "policies/nn/gauss.h"
+#include "policies/nn/views.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_ALPHA_MIN (-9.2103404f) /* log 1e-4 */
+#define LOG_ALPHA_MAX 4.6051702f    /* log 1e2 */
+
+struct sac_config {
+    double learning_rate, tau, target_entropy_per_action;
+    char ent_coef[16];
+    double ent_coef_init;
+    int n_hidden, hidden[LAYERS_MAX - 1];
+};
+
+struct sac {
+    struct sac_config c;
+    struct rng *rng; /* the learner's */
+    int n_act;
+    bool auto_alpha;
+    float target_entropy;
+    struct gauss pi;
+    struct critic q[2], q_targ[2];
+    float log_alpha[1], *g_alpha;
+    struct adam alpha_opt;
+    int64_t skipped;
+    float *a, *logp, *y;          /* [B,A] [B] [B] */
+    float *dq[2], *da[2], *dlogp; /* [B] [B,A] [B] */
+    struct views views;
+};
+
+/* clang-format off */
+#define AT(field) offsetof(struct sac_config, field)
+static const struct option sac_options[] = {
+    {.key = "learning_rate", .type = OPTION_DOUBLE, .offset = AT(learning_rate), .min = 1e-8, .max = 1, .def = "3e-4",
+     .help = "Adam's step for actor, critics and temperature"},
+    {.key = "tau", .type = OPTION_DOUBLE, .offset = AT(tau), .min = 0, .max = 1, .def = "0.005",
+     .help = "Polyak step of the target critics, per update"},
+    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 16, .def = "auto",
+     .help = "temperature alpha: auto, or a fixed positive number"},
+    {.key = "ent_coef_init", .type = OPTION_DOUBLE, .offset = AT(ent_coef_init), .min = 1e-4, .max = 100, .def = "1",
+     .help = "where an automatic temperature starts"},
+    {.key = "target_entropy_per_action", .type = OPTION_DOUBLE, .offset = AT(target_entropy_per_action), .min = -10, .max = 0.69, .def = "-1",
+     .help = "entropy that an automatic temperature aims at, per action"},
+    {.key = "net_arch", .type = OPTION_INTS, .offset = AT(hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = "[256, 256]",
+     .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers of actor and critics"},
+    {.key = NULL},
+};
+/* clang-format on */
+
+enum { TRAIN_CRITIC_LOSS, TRAIN_ACTOR_LOSS, TRAIN_ENT_COEF, TRAIN_ENT_COEF_LOSS, TRAIN_ENTROPY, TRAIN_SKIPPED };
+
+static const char *const sac_stats[] = {"train/critic_loss",   "train/actor_loss", "train/ent_coef",
+                                        "train/ent_coef_loss", "train/entropy",    "train/skipped_not_finite",
+                                        NULL};
+
+static void sac_update(void *self, const struct batch *b, struct stats *ret_stats)
+{
+    struct sac *z = self;
+    const int n = b->n;
+    const float inv_n = 1.0f / (float)n;
+    const float alpha = expf(z->log_alpha[0]);
+
+    /* y = r + gamma (1 - d) (min_i Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
+    gauss_forward(&z->pi, b->s2, n, z->rng, z->a, z->logp);
+    const float *t0 = critic_forward(&z->q_targ[0], b->s2, z->a, n);
+    const float *t1 = critic_forward(&z->q_targ[1], b->s2, z->a, n);
+    for (int i = 0; i < n; i++) {
+        z->y[i] = b->r[i] + b->g[i] * (fminf(t0[i], t1[i]) - alpha * z->logp[i]);
+    }
+
+    /* theta_i <- theta_i - lr grad E[ 1/2 (Q_i(s, a) - y)^2 ],  i = 1, 2 */
+    const struct critic_target fit0 = {z->y, b->w, b->ret_td}, fit1 = {z->y, b->w, NULL};
+    float loss = critic_fit(&z->q[0], b->s, b->a, &fit0, n);
+    loss += critic_fit(&z->q[1], b->s, b->a, &fit1, n);
+    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
+    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    if (!isfinite(loss)) {
+        return;
+    }
+
+    /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  a = f_phi(s, eps) */
+    gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
+    const float *q0 = critic_forward(&z->q[0], b->s, z->a, n);
+    const float *q1 = critic_forward(&z->q[1], b->s, z->a, n);
+    float objective = 0.0f, entropy = 0.0f;
+    for (int i = 0; i < n; i++) {
+        z->dq[0][i] = q0[i] <= q1[i] ? -inv_n : 0.0f;
+        z->dq[1][i] = q0[i] <= q1[i] ? 0.0f : -inv_n;
+        z->dlogp[i] = alpha * inv_n;
+        objective += (alpha * z->logp[i] - fminf(q0[i], q1[i])) * inv_n;
+        entropy -= z->logp[i] * inv_n;
+    }
+    critic_backward_action(&z->q[0], z->dq[0], n, z->da[0]);
+    critic_backward_action(&z->q[1], z->dq[1], n, z->da[1]);
+    for (int i = 0; i < n * z->n_act; i++) {
+        z->da[0][i] += z->da[1][i];
+    }
+    gauss_fit(&z->pi, z->a, z->da[0], z->dlogp, n);
+    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
+    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
+
+    /* alpha <- alpha - lr grad E[ -log alpha (log pi(a|s) + H) ] */
+    if (z->auto_alpha) {
+        z->g_alpha[0] = entropy - z->target_entropy;
+        ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)(z->log_alpha[0] * z->g_alpha[0]);
+        adam_step(&z->alpha_opt, z->g_alpha, z->log_alpha);
+        z->log_alpha[0] = fminf(fmaxf(z->log_alpha[0], LOG_ALPHA_MIN), LOG_ALPHA_MAX);
+    }
+    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
+
+    /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
+    mlp_blend(&z->q[0].net, (float)z->c.tau, &z->q_targ[0].net);
+    mlp_blend(&z->q[1].net, (float)z->c.tau, &z->q_targ[1].net);
+}
+
+static bool fixed_alpha(const struct sac_config *c, double *ret_alpha)
+{
+    char *end = NULL;
+    *ret_alpha = strtod(c->ent_coef, &end);
+    return end != c->ent_coef && *end == '\0' && isfinite(*ret_alpha) && *ret_alpha > 0.0;
+}
+
+static int sac_check(const void *config, const struct dims *d, char *ret_why, int cap)
+{
+    const struct sac_config *c = config;
+    double alpha;
+    if (d->n_act < 1 || d->n_obs < 1) {
+        return why(ret_why, cap, -EINVAL, "sac needs continuous actions and observations");
+    }
+    if (strcmp(c->ent_coef, "auto") != 0 && !fixed_alpha(c, &alpha)) {
+        return why(ret_why, cap, -EINVAL, "policy.ent_coef must be auto or a positive number, not \"%s\"", c->ent_coef);
+    }
+    return 0;
+}
+
+static void sac_wants(const void *config, struct wants *ret_wants)
+{
+    (void)config;
+    *ret_wants = (struct wants){.seg_len = 1};
+}
+
+static float *floats(struct arena *mem, int n)
+{
+    return arena_take(mem, (size_t)n * sizeof(float));
+}
+
+static void name_all(struct sac *z, struct arena *mem)
+{
+    static const char *const critics[] = {"critic0", "critic1"}, *const targets[] = {"critic0_target", "critic1_target"};
+    struct views *v = &z->views;
+    v->mem = mem;
+    views_mlp(v, "actor", &z->pi.net);
+    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
+    for (int i = 0; i < 2; i++) {
+        views_mlp(v, critics[i], &z->q[i].net);
+        views_adam(v, critics[i], &z->q[i].net, &z->q[i].opt);
+        views_mlp(v, targets[i], &z->q_targ[i].net);
+    }
+    views_value(v, "log_ent_coef", TENSOR_F32, 1, z->log_alpha);
+    views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, z->alpha_opt.m);
+    views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, z->alpha_opt.v);
+    views_value(v, "log_ent_coef.adam_t", TENSOR_I64, 1, &z->alpha_opt.t);
+    views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
+}
+
+static void *sac_init(const void *config, const struct dims *d, struct arena *mem, struct rng *rng)
+{
+    struct sac *z = arena_take(mem, sizeof *z);
+    const struct sac_config *c = config;
+    const float lr = (float)c->learning_rate;
+    double alpha = c->ent_coef_init;
+    z->c = *c;
+    z->rng = rng;
+    z->n_act = d->n_act;
+    z->auto_alpha = !fixed_alpha(c, &alpha);
+    alpha = z->auto_alpha ? c->ent_coef_init : alpha;
+    z->target_entropy = (float)(c->target_entropy_per_action * d->n_act);
+    gauss_init(&z->pi, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+    for (int i = 0; i < 2; i++) {
+        critic_init(&z->q[i], d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+        critic_init(&z->q_targ[i], d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+        mlp_copy(&z->q[i].net, &z->q_targ[i].net);
+        z->dq[i] = floats(mem, d->batch);
+        z->da[i] = floats(mem, d->batch * d->n_act);
+    }
+    z->log_alpha[0] = (float)log(alpha);
+    z->g_alpha = floats(mem, 1);
+    adam_init(&z->alpha_opt, 1, lr, mem);
+    z->a = floats(mem, d->batch * d->n_act);
+    z->logp = floats(mem, d->batch);
+    z->dlogp = floats(mem, d->batch);
+    z->y = floats(mem, d->batch);
+    name_all(z, mem);
+    return z;
+}
+
+static int sac_save(const void *learner, float *ret_w, int n_max)
+{
+    const struct sac *z = learner;
+    if (n_max < z->pi.net.n) {
+        return -ENOSPC;
+    }
+    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
+    return z->pi.net.n;
+}
+
+static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
+{
+    const struct sac *z = learner;
+    return views_get(&z->views, ret_tensors, n_max);
+}
+
+/* --- acting --------------------------------------------------------------------------------------------------- */
+
+struct sac_actor {
+    struct mlp_shape shape;
+    int n_act;
+};
+
+static void actor_shape(const struct sac_config *c, const struct dims *d, struct mlp_shape *ret_shape)
+{
+    mlp_shape(ret_shape, d->n_obs, c->hidden, c->n_hidden, 2 * d->n_act);
+}
+
+static int sac_pack(const void *config, const struct dims *d, const float *w, int n, float *ret_packed, int n_max)
+{
+    struct mlp_shape shape;
+    actor_shape(config, d, &shape);
+    const int n_packed = mlp_packed(&shape);
+    if (n != mlp_weights(&shape) || n_packed > n_max) {
+        return -EPROTO;
+    }
+    mlp_pack(&shape, w, ret_packed);
+    return n_packed;
+}
+
+static size_t sac_actor_bytes(const void *config, const struct dims *d)
+{
+    (void)config;
+    (void)d;
+    return sizeof(struct sac_actor);
+}
+
+static void sac_actor_init(const void *config, const struct dims *d, void *ret_actor)
+{
+    struct sac_actor *a = ret_actor;
+    *a = (struct sac_actor){.n_act = d->n_act};
+    actor_shape(config, d, &a->shape);
+}
+
+static void sac_reset(void *actor, struct rng *rng)
+{
+    (void)actor;
+    (void)rng;
+}
+
+/* a = tanh(mu + sigma eps), or tanh(mu) */
+static void sac_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
+{
+    const struct sac_actor *a = actor;
+    float out[2 * ACT_MAX];
+    mlp_row(&a->shape, in->packed, in->obs, out);
+    gauss_act(out, a->n_act, in->explore, in->rng, ret_act, ret_logp);
+}
+
+const struct policy policy_sac = {
+    .name = "sac",
+    .source = "arXiv:1812.05905, Algorithm 1",
+    .actions = ACTION_BOX,
+    .options = sac_options,
+    .stat_names = sac_stats,
+    .config_bytes = sizeof(struct sac_config),
+    .check = sac_check,
+    .wants = sac_wants,
+    .init = sac_init,
+    .update = sac_update,
+    .save = sac_save,
+    .state = sac_state,
+    .pack = sac_pack,
+    .actor_bytes = sac_actor_bytes,
+    .actor_init = sac_actor_init,
+    .reset = sac_reset,
+    .act = sac_act,
+};
