@@ -3,7 +3,15 @@
 
 #include <string.h>
 
-const struct sim *const sims[] = {NULL};
+#define SIMS(X) X(crawler)
+
+#define X(name) extern const struct sim sim_##name;
+SIMS(X)
+#undef X
+
+#define X(name) &sim_##name,
+const struct sim *const sims[] = {SIMS(X) NULL};
+#undef X
 
 const struct sim *sim_find(const char *name)
 {
