@@ -16,7 +16,7 @@ enum safety_rule {
     RULE_POSITION,     /* the joint's range                          */
     RULE_BRAKING,      /* the speed from which it can still stop before the range ends */
     RULE_EFFORT,       /* torque ceiling, derating by temperature    */
-    RULE_STALE,        /* no fresh sample: the goal is held          */
+    RULE_STALE,        /* no fresh sample twice in a row: the goal is held */
     RULE_NOT_FINITE,   /* NaN or infinity was asked: the last goal   */
     RULE_OFF,          /* the state allows no torque                 */
     RULES_N
@@ -50,18 +50,23 @@ extern const struct option safety_options[];
 struct safety {
     const struct robot *robot;
     struct safety_settings settings;
-    double dt_s;                          /* nominal tick */
-    bool primed;                          /* q_cmd, qd_cmd are valid */
-    double q_cmd[JOINTS_MAX];             /* last safe command */
+    double dt_s;                         /* nominal tick */
+    bool primed;                         /* some joint has a commanded trajectory */
+    uint64_t held;                       /* a bit per joint that has one: q_cmd, qd_cmd are valid */
+    uint64_t fresh;                      /* a bit per joint whose sample is new this tick */
+    double q_cmd[JOINTS_MAX];            /* last safe command */
     double qd_cmd[JOINTS_MAX];
-    int stale[JOINTS_MAX];                /* ticks since a fresh sample */
-    int frozen[JOINTS_MAX];
+    double q_ask[JOINTS_MAX];            /* last goal that was asked for and could be: where coasting holds */
+    double ceiling[JOINTS_MAX];          /* last safe torque ceiling, as a part of tau_max */
+    int stale[JOINTS_MAX];               /* ticks without a fresh sample while driven */
+    int frozen[JOINTS_MAX][2];           /* ticks an unchanged sample stood below, above its goal */
     double runaway_s[JOINTS_MAX], effort_s[JOINTS_MAX];
-    double q_last[JOINTS_MAX];
-    uint8_t rule[JOINTS_MAX];             /* enum safety_rule of this tick */
-    uint32_t trips;                       /* enum safety_trip bits of this tick */
-    int trip_joint;                       /* the joint of the first trip, -1: none */
-    uint64_t bites[JOINTS_MAX][RULES_N];  /* how often each rule bit */
+    double q_last[JOINTS_MAX];           /* fresh sample before this one */
+    uint8_t rule[JOINTS_MAX];            /* enum safety_rule of this tick */
+    uint32_t trips;                      /* enum safety_trip bits of this tick */
+    uint32_t joint_trips[JOINTS_MAX];    /* ... of each joint */
+    int trip_joint;                      /* the joint of the first trip, -1: none */
+    uint64_t bites[JOINTS_MAX][RULES_N]; /* how often each rule bit */
 };
 
 /* Refuses a robot with a limit that is unset or not finite. 0, or -EINVAL and one sentence. */
@@ -72,8 +77,24 @@ int safety_init(struct safety *ret_safety, const struct robot *robot, const stru
 void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh) BASAL_RT;
 
 /*
- * Make cmd safe in place. dt is never more than one nominal tick: after a stall nothing jumps. The command continues
- * from the last safe one; when nothing was commanded before (torque was off) it starts at the measured pose.
+ * May torque come on? Every pose inside its range (by half the margin), every value finite, no fault, nothing too hot.
+ * 0, or -EPERM and one sentence.
+ */
+int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why, int cap) BASAL_MUST_USE;
+
+/*
+ * Make cmd safe in place, after safety_watch in the same tick. dt is always one nominal tick: after a stall nothing
+ * jumps. The command continues from the last safe one; a joint that was off starts at its measured pose, and stays off
+ * until a fresh sample tells it. What comes out per mode that is asked:
+ *
+ *   position   the goal moves from the last safe goal within acceleration, velocity and range, and can always brake
+ *   hold       the same trajectory brakes to rest and stays: comes out as position
+ *   velocity   the speed, within acceleration, velocity and the braking distance that the measured pose leaves
+ *   effort     the torque, within the ceiling; full opposite torque where the measured speed is too fast to stop
+ *   impedance  goal as position, gains and torque finite and within the ceiling
+ *
+ * Braking outranks the rate limits: a range or a ceiling that shrinks cuts the speed at once, and past the end of a
+ * range only inward motion passes. Finite whatever is asked or sensed.
  */
 void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd) BASAL_RT;
 
@@ -81,5 +102,5 @@ void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd
 void safety_forget(struct safety *z) BASAL_RT;
 
 const char *safety_rule_name(enum safety_rule rule);
-/* One sentence for the trips of this tick: which joint, which value, which limit, what to do. */
+/* One sentence for the worst trip of trip_joint in this tick: which joint, which value, which limit, what to do. */
 int safety_explain(const struct safety *z, const struct sensed *s, char *ret_text, int cap);
