@@ -44,8 +44,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, char *ret
 static int include(struct walk *w, const char *path, const yaml_node_t *at)
 {
     char full[PATH_CHARS];
-    char *text;
-    size_t n;
+    char *text = NULL;
+    size_t n = 0;
     const char *slash = strrchr(w->file, '/');
     const int dir = slash != NULL && path[0] != '/' ? (int)(slash - w->file) + 1 : 0;
     if (snprintf(full, sizeof full, "%.*s%s", dir, w->file, path) >= (int)sizeof full) {
@@ -233,8 +233,8 @@ int config_load_text(struct config *ret_config, const char *text, size_t n, cons
 int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets, struct arena *mem,
                 char *ret_why, int cap)
 {
-    char *text;
-    size_t n;
+    char *text = NULL;
+    size_t n = 0;
     int rc = read_file(path, &text, &n, ret_why, cap);
     if (rc == 0) {
         rc = config_load_text(ret_config, text, n, path, sets, n_sets, mem, ret_why, cap);

@@ -47,19 +47,15 @@ static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2], c
 static int open_replay(struct house *h, int fd, char *ret_why, int cap)
 {
     static const int rows_more = 2; /* the open row and a final one */
-    char name[OBS_MAX + ACT_MAX][NAME_CHARS * 2] = {0};
-    const char *unit[OBS_MAX + ACT_MAX] = {0};
-    struct task t;
-    const int rc = task_open(&t, &h->config.task, &h->config.robot, ret_why, cap);
-    if (rc < 0) {
-        return rc;
-    }
-    name_slots(&t, name, unit);
+    char(*name)[NAME_CHARS * 2] = arena_take(&h->arena, sizeof *name * (OBS_MAX + ACT_MAX));
+    const char **unit = arena_take(&h->arena, sizeof *unit * (OBS_MAX + ACT_MAX));
+    const struct task *t = &h->loop.task;
+    name_slots(t, name, unit);
     const struct replay_spec spec = {
         .run_id = h->run_id,
         .capacity = h->config.replay.capacity + rows_more,
-        .n_obs = t.n_obs,
-        .n_act = t.n_act,
+        .n_obs = t->n_obs,
+        .n_act = t->n_act,
         .policy_rate_hz = h->config.robot.policy_rate_hz,
         .schema_hash = h->config.robot_hash,
         .slot_name = (const char(*)[NAME_CHARS * 2])name,
@@ -95,13 +91,13 @@ static int packed_max(int n_weights)
 
 static int build(struct house *h, const struct house_spec *spec, char *ret_why, int cap)
 {
-    struct task t;
+    struct task *t = &h->loop.task; /* loop_open opens it again, the same */
     struct dims d;
-    int rc = task_open(&t, &h->config.task, &h->config.robot, ret_why, cap);
+    int rc = task_open(t, &h->config.task, &h->config.robot, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
-    loop_dims(&h->config, &t, &d);
+    loop_dims(&h->config, t, &d);
     rc = h->config.policy->check(h->config.policy_config, &d, ret_why, cap);
     if (rc < 0) {
         return rc;

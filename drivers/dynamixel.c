@@ -124,6 +124,9 @@ static double effort_nm(const struct robot_bus *b, int j, int16_t raw)
 {
     const struct joint_spec *spec = &b->robot->joint[j];
     const struct dxl_model_row *row = dxl_model_find(b->id[j].model);
+    if (!(spec->tau_stall > 0.0)) {
+        return 0.0; /* measured only: nobody stated its torque */
+    }
     if (row == NULL || !row->has_current) {
         return spec->sign * raw / 1000.0 * spec->tau_stall; /* load: a part of full drive */
     }

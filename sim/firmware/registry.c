@@ -3,7 +3,15 @@
 
 #include <string.h>
 
-const struct device *const devices[] = {NULL};
+#define DEVICES(X) X(dynamixel)
+
+#define X(name) extern const struct device device_##name;
+DEVICES(X)
+#undef X
+
+#define X(name) &device_##name,
+const struct device *const devices[] = {DEVICES(X) NULL};
+#undef X
 
 const struct device *device_find(const char *name)
 {

@@ -1,0 +1,91 @@
+#include "daemon/args.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool args_whole(const char *text, int64_t *ret_v)
+{
+    char *end = NULL;
+    errno = 0;
+    const long long v = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || v < 0) {
+        return false;
+    }
+    *ret_v = v;
+    return true;
+}
+
+bool args_number(const char *text, double *ret_v)
+{
+    char *end = NULL;
+    const double v = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(v)) {
+        return false;
+    }
+    *ret_v = v;
+    return true;
+}
+
+static void help(const struct program *p)
+{
+    (void)printf("usage: %s %s\n\n%s\n\n", p->name, p->usage, p->about);
+    for (const struct flag *f = p->flags; f->name != NULL; f++) {
+        char left[48];
+        (void)snprintf(left, sizeof left, "--%s %s", f->name, f->argument != NULL ? f->argument : "");
+        (void)printf("  %-26s %s\n", left, f->help);
+    }
+    (void)printf("  %-26s %s\n  %-26s %s\n", "--version", "print the version", "--help", "print this");
+}
+
+/* "name" of "--name" or "--name=value". */
+static const struct flag *find(const struct program *p, const char *word, const char **ret_value)
+{
+    const char *equals = strchr(word, '=');
+    const size_t n = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    *ret_value = equals != NULL ? equals + 1 : NULL;
+    for (const struct flag *f = p->flags; f->name != NULL; f++) {
+        if (strlen(f->name) == n && strncmp(f->name, word, n) == 0) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static int mistake(const struct program *p, const char *word, const char *what)
+{
+    (void)fprintf(stderr, "%s: %s: %s; see %s --help\n", p->name, word, what, p->name);
+    return -1 - EXIT_USAGE;
+}
+
+int args_read(const struct program *p, int argc, char **argv, void *self)
+{
+    int i = 1;
+    for (; i < argc && strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0'; i++) {
+        const char *word = argv[i], *value;
+        if (strcmp(word, "--help") == 0) {
+            help(p);
+            return -1;
+        }
+        if (strcmp(word, "--version") == 0) {
+            (void)printf("%s %s\n", p->name, BASALD_VERSION);
+            return -1;
+        }
+        const struct flag *f = find(p, word + 2, &value);
+        if (f == NULL) {
+            return mistake(p, word, "no such flag");
+        }
+        if (f->argument != NULL && value == NULL && ++i < argc) {
+            value = argv[i];
+        }
+        if ((f->argument != NULL) != (value != NULL)) {
+            return mistake(p, word, f->argument != NULL ? "its value is missing" : "it takes no value");
+        }
+        if (!p->take(self, f->name, value)) {
+            return mistake(p, word, "the value does not fit");
+        }
+    }
+    return i;
+}

@@ -1,0 +1,33 @@
+/*
+ * Command lines of all programs: a table of flags makes the parser and --help. --name VALUE or --name=VALUE.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct flag {
+    const char *name;     /* without dashes; NULL ends the table */
+    const char *argument; /* what it takes, in capitals; NULL: nothing */
+    const char *help;
+};
+
+struct program {
+    const char *name, *usage, *about;
+    const struct flag *flags;
+    /* one flag with its value (NULL where none is taken); false: the value does not fit */
+    bool (*take)(void *self, const char *name, const char *value);
+};
+
+enum { EXIT_USAGE = 2, EXIT_NOT_RUNNING = 3, EXIT_OS = 71, EXIT_CONFIG = 78 };
+
+/*
+ * Reads flags until the first word that is none. Returns its index, or -1 - status when the program should leave at
+ * once with that status (--help, --version, a mistake: said in one sentence).
+ */
+int args_read(const struct program *p, int argc, char **argv, void *self);
+
+/* A whole number of at least 0, or false. */
+bool args_whole(const char *text, int64_t *ret_v);
+/* A finite number, or false. */
+bool args_number(const char *text, double *ret_v);

@@ -1,0 +1,153 @@
+/*
+ * basald: the daemon, and every headless training or test run. Reads its arguments and decides which life to lead.
+ */
+#include "daemon/args.h"
+#include "daemon/config.h"
+#include "daemon/lockstep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETS_MAX   64
+#define TEXT_BYTES (1 << 17)
+
+struct arguments {
+    const char *config, *run_dir, *resume;
+    const char *sets[SETS_MAX];
+    int n_sets;
+    bool lockstep, json, check, dump, manual;
+    uint64_t seed;
+    int64_t steps, checkpoint_steps;
+    double eval_s;
+};
+
+/* clang-format off */
+static const struct flag flags[] = {
+    {"config",           "FILE",      "the robot file"},
+    {"set",              "KEY=VALUE", "override one key, checked like the file; repeat as needed"},
+    {"check-config",     "FILE",      "check a robot file and leave"},
+    {"dump-config",      NULL,        "print the whole configuration, defaults included, and leave"},
+    {"manual",           NULL,        "print every key with range and default, and leave"},
+    {"lockstep",         NULL,        "no robot, no threads: the simulated body on virtual time, as fast as possible"},
+    {"seed",             "N",         "lockstep: the seed of everything random (default 0)"},
+    {"steps",            "N",         "lockstep: policy steps to learn (default 2400)"},
+    {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30)"},
+    {"run-dir",          "DIR",       "where metrics and checkpoints go"},
+    {"checkpoint-steps", "N",         "lockstep: a checkpoint every N policy steps"},
+    {"resume",           "DIR",       "go on from this checkpoint"},
+    {"json",             NULL,        "print the result as one JSON object"},
+    {.name = NULL},
+};
+/* clang-format on */
+/* True when understood. */
+static bool take(void *self, const char *name, const char *value)
+{
+    struct arguments *a = self;
+    int64_t whole = 0;
+    if (strcmp(name, "config") == 0 || strcmp(name, "check-config") == 0) {
+        a->config = value;
+        a->check = a->check || name[1] == 'h';
+    } else if (strcmp(name, "set") == 0 && a->n_sets < SETS_MAX) {
+        a->sets[a->n_sets++] = value;
+    } else if (strcmp(name, "dump-config") == 0) {
+        a->dump = true;
+    } else if (strcmp(name, "manual") == 0) {
+        a->manual = true;
+    } else if (strcmp(name, "lockstep") == 0) {
+        a->lockstep = true;
+    } else if (strcmp(name, "json") == 0) {
+        a->json = true;
+    } else if (strcmp(name, "run-dir") == 0) {
+        a->run_dir = value;
+    } else if (strcmp(name, "resume") == 0) {
+        a->resume = value;
+    } else if (strcmp(name, "eval-s") == 0) {
+        return args_number(value, &a->eval_s) && a->eval_s >= 0.0 && a->eval_s < 1e6;
+    } else if (!args_whole(value, &whole)) {
+        return false;
+    } else if (strcmp(name, "seed") == 0) {
+        a->seed = (uint64_t)whole;
+    } else if (strcmp(name, "steps") == 0) {
+        a->steps = whole;
+    } else if (strcmp(name, "checkpoint-steps") == 0) {
+        a->checkpoint_steps = whole;
+    }
+    return true;
+}
+
+static int check_or_dump(const struct arguments *a)
+{
+    static struct config config;
+    struct arena mem;
+    char reason[WHY_CHARS] = "";
+    char *text = malloc(TEXT_BYTES);
+    int n = -1;
+    if (text == NULL || arena_open(&mem, "config", (size_t)16 << 20) < 0) {
+        free(text);
+        return EXIT_OS;
+    }
+    if (a->manual) {
+        n = config_manual(text, TEXT_BYTES);
+    } else if (config_load(&config, a->config, a->sets, a->n_sets, &mem, reason, (int)sizeof reason) < 0) {
+        (void)fprintf(stderr, "basald: %s\n", reason);
+    } else if (a->dump) {
+        n = config_dump(&config, text, TEXT_BYTES);
+    } else {
+        n = snprintf(text, TEXT_BYTES, "%s: robot %s, %d joints, %s at %g Hz, loop at %g Hz: good\n", a->config,
+                     config.robot.name, config.robot.n_joints, config.policy->name, config.robot.policy_rate_hz,
+                     config.robot.control_rate_hz);
+    }
+    if (n > 0) {
+        (void)fwrite(text, 1, (size_t)n, stdout);
+    }
+    arena_close(&mem);
+    free(text);
+    return n > 0 ? 0 : EXIT_CONFIG;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {.steps = 2400, .eval_s = 30.0};
+    const struct program program = {
+        .name = "basald",
+        .usage = "--config FILE [flags]",
+        .about = "A real-time robot-control daemon that learns on the robot.",
+        .flags = flags,
+        .take = take,
+    };
+    const int rest = args_read(&program, argc, argv, &a);
+    if (rest < 0) {
+        return -1 - rest;
+    }
+    if (rest < argc) {
+        (void)fprintf(stderr, "basald: %s: no words are wanted, only flags; see basald --help\n", argv[rest]);
+        return EXIT_USAGE;
+    }
+    if (a.manual) {
+        return check_or_dump(&a);
+    }
+    if (a.config == NULL) {
+        (void)fprintf(stderr, "basald: which robot? give --config FILE\n");
+        return EXIT_USAGE;
+    }
+    if (a.check || a.dump) {
+        return check_or_dump(&a);
+    }
+    const struct lockstep_spec spec = {
+        .house = {.config_path = a.config,
+                  .sets = a.sets,
+                  .n_sets = a.n_sets,
+                  .kind = PLANT_EMULATED,
+                  .virtual_clock = true,
+                  .seed = a.seed,
+                  .replay_fd = -1},
+        .steps = a.steps,
+        .eval_s = a.eval_s,
+        .run_dir = a.run_dir,
+        .resume = a.resume,
+        .checkpoint_steps = a.checkpoint_steps,
+        .json = a.json,
+    };
+    return lockstep_run(&spec);
+}

@@ -1,0 +1,259 @@
+#include "daemon/lockstep.h"
+
+#include "daemon/args.h"
+#include "daemon/json.h"
+#include "daemon/base/thread.h"
+#include "daemon/runfiles.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EPISODES_MAX 1024
+
+/* What the evaluation saw. */
+struct evaluation {
+    int n;
+    double sum, sum2;
+    double speed_m_s; /* NaN: the body has no odometer */
+};
+
+struct lockstep {
+    const struct lockstep_spec *spec;
+    struct house house;
+    struct runfiles files;
+    int64_t planned_ns, period_ns, next_checkpoint;
+    double return_sum; /* of the episodes since the last metrics line */
+    int episodes;
+    struct evaluation *eval; /* where episode returns go now; NULL: learning */
+    char fault[WHY_CHARS];
+};
+
+static void hand_over(void *to, const uint8_t *block, size_t n)
+{
+    (void)intake_block(to, block, n);
+}
+
+static void ask(struct lockstep *k, enum request_kind kind, uint32_t flags)
+{
+    const struct request q = {.id = 1, .kind = kind, .flags = flags};
+    (void)ring_push(&k->house.shared->requests, &q);
+}
+
+/* What comms would do: answer nobody, note episodes and faults. */
+static void listen(struct lockstep *k)
+{
+    struct shared *s = k->house.shared;
+    struct record record;
+    struct reply reply;
+    struct happened h;
+    while (ring_pop(&s->telemetry, &record)) {
+    }
+    while (ring_pop(&s->replies, &reply)) {
+    }
+    while (ring_pop(&s->happened, &h)) {
+        if (h.kind == HAPPENED_EPISODE && k->eval != NULL) {
+            k->eval->n++;
+            k->eval->sum += h.x;
+            k->eval->sum2 += h.x * h.x;
+        } else if (h.kind == HAPPENED_EPISODE) {
+            k->return_sum += h.x;
+            k->episodes++;
+        } else if (h.kind == HAPPENED_TRIP || (h.kind == HAPPENED_STATE && h.text[0] != '\0')) {
+            (void)snprintf(k->fault, sizeof k->fault, "%s", h.text);
+        }
+    }
+}
+
+static void tick(struct lockstep *k)
+{
+    loop_tick(&k->house.loop, k->planned_ns, 0, 0);
+    k->planned_ns += k->period_ns;
+    listen(k);
+}
+
+/* Lockstep arms and runs by itself; a daemon never does. */
+static void drive(struct lockstep *k)
+{
+    const enum fsm_state state = k->house.loop.st.fsm.state;
+    if (state == STATE_LIMP && plant_ready(k->house.plant)) {
+        ask(k, REQUEST_ARM, 0);
+    } else if (state == STATE_READY) {
+        ask(k, REQUEST_RUN, 0);
+    }
+}
+
+static void write_metrics(struct lockstep *k)
+{
+    struct house *h = &k->house;
+    if (k->episodes > 0) {
+        runfiles_metrics(&k->files, h, k->return_sum / k->episodes, k->episodes);
+        k->return_sum = 0.0;
+        k->episodes = 0;
+    }
+}
+
+static int learn(struct lockstep *k, char *ret_why, int cap)
+{
+    struct house *h = &k->house;
+    const int64_t ticks_max = (k->spec->steps - h->loop.st.step + 1000) * h->loop.ticks_per_period * 4;
+    for (int64_t i = 0; h->loop.st.step < k->spec->steps; i++) {
+        const int64_t step = h->loop.st.step;
+        tick(k);
+        drive(k);
+        while (learner_step(&h->learner)) {
+        }
+        if (h->loop.st.step != step) {
+            write_metrics(k);
+        }
+        if (k->spec->checkpoint_steps > 0 && h->loop.st.step >= k->next_checkpoint && h->loop.st.step != step) {
+            k->next_checkpoint = h->loop.st.step + k->spec->checkpoint_steps;
+            const int rc = runfiles_checkpoint(&k->files, h, k->planned_ns, ret_why, cap);
+            if (rc < 0) {
+                return rc;
+            }
+        }
+        const enum fsm_state state = h->loop.st.fsm.state;
+        if (state == STATE_FAULT || state == STATE_ESTOP || i > ticks_max) {
+            return why(ret_why, cap, -EIO, "the robot is in state %s at step %lld of %lld: %s", fsm_state_name(state),
+                       (long long)h->loop.st.step, (long long)k->spec->steps, k->fault);
+        }
+    }
+    return 0;
+}
+
+static double way_m(struct lockstep *k)
+{
+    struct sensed truth;
+    const struct loop *l = &k->house.loop;
+    if (l->odometer < 0 || !plant_truth(k->house.plant, &truth)) {
+        return (double)NAN;
+    }
+    return truth.q[l->odometer] * k->house.config.task.settings.travel_radius_m;
+}
+
+static void evaluate(struct lockstep *k, struct evaluation *ret_eval)
+{
+    *ret_eval = (struct evaluation){.speed_m_s = (double)NAN};
+    if (k->spec->eval_s <= 0.0 || k->house.loop.packed == NULL) {
+        return;
+    }
+    ask(k, REQUEST_EPISODE_END, 0);
+    tick(k);
+    ask(k, REQUEST_RUN, RUN_NO_EXPLORE | RUN_NO_LEARN);
+    tick(k);
+    k->eval = ret_eval;
+    const double from_m = way_m(k);
+    const int64_t n = llround(k->spec->eval_s / k->house.loop.dt_s);
+    for (int64_t i = 0; i < n; i++) {
+        tick(k);
+    }
+    ret_eval->speed_m_s = (way_m(k) - from_m) / k->spec->eval_s;
+    ask(k, REQUEST_EPISODE_END, 0);
+    tick(k);
+    tick(k);
+    k->eval = NULL;
+}
+
+static void stop(struct lockstep *k)
+{
+    atomic_fetch_or(&k->house.shared->stop, STOP_EXIT);
+    for (int i = 0; i < 1000 && (i < 2 || !loop_at_rest(&k->house.loop)); i++) {
+        tick(k);
+    }
+}
+
+static void print_result(struct lockstep *k, const struct evaluation *e, double wall_s)
+{
+    struct house *h = &k->house;
+    const struct plant_counters *c = plant_counters(h->plant);
+    uint64_t injected[WIRE_FAULTS] = {0};
+    uint64_t misses = 0;
+    plant_injected(h->plant, injected);
+    struct json_object *o = json_begin();
+    char hash[20];
+    (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)h->run_id);
+    json_text(o, "run_id", hash);
+    json_text(o, "algo", h->config.policy->name);
+    json_int(o, "seed", (int64_t)h->seed);
+    json_int(o, "steps", h->loop.st.step);
+    json_int(o, "updates", h->learner.counters[LEARNER_UPDATES]);
+    const double mean = e->n > 0 ? e->sum / e->n : (double)NAN;
+    json_number(o, "eval_mean_reward", mean);
+    json_number(o, "eval_std_reward", e->n > 0 ? sqrt(fmax(0.0, e->sum2 / e->n - mean * mean)) : (double)NAN);
+    json_int(o, "eval_episodes", e->n);
+    json_number(o, "success_rate", NAN);
+    (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)learner_hash(&h->learner));
+    json_text(o, "weights_hash", hash);
+    (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)h->config.hash);
+    json_text(o, "config_hash", hash);
+    json_number(o, "wall_s", wall_s);
+    json_int(o, "bytes_tx", (int64_t)c->bytes_tx);
+    json_int(o, "bytes_rx", (int64_t)c->bytes_rx);
+    json_int(o, "crc_errors", (int64_t)c->crc_errors);
+    for (int j = 0; j < h->config.robot.n_joints; j++) {
+        misses += c->misses[j];
+    }
+    json_int(o, "missed_replies", (int64_t)misses);
+    for (int i = 0; i < WIRE_FAULTS; i++) {
+        char name[48];
+        (void)snprintf(name, sizeof name, "injected_%s", wire_fault_names[i]);
+        json_int(o, name, (int64_t)injected[i]);
+    }
+    json_int(o, "read_phase_us_max", c->read_phase_us_max);
+    json_number(o, "final_speed_m_s", e->speed_m_s);
+    json_number(o, "best_known_speed_m_s",
+                h->config.best_known_speed_m_s > 0.0 ? h->config.best_known_speed_m_s : (double)NAN);
+    json_print(o, stdout, k->spec->json);
+}
+
+static int live(struct lockstep *k, char *ret_why, int cap)
+{
+    static const struct clock wall = {0};
+    const struct lockstep_spec *spec = k->spec;
+    struct evaluation e;
+    const int64_t begun_ns = clock_now_ns(&wall);
+    int rc = runfiles_open(&k->files, &k->house, spec->run_dir, ret_why, cap);
+    if (rc == 0 && spec->resume != NULL) {
+        rc = runfiles_resume(&k->files, &k->house, spec->resume, &k->planned_ns, ret_why, cap);
+        k->next_checkpoint = k->house.loop.st.step + spec->checkpoint_steps;
+    }
+    if (rc == 0) {
+        rc = learn(k, ret_why, cap);
+    }
+    if (rc == 0) {
+        evaluate(k, &e);
+        stop(k);
+        print_result(k, &e, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);
+    }
+    runfiles_close(&k->files);
+    return rc;
+}
+
+int lockstep_run(const struct lockstep_spec *spec)
+{
+    char reason[WHY_CHARS] = "";
+    struct lockstep *k = calloc(1, sizeof *k);
+    if (k == NULL) {
+        return EXIT_OS;
+    }
+    k->spec = spec;
+    k->next_checkpoint = spec->checkpoint_steps;
+    int rc = house_open(&k->house, &spec->house, reason, (int)sizeof reason);
+    int status = rc < 0 ? EXIT_CONFIG : 0;
+    if (rc == 0) {
+        k->house.learner.publish = hand_over;
+        k->house.learner.to = &k->house.intake;
+        k->period_ns = llround(k->house.loop.dt_s * (double)NS_PER_S);
+        thread_flush_denormals();
+        rc = live(k, reason, (int)sizeof reason);
+        status = rc < 0 ? EXIT_FAILURE : 0;
+        house_close(&k->house);
+    }
+    if (rc < 0) {
+        (void)fprintf(stderr, "basald: %s\n", reason);
+    }
+    free(k);
+    return status;
+}
