@@ -218,7 +218,7 @@ static void damage_is_refused_and_the_one_before_is_tried(void **state)
     assert_int_equal(save(b, 2), 0);
     for (int f = 0; f < 3; f++) {
         char path[64];
-        size_t n;
+        size_t n = 0;
         (void)snprintf(path, sizeof path, "ckpt-000000000200/%s", files[f]);
         uint8_t *whole = folder_read(&b->folder, path, &n);
         assert_non_null(whole);
