@@ -1,0 +1,157 @@
+/* Weights and replay: what was learned, and what it was learned from. */
+#include "daemon/ctl/ctl.h"
+
+#include "policies/replay.h"
+#include "policies/weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int save(const char *path, const uint8_t *bytes, size_t n)
+{
+    FILE *f = fopen(path, "wbe");
+    const bool good = f != NULL && fwrite(bytes, 1, n, f) == n;
+    if (f == NULL || fclose(f) != 0 || !good) {
+        (void)fprintf(stderr, "basalctl: cannot write %s\n", path);
+        return EXIT_FAILURE;
+    }
+    return 0;
+}
+
+static int show(struct ctl *c, const uint8_t *bytes, size_t n)
+{
+    struct weights_view v;
+    char reason[WHY_CHARS], hash[20];
+    if (weights_decode(bytes, n, &v, reason, (int)sizeof reason) < 0) {
+        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        return EXIT_FAILURE;
+    }
+    struct json_object *o = json_begin();
+    json_text(o, "algo", v.id.algo);
+    json_int(o, "version", v.id.version);
+    json_int(o, "step", v.id.step);
+    (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)v.id.run_id);
+    json_text(o, "run_id", hash);
+    (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)v.id.robot_hash);
+    json_text(o, "robot_hash", hash);
+    json_number(o, "policy_rate_hz", v.id.policy_rate_hz);
+    json_int(o, "n_obs", v.id.n_obs);
+    json_int(o, "n_act", v.id.n_act);
+    json_int(o, "n_weights", v.n);
+    json_print(o, stdout, c->json);
+    return 0;
+}
+
+int ctl_policy(struct ctl *c)
+{
+    const bool saves = c->n_words == 2 && strcmp(c->words[0], "save") == 0;
+    if (!saves && !(c->n_words == 1 && strcmp(c->words[0], "show") == 0)) {
+        (void)fprintf(stderr, "basalctl: policy show | save FILE\n");
+        return EXIT_USAGE;
+    }
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    q.verb = ctl_text("policy");
+    Basald__V1__Reply *r = ctl_ask(c, &q);
+    int status = EXIT_NOT_RUNNING;
+    if (r != NULL && !r->ok) {
+        (void)fprintf(stderr, "basalctl: %s\n", r->why);
+        status = EXIT_FAILURE;
+    } else if (r != NULL) {
+        status = saves ? save(c->words[1], r->block.data, r->block.len) : show(c, r->block.data, r->block.len);
+    }
+    ctl_free(r);
+    return status;
+}
+
+/* The replay's descriptor, read-only, from the daemon; -1: nobody is there. */
+static int fetch_descriptor(const char *runtime_dir)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte;
+    struct iovec v = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    int fd = -1;
+    const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s/replay.sock", runtime_dir) <
+            sizeof address.sun_path &&
+        s >= 0 && connect(s, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        recvmsg(s, &m, MSG_CMSG_CLOEXEC) == 1) {
+        const struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+        if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS) {
+            memcpy(&fd, CMSG_DATA(h), sizeof fd);
+        }
+    }
+    if (s >= 0) {
+        (void)close(s);
+    }
+    return fd;
+}
+
+static void print_info(struct ctl *c, const struct replay_info *i)
+{
+    char text[20];
+    struct json_object *o = json_begin();
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)i->run_id);
+    json_text(o, "run_id", text);
+    json_int(o, "capacity", i->capacity);
+    json_int(o, "head", i->head);
+    json_int(o, "rows", i->rows);
+    json_int(o, "episodes", i->episodes);
+    json_int(o, "terminals", i->terminals);
+    json_int(o, "truncated", i->truncated);
+    json_int(o, "human", i->human);
+    json_number(o, "policy_rate_hz", i->policy_rate_hz);
+    struct json_object *slots = json_begin();
+    for (int k = 0; k < i->n_obs + i->n_act; k++) {
+        (void)snprintf(text, sizeof text, "%d", k);
+        json_text(slots, text, i->slot[k]);
+    }
+    json_child(o, "slots", slots);
+    json_print(o, stdout, c->json);
+}
+
+int ctl_replay(struct ctl *c)
+{
+    const bool verify = c->n_words == 1 && strcmp(c->words[0], "verify") == 0;
+    char reason[WHY_CHARS] = "";
+    struct replay *r = NULL;
+    if (!verify && !(c->n_words == 1 && strcmp(c->words[0], "info") == 0)) {
+        (void)fprintf(stderr, "basalctl: replay info | verify\n");
+        return EXIT_USAGE;
+    }
+    const int fd = fetch_descriptor(c->runtime_dir);
+    if (fd < 0) {
+        (void)fprintf(stderr, "basalctl: nobody hands out a replay at %s/replay.sock; is basald running?\n", c->runtime_dir);
+        return EXIT_NOT_RUNNING;
+    }
+    if (replay_attach(&r, fd, reason, (int)sizeof reason) < 0 || r == NULL) {
+        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        (void)close(fd);
+        return EXIT_FAILURE;
+    }
+    int64_t bad = 0;
+    if (verify) {
+        bad = replay_verify(r, reason, (int)sizeof reason);
+        struct json_object *o = json_begin();
+        json_int(o, "bad_rows", bad);
+        json_text(o, "first", reason);
+        json_print(o, stdout, c->json);
+    } else {
+        struct replay_info *info = malloc(sizeof *info);
+        if (info != NULL) {
+            (void)replay_info(r, info);
+            print_info(c, info);
+        }
+        free(info);
+    }
+    replay_close(r);
+    return bad == 0 ? 0 : EXIT_FAILURE;
+}
