@@ -4,6 +4,7 @@
 #include "daemon/args.h"
 #include "daemon/config.h"
 #include "daemon/lockstep.h"
+#include "daemon/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,10 @@
 #define TEXT_BYTES (1 << 17)
 
 struct arguments {
-    const char *config, *run_dir, *resume;
+    const char *config, *run_dir, *resume, *runtime_dir, *stall;
     const char *sets[SETS_MAX];
     int n_sets;
-    bool lockstep, json, check, dump, manual;
+    bool lockstep, json, check, dump, manual, make_safe;
     uint64_t seed;
     int64_t steps, checkpoint_steps;
     double eval_s;
@@ -35,6 +36,11 @@ static const struct flag flags[] = {
     {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30)"},
     {"run-dir",          "DIR",       "where metrics and checkpoints go"},
     {"checkpoint-steps", "N",         "lockstep: a checkpoint every N policy steps"},
+    {"runtime-dir",      "DIR",       "where the sockets are (default /run/basald)"},
+    {"make-safe",        NULL,        "cut torque on every device, read it back, and leave"},
+#ifdef BASAL_STALL
+    {"stall",            "THREAD",    "test build: hang loop, main or comms"},
+#endif
     {"resume",           "DIR",       "go on from this checkpoint"},
     {"json",             NULL,        "print the result as one JSON object"},
     {.name = NULL},
@@ -62,6 +68,12 @@ static bool take(void *self, const char *name, const char *value)
         a->run_dir = value;
     } else if (strcmp(name, "resume") == 0) {
         a->resume = value;
+    } else if (strcmp(name, "runtime-dir") == 0) {
+        a->runtime_dir = value;
+    } else if (strcmp(name, "make-safe") == 0) {
+        a->make_safe = true;
+    } else if (strcmp(name, "stall") == 0) {
+        a->stall = value;
     } else if (strcmp(name, "eval-s") == 0) {
         return args_number(value, &a->eval_s) && a->eval_s >= 0.0 && a->eval_s < 1e6;
     } else if (!args_whole(value, &whole)) {
@@ -108,7 +120,7 @@ static int check_or_dump(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.steps = 2400, .eval_s = 30.0};
+    struct arguments a = {.steps = 2400, .eval_s = 30.0, .runtime_dir = "/run/basald"};
     const struct program program = {
         .name = "basald",
         .usage = "--config FILE [flags]",
@@ -133,6 +145,20 @@ int main(int argc, char **argv)
     }
     if (a.check || a.dump) {
         return check_or_dump(&a);
+    }
+    struct service_spec service = {
+        .house = {.config_path = a.config, .sets = a.sets, .n_sets = a.n_sets, .kind = PLANT_DEVICES, .seed = a.seed,
+                  .replay_fd = -1},
+        .runtime_dir = a.runtime_dir,
+        .state_dir = a.run_dir,
+        .resume = a.resume,
+        .stall = a.stall,
+    };
+    if (a.make_safe) {
+        return service_make_safe(&service.house);
+    }
+    if (!a.lockstep) {
+        return service_run(&service);
     }
     const struct lockstep_spec spec = {
         .house = {.config_path = a.config,

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#define STALL_NS (NS_PER_S) /* half of the unit's WatchdogSec */
+
 void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
 {
     *ret_dims = (struct dims){
@@ -217,6 +219,22 @@ bool loop_at_rest(const struct loop *l)
     return false;
 }
 
+/* The loop watches those who watch it: main and comms must make progress, or the robot stops under control. */
+static void watch_others(struct loop *l, int64_t now_ns)
+{
+    struct shared *s = l->shared;
+    const uint64_t beats[2] = {atomic_load_explicit(&s->main_beats, memory_order_relaxed),
+                               atomic_load_explicit(&s->comms_beats, memory_order_relaxed)};
+    for (int i = 0; i < 2; i++) {
+        if (beats[i] != l->beats[i] || l->beats_ns[i] == 0) {
+            l->beats[i] = beats[i];
+            l->beats_ns[i] = now_ns;
+        } else if (now_ns - l->beats_ns[i] > STALL_NS) {
+            atomic_fetch_or_explicit(&s->stop, STOP_STALLED, memory_order_relaxed);
+        }
+    }
+}
+
 void loop_run(struct loop *l)
 {
     const int64_t period_ns = (int64_t)llround(l->dt_s * (double)NS_PER_S);
@@ -227,6 +245,12 @@ void loop_run(struct loop *l)
         planned_ns += skipped * period_ns;
         loop_tick(l, planned_ns, woke_ns - planned_ns, skipped);
         planned_ns += period_ns;
+        watch_others(l, woke_ns);
+#ifdef BASAL_STALL
+        while (l->stall && l->st.step > 50) {
+            (void)clock_sleep_until(l->clock, clock_now_ns(l->clock) + NS_PER_S);
+        }
+#endif
         atomic_fetch_add_explicit(&l->shared->loop_beats, 1, memory_order_relaxed);
         const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_relaxed);
         if ((stop & (STOP_EXIT | STOP_CRASHED)) != 0 && loop_at_rest(l)) {

@@ -59,7 +59,12 @@ struct loop {
     struct hist *hist;           /* [PHASES_N + 2]: phases, wake-up, last byte out */
     int ticks_per_period;
     double dt_s;
+    uint64_t beats[2];    /* of main and comms, as last seen ... */
+    int64_t beats_ns[2];  /* ... and when they last moved */
     int odometer; /* joint that measures the way; -1: none */
+#ifdef BASAL_STALL
+    bool stall; /* test build: hang after fifty steps */
+#endif
     struct loop_state st;
 };
 

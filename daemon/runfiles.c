@@ -46,6 +46,24 @@ void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, i
     json_print(o, f->metrics, true);
 }
 
+void runfiles_interval(struct runfiles *f, struct house *h)
+{
+    const int64_t step = (int64_t)atomic_load_explicit(&h->shared->steps, memory_order_relaxed);
+    if (f->metrics == NULL || step == f->step) {
+        return;
+    }
+    f->step = step;
+    const struct learner_shared *l = &h->shared->learner;
+    struct json_object *o = json_begin();
+    json_int(o, "time/total_timesteps", step);
+    json_int(o, "train/n_updates", (int64_t)atomic_load_explicit(&l->updates, memory_order_relaxed));
+    json_number(o, "time/updates_per_s", atomic_load_explicit(&l->updates_per_s, memory_order_relaxed));
+    for (int i = 0; i < STATS_MAX && h->config.policy->stat_names[i] != NULL; i++) {
+        json_number(o, h->config.policy->stat_names[i], atomic_load_explicit(&l->stat[i], memory_order_relaxed));
+    }
+    json_print(o, f->metrics, true);
+}
+
 int runfiles_checkpoint(struct runfiles *f, struct house *h, int64_t planned_ns, char *ret_why, int cap)
 {
     (void)f; (void)h; (void)planned_ns;

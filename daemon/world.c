@@ -164,6 +164,21 @@ void world_reset(struct world *w)
     w->sim->reset(w->self, w->body, &w->rng_body);
 }
 
+int64_t world_heard_ns(const struct world *w, int bus)
+{
+    return w->wire[bus].st.heard_ns;
+}
+
+int64_t world_next_ns(const struct world *w)
+{
+    int64_t next_ns = w->next_substep_ns;
+    for (int i = 0; i < w->n_buses; i++) {
+        const int64_t wire_ns = wire_next_ns(&w->wire[i]);
+        next_ns = wire_ns < next_ns ? wire_ns : next_ns;
+    }
+    return next_ns;
+}
+
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS])
 {
     for (int k = 0; k < WIRE_FAULTS; k++) {

@@ -31,6 +31,10 @@ void world_sense(struct world *w, struct sensed *ret_sensed);
 /* A body without buses: the command that holds until the next one. */
 void world_command(struct world *w, const struct command *cmd);
 void world_reset(struct world *w);
+/* When the last host packet on a bus ended; 0: none yet. */
+int64_t world_heard_ns(const struct world *w, int bus);
+/* When the next thing happens: a substep, an answer, a byte for the host. */
+int64_t world_next_ns(const struct world *w);
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS]);
 
 size_t world_state_bytes(const struct world *w);

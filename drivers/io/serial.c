@@ -66,6 +66,30 @@ int serial_set_baud(int fd, int baud)
     return rc;
 }
 
+int serial_baud(int fd)
+{
+    struct termios2 t;
+    return ioctl(fd, TCGETS2, &t) == 0 ? (int)t.c_ospeed : -errno;
+}
+
+int serial_open_pty(char *ret_path, size_t cap)
+{
+    const int fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || grantpt(fd) != 0 || unlockpt(fd) != 0 || ptsname_r(fd, ret_path, cap) != 0) {
+        const int rc = -errno;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return rc;
+    }
+    const int rc = set_raw(fd, 57600); /* before anyone opens it: a pty starts canonical, with echo */
+    if (rc < 0) {
+        (void)close(fd);
+        return rc;
+    }
+    return fd;
+}
+
 int serial_open(const char *path, int baud, char *ret_why, int cap)
 {
     const int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

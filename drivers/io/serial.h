@@ -20,6 +20,11 @@ void serial_close(int fd);
 /* Another rate on an open port. 0, or -EINVAL when the driver cannot do it within 2 %. */
 int serial_set_baud(int fd, int baud) BASAL_MUST_USE;
 
+/* The rate set on a port, or seen from a pty's master; -errno. */
+int serial_baud(int fd);
+/* A new pseudo-terminal in raw mode. Returns the master; ret_path [cap] gets the slave's name; -errno. */
+int serial_open_pty(char *ret_path, size_t cap) BASAL_MUST_USE;
+
 /* Bytes written, or -EIO: the device is gone. */
 int serial_write(int fd, const uint8_t *bytes, size_t n) BASAL_RT;
 /* Bytes read, 0: none there now, -EIO: the device is gone. */

@@ -1,0 +1,298 @@
+/*
+ * basalsim: the robot that is not there. A pseudo-terminal per serial bus; behind it the emulated devices and the
+ * simulated body of a robot file, in real time.
+ */
+#include "daemon/args.h"
+#include "daemon/json.h"
+#include "daemon/world.h"
+
+#include "daemon/base/clock.h"
+#include "drivers/io/serial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SETS_MAX     64
+#define MEMORY_BYTES ((size_t)64 << 20)
+#define PAUSE_NS     (100 * NS_PER_US) /* between looks at a reply under way: finer than any deadline */
+#define STILL_RAD_S  0.02
+
+struct arguments {
+    const char *config, *link, *truth;
+    const char *sets[SETS_MAX];
+    int n_sets;
+    int64_t seed;
+    bool json;
+};
+
+/* One bus's pseudo-terminal and the link that people know it by. */
+struct line {
+    int master, slave; /* -1: unplugged; our own open slave keeps the master from hanging up */
+    char link[PATH_CHARS];
+    int64_t back_ns; /* when an unplugged line comes back */
+};
+
+struct robot_sim {
+    struct config config;
+    struct world *world;
+    struct line line[BUSES_MAX];
+    int n_lines;
+    int64_t zero_ns; /* real time of the world's 0 */
+    int64_t last_motion_ns;
+    FILE *truth;
+    int64_t next_truth_ns;
+};
+
+static int64_t now_ns(const struct robot_sim *r)
+{
+    return clock_now_ns(&(const struct clock){0}) - r->zero_ns;
+}
+
+static int plug(struct robot_sim *r, int i)
+{
+    struct line *l = &r->line[i];
+    char path[PATH_CHARS];
+    l->master = serial_open_pty(path, sizeof path);
+    if (l->master < 0) {
+        (void)fprintf(stderr, "basalsim: no pseudo-terminal: %s\n", strerror(-l->master));
+        return l->master;
+    }
+    l->slave = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    (void)unlink(l->link);
+    if (symlink(path, l->link) != 0) {
+        (void)fprintf(stderr, "basalsim: cannot link %s to %s: %s; give another with --link\n", l->link, path,
+                      strerror(errno));
+        return -errno;
+    }
+    (void)printf("basalsim: bus %s is %s -> %s\n", r->config.robot.bus[i].name, l->link, path);
+    (void)fflush(stdout);
+    return 0;
+}
+
+static void unplug(struct line *l, int64_t back_ns)
+{
+    if (l->master >= 0) {
+        (void)close(l->slave);
+        (void)close(l->master);
+        (void)unlink(l->link);
+    }
+    l->master = l->slave = -1;
+    l->back_ns = back_ns;
+}
+
+/* What the host has written reaches the devices; what they answered by now reaches the host. */
+static void carry(struct robot_sim *r, int i)
+{
+    struct line *l = &r->line[i];
+    uint8_t bytes[1024];
+    if (l->master < 0) {
+        if (now_ns(r) >= l->back_ns) {
+            (void)plug(r, i);
+        }
+        return;
+    }
+    const int n = serial_read(l->master, bytes, sizeof bytes);
+    if (n > 0) {
+        const int baud = serial_baud(l->master);
+        (void)world_tx(r->world, i, bytes, (size_t)n, baud > 0 ? (uint32_t)baud : 57600u);
+    }
+    const int m = world_rx(r->world, i, world_now_ns(r->world), bytes, sizeof bytes);
+    if (m > 0) {
+        (void)serial_write(l->master, bytes, (size_t)m);
+    }
+}
+
+static void watch_motion(struct robot_sim *r)
+{
+    struct sensed s;
+    world_truth(r->world, &s);
+    for (int j = 0; j < s.n; j++) {
+        if (r->config.robot.joint[j].actuated && fabs(s.qd[j]) > STILL_RAD_S) {
+            r->last_motion_ns = world_now_ns(r->world);
+        }
+    }
+    if (r->truth != NULL && world_now_ns(r->world) >= r->next_truth_ns) {
+        r->next_truth_ns = world_now_ns(r->world) + 100 * NS_PER_MS;
+        struct json_object *o = json_begin();
+        json_number(o, "t_s", (double)world_now_ns(r->world) * 1e-9);
+        json_numbers(o, "q", s.q, s.n);
+        json_numbers(o, "qd", s.qd, s.n);
+        json_print(o, r->truth, true);
+    }
+}
+
+/* "unplug 5" and "quit" from standard input. False: leave. */
+static bool obey(struct robot_sim *r)
+{
+    char text[64];
+    const ssize_t n = read(STDIN_FILENO, text, sizeof text - 1);
+    double seconds = 0.0;
+    if (n <= 0) {
+        return true;
+    }
+    text[n] = '\0';
+    if (sscanf(text, "unplug %lf", &seconds) == 1 && isfinite(seconds) && seconds >= 0.0 && seconds < 1e6) {
+        for (int i = 0; i < r->n_lines; i++) {
+            unplug(&r->line[i], now_ns(r) + (int64_t)(seconds * (double)NS_PER_S));
+        }
+        (void)printf("basalsim: unplugged for %g s\n", seconds);
+        (void)fflush(stdout);
+    }
+    return strncmp(text, "quit", 4) != 0;
+}
+
+static void live(struct robot_sim *r, const sigset_t *signals)
+{
+    bool listening = true;
+    for (bool going = true; going;) {
+        struct pollfd p[BUSES_MAX + 1];
+        int n = 0;
+        for (int i = 0; i < r->n_lines; i++) {
+            p[n++] = (struct pollfd){.fd = r->line[i].master, .events = POLLIN}; /* -1 is skipped */
+        }
+        p[n++] = (struct pollfd){.fd = listening ? STDIN_FILENO : -1, .events = POLLIN};
+        int64_t wait_ns = world_next_ns(r->world) - now_ns(r);
+        wait_ns = wait_ns < PAUSE_NS ? PAUSE_NS : wait_ns;
+        const struct timespec timeout = {.tv_nsec = wait_ns < NS_PER_MS ? wait_ns : NS_PER_MS};
+        (void)ppoll(p, (nfds_t)n, &timeout, NULL);
+        world_advance(r->world, now_ns(r));
+        for (int i = 0; i < r->n_lines; i++) {
+            carry(r, i);
+        }
+        watch_motion(r);
+        if ((p[n - 1].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) {
+            listening = (p[n - 1].revents & POLLIN) != 0;
+            going = obey(r);
+        }
+        const struct timespec none = {0};
+        going = going && sigtimedwait(signals, NULL, &none) < 0;
+    }
+}
+
+static void summary(struct robot_sim *r, bool as_json)
+{
+    uint64_t injected[WIRE_FAULTS];
+    struct sensed s;
+    int64_t heard_ns = 0;
+    struct json_object *o = json_begin();
+    world_injected(r->world, injected);
+    world_truth(r->world, &s);
+    for (int i = 0; i < r->n_lines; i++) {
+        heard_ns = world_heard_ns(r->world, i) > heard_ns ? world_heard_ns(r->world, i) : heard_ns;
+    }
+    const double after_ms = (double)(r->last_motion_ns - heard_ns) / (double)NS_PER_MS;
+    json_number(o, "simulated_s", (double)world_now_ns(r->world) * 1e-9);
+    json_numbers(o, "q", s.q, s.n);
+    json_number(o, "last_motion_after_last_packet_ms", after_ms > 0.0 ? after_ms : 0.0);
+    for (int k = 0; k < WIRE_FAULTS; k++) {
+        char name[48];
+        (void)snprintf(name, sizeof name, "injected_%s", wire_fault_names[k]);
+        json_int(o, name, (int64_t)injected[k]);
+    }
+    json_print(o, stdout, as_json);
+}
+
+/* clang-format off */
+static const struct flag flags[] = {
+    {"config", "FILE",      "the robot file; its section sim is the body"},
+    {"link",   "PATH",      "name of the first bus's pseudo-terminal (default: the bus's device)"},
+    {"set",    "KEY=VALUE", "override one key, e.g. faults.lost=0.05; repeat as needed"},
+    {"seed",   "N",         "seed of noise and faults (default 0)"},
+    {"truth",  "FILE",      "write the body's true state there, ten times a second"},
+    {"json",   NULL,        "print the summary at the end as JSON"},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static bool take(void *self, const char *name, const char *value)
+{
+    struct arguments *a = self;
+    if (strcmp(name, "config") == 0) {
+        a->config = value;
+    } else if (strcmp(name, "link") == 0) {
+        a->link = value;
+    } else if (strcmp(name, "truth") == 0) {
+        a->truth = value;
+    } else if (strcmp(name, "json") == 0) {
+        a->json = true;
+    } else if (strcmp(name, "seed") == 0) {
+        return args_whole(value, &a->seed);
+    } else if (a->n_sets < SETS_MAX) {
+        a->sets[a->n_sets++] = value;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int run(struct robot_sim *r, const struct arguments *a)
+{
+    struct arena mem;
+    char reason[WHY_CHARS] = "";
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (arena_open(&mem, "sim", MEMORY_BYTES) < 0) {
+        return EXIT_OS;
+    }
+    int rc = config_load(&r->config, a->config, a->sets, a->n_sets, &mem, reason, (int)sizeof reason);
+    rc = rc == 0 ? world_open(&r->world, &r->config, (uint64_t)a->seed, &mem, reason, (int)sizeof reason) : rc;
+    if (rc < 0) {
+        (void)fprintf(stderr, "basalsim: %s\n", reason);
+        arena_close(&mem);
+        return EXIT_CONFIG;
+    }
+    r->truth = a->truth != NULL ? fopen(a->truth, "we") : NULL;
+    r->n_lines = r->config.robot.n_buses;
+    r->zero_ns = clock_now_ns(&(const struct clock){0});
+    for (int i = 0; i < r->n_lines && rc == 0; i++) {
+        const bool named = a->link != NULL && i == 0;
+        (void)snprintf(r->line[i].link, sizeof r->line[i].link, "%s", named ? a->link : r->config.robot.bus[i].device);
+        rc = plug(r, i);
+    }
+    if (rc == 0) {
+        live(r, &signals);
+        summary(r, a->json);
+    }
+    for (int i = 0; i < r->n_lines; i++) {
+        unplug(&r->line[i], 0);
+    }
+    if (r->truth != NULL) {
+        (void)fclose(r->truth);
+    }
+    arena_close(&mem);
+    return rc == 0 ? 0 : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {0};
+    const struct program program = {.name = "basalsim",
+                                    .usage = "--config FILE [flags]",
+                                    .about = "The robot that is not there: its devices on a pseudo-terminal, its body "
+                                             "in real time.\nReads \"unplug SECONDS\" and \"quit\" from standard input.",
+                                    .flags = flags,
+                                    .take = take};
+    const int rest = args_read(&program, argc, argv, &a);
+    if (rest < 0) {
+        return -1 - rest;
+    }
+    if (a.config == NULL || rest < argc) {
+        (void)fprintf(stderr, "basalsim: which robot? give --config FILE, and nothing but flags\n");
+        return EXIT_USAGE;
+    }
+    struct robot_sim *r = calloc(1, sizeof *r);
+    const int status = r != NULL ? run(r, &a) : EXIT_OS;
+    free(r);
+    return status;
+}

@@ -1,0 +1,39 @@
+/*
+ * The only thread with sockets. Endpoints under the runtime folder: telemetry, weights, events (PUB), command (ROUTER,
+ * mode 0660), replay.sock (hands out the replay's descriptor, read-only); and telemetry on TCP for plots.
+ *
+ * Every PUB message is two frames, [topic][payload], neither empty. What cannot be understood is counted and dropped.
+ */
+#pragma once
+
+#include "daemon/base/hist.h"
+#include "daemon/intake.h"
+#include "daemon/shared.h"
+#include "policies/replay.h"
+
+struct comms;
+
+struct comms_spec {
+    const struct config *config;
+    struct shared *shared;
+    struct intake *intake;
+    const struct replay *replay;
+    const struct hist *hist; /* [HISTS_N] of the loop */
+    const char *runtime_dir;
+    uint64_t run_id;
+    size_t block_bytes; /* of one weights block */
+};
+
+int comms_open(struct comms **ret_comms, const struct comms_spec *spec, struct arena *mem, char *ret_why, int cap)
+    BASAL_MUST_USE;
+void comms_close(struct comms *c);
+
+/* Wait for a message, at most a few milliseconds; then handle all that is there, within a bound. */
+void comms_wait(struct comms *c);
+void comms_step(struct comms *c);
+
+/* Learner thread: a new block, newest wins. Never waits. to: struct comms */
+void comms_offer(void *to, const uint8_t *block, size_t n);
+
+/* For main: where the last checkpoint lies, and whether weights from a file should be run. */
+void comms_note_checkpoint(struct comms *c, const char *path);

@@ -1,0 +1,174 @@
+#include "daemon/wire.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COMMAND_BYTES_MAX ((size_t)24 << 20)
+
+const char *wire_source_name(uint8_t source)
+{
+    static const char *const names[] = {"hold", "random", "policy", "human"};
+    return source < sizeof names / sizeof names[0] ? names[source] : "?";
+}
+
+static double us(int64_t ns)
+{
+    return (double)ns / 1000.0;
+}
+
+char *wire_text(const char *s)
+{
+    union {
+        const char *in;
+        char *out;
+    } u = {.in = s};
+    return u.out;
+}
+
+static void fill_joints(const struct record *r, const struct robot *robot, struct wire_scratch *k, Basald__V1__Telemetry *m)
+{
+    union {
+        const struct record *in;
+        struct record *out;
+    } u = {.in = r};
+    struct record *w = u.out; /* only read */
+    const size_t n = (size_t)r->n;
+    for (size_t j = 0; j < n; j++) {
+        k->name[j] = wire_text(robot->joint[j].name);
+        k->rule[j] = wire_text(safety_rule_name((enum safety_rule)r->rule[j]));
+        k->torque[j] = r->torque[j];
+    }
+    m->n_joint_name = m->n_position_rad = m->n_velocity_rad_s = m->n_effort_nm = m->n_goal_asked_rad = n;
+    m->n_goal_applied_rad = m->n_temperature_c = m->n_voltage_v = m->n_age_us = m->n_faults = m->n_torque = n;
+    m->n_rule = m->n_misses = n;
+    m->joint_name = k->name;
+    m->position_rad = w->q;
+    m->velocity_rad_s = w->qd;
+    m->effort_nm = w->tau;
+    m->goal_asked_rad = w->asked;
+    m->goal_applied_rad = w->applied;
+    m->temperature_c = w->temp_c;
+    m->voltage_v = w->volt_v;
+    m->age_us = w->age_us;
+    m->faults = w->faults;
+    m->torque = k->torque;
+    m->rule = k->rule;
+    m->misses = w->misses;
+    m->n_action = (size_t)r->n_act;
+    m->action = w->act;
+}
+
+void wire_fill(const struct record *r, const struct robot *robot, double unix_s, struct wire_scratch *scratch,
+               Basald__V1__Telemetry *ret_message)
+{
+    Basald__V1__Telemetry *m = ret_message;
+    basald__v1__telemetry__init(m);
+    m->timestamp = unix_s;
+    m->tick = r->tick;
+    m->state = wire_text(fsm_state_name((enum fsm_state)r->state));
+    m->source = wire_text(wire_source_name(r->source));
+    fill_joints(r, robot, scratch, m);
+    m->trips = r->trips;
+    m->weights_version = r->weights_version;
+    m->step = r->step;
+    m->episode = r->episode;
+    m->reward = r->reward;
+    m->episode_return = r->episode_return;
+    m->way_m = r->way_m;
+    m->speed_m_s = isfinite(r->speed_m_s) ? r->speed_m_s : 0.0;
+    m->wake_us = us(r->wake_ns);
+    m->read_us = us(r->phase_ns[PHASE_READ]);
+    m->observe_us = us(r->phase_ns[PHASE_OBSERVE]);
+    m->act_us = us(r->phase_ns[PHASE_ACT]);
+    m->safety_us = us(r->phase_ns[PHASE_SAFETY]);
+    m->write_us = us(r->phase_ns[PHASE_WRITE]);
+    m->push_us = us(r->phase_ns[PHASE_PUSH]);
+    m->last_byte_us = us(r->last_byte_ns);
+    m->overruns = r->overruns;
+    m->coasted = r->coasted;
+    m->crc_errors = r->crc_errors;
+    m->bytes_tx = r->bytes_tx;
+    m->bytes_rx = r->bytes_rx;
+    m->reconnects = r->reconnects;
+}
+
+int wire_telemetry(const struct record *r, const struct robot *robot, double unix_s, uint8_t *ret_bytes, size_t cap)
+{
+    Basald__V1__Telemetry m;
+    struct wire_scratch scratch;
+    wire_fill(r, robot, unix_s, &scratch, &m);
+    const size_t n = basald__v1__telemetry__get_packed_size(&m);
+    return n <= cap ? (int)basald__v1__telemetry__pack(&m, ret_bytes) : -ENOSPC;
+}
+
+static const char *joint_name(const struct robot *robot, int j)
+{
+    return j >= 0 && j < robot->n_joints ? robot->joint[j].name : "?";
+}
+
+void wire_sentence(const struct happened *h, const struct robot *robot, char *ret_text, int cap)
+{
+    const size_t n = (size_t)cap;
+    switch (h->kind) {
+    case HAPPENED_STATE:
+        (void)snprintf(ret_text, n, "%s -> %s%s%.200s", fsm_state_name((enum fsm_state)h->a),
+                       fsm_state_name((enum fsm_state)h->b), h->text[0] != '\0' ? ": " : "", h->text);
+        break;
+    case HAPPENED_TRIP:
+        (void)snprintf(ret_text, n, "%s", h->text[0] != '\0' ? h->text : joint_name(robot, h->b));
+        break;
+    case HAPPENED_REFUSED:
+        (void)snprintf(ret_text, n, "a request was refused");
+        break;
+    case HAPPENED_EPISODE:
+        (void)snprintf(ret_text, n, "episode %d: return %.2f in %.1f s", (int)h->a, h->x, h->y);
+        break;
+    case HAPPENED_PLANT:
+        (void)snprintf(ret_text, n, "%s", h->text);
+        break;
+    case HAPPENED_EVAL:
+        (void)snprintf(ret_text, n, "evaluation: %.4f m/s", h->x);
+        break;
+    }
+}
+
+int wire_event(const struct happened *h, const struct robot *robot, double unix_s, uint8_t *ret_bytes, size_t cap)
+{
+    static const char *const kinds[] = {"state", "trip", "refused", "episode", "plant", "eval"};
+    char sentence[WHY_CHARS + 64];
+    Basald__V1__Event m = BASALD__V1__EVENT__INIT;
+    wire_sentence(h, robot, sentence, (int)sizeof sentence);
+    m.timestamp = unix_s;
+    m.kind = wire_text(kinds[h->kind]);
+    m.text = sentence;
+    m.value = h->x;
+    const size_t n = basald__v1__event__get_packed_size(&m);
+    return n <= cap ? (int)basald__v1__event__pack(&m, ret_bytes) : -ENOSPC;
+}
+
+int wire_command(const uint8_t *bytes, size_t n, Basald__V1__Command **ret_command)
+{
+    if (n == 0 || n > COMMAND_BYTES_MAX) {
+        return -EBADMSG;
+    }
+    Basald__V1__Command *c = basald__v1__command__unpack(NULL, n, bytes);
+    if (c == NULL) {
+        return -EBADMSG;
+    }
+    if (!isfinite(c->seconds) || !isfinite(c->reward) || c->seconds < 0.0 || c->seconds > 86400.0 ||
+        fabs(c->reward) > 1e6 || strlen(c->verb) > 32) {
+        wire_command_free(c);
+        return -EBADMSG;
+    }
+    *ret_command = c;
+    return 0;
+}
+
+void wire_command_free(Basald__V1__Command *c)
+{
+    if (c != NULL) {
+        basald__v1__command__free_unpacked(c, NULL);
+    }
+}
