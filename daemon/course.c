@@ -53,6 +53,12 @@ int course_n_act(const struct course *k)
     return k->task.n_act;
 }
 
+double course_bound_m_s(const struct course *k)
+{
+    const struct sim *sim = k->config->sim;
+    return sim->speed_bound_m_s != NULL ? sim->speed_bound_m_s(k->body) : (double)NAN;
+}
+
 static void advance(struct course *k, const struct command *cmd, int n)
 {
     for (int i = 0; i < n; i++) {

@@ -20,5 +20,22 @@ int course_open(struct course **ret_course, const struct config *c, double secon
 
 int course_n_act(const struct course *k);
 
+/* What no gait can exceed on this body, m/s; NaN: the body does not say. */
+double course_bound_m_s(const struct course *k);
+
 /* One trial, from a reset body: for gait_find. course: struct course. */
 void course_run(void *course, const struct gait *g, struct gait_result *ret_result);
+
+/*
+ * `basald --search-gait`: search gaits for the robot file's body and print speed, period and bound.
+ * Returns an exit status. sets [n_sets]: overrides KEY=VALUE.
+ */
+struct course_spec {
+    const char *config_path;
+    const char *const *sets;
+    int n_sets;
+    uint64_t seed;
+    bool json;
+};
+
+int course_search(const struct course_spec *spec);
