@@ -3,6 +3,7 @@
  */
 #include "daemon/args.h"
 #include "daemon/config.h"
+#include "daemon/course.h"
 #include "daemon/lockstep.h"
 #include "daemon/service.h"
 
@@ -17,7 +18,7 @@ struct arguments {
     const char *config, *run_dir, *resume, *runtime_dir, *stall;
     const char *sets[SETS_MAX];
     int n_sets;
-    bool lockstep, json, check, dump, manual, make_safe;
+    bool lockstep, search, json, check, dump, manual, make_safe;
     uint64_t seed;
     int64_t steps, checkpoint_steps;
     double eval_s;
@@ -31,7 +32,8 @@ static const struct flag flags[] = {
     {"dump-config",      NULL,        "print the whole configuration, defaults included, and leave"},
     {"manual",           NULL,        "print every key with range and default, and leave"},
     {"lockstep",         NULL,        "no robot, no threads: the simulated body on virtual time, as fast as possible"},
-    {"seed",             "N",         "lockstep: the seed of everything random (default 0)"},
+    {"search-gait",      NULL,        "search the fastest periodic gait of the simulated body, the yardstick of learning"},
+    {"seed",             "N",         "lockstep, search: the seed of everything random (default 0)"},
     {"steps",            "N",         "lockstep: policy steps to learn (default 2400)"},
     {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30)"},
     {"run-dir",          "DIR",       "where metrics and checkpoints go"},
@@ -62,6 +64,8 @@ static bool take(void *self, const char *name, const char *value)
         a->manual = true;
     } else if (strcmp(name, "lockstep") == 0) {
         a->lockstep = true;
+    } else if (strcmp(name, "search-gait") == 0) {
+        a->search = true;
     } else if (strcmp(name, "json") == 0) {
         a->json = true;
     } else if (strcmp(name, "run-dir") == 0) {
@@ -145,6 +149,11 @@ int main(int argc, char **argv)
     }
     if (a.check || a.dump) {
         return check_or_dump(&a);
+    }
+    if (a.search) {
+        const struct course_spec course = {
+            .config_path = a.config, .sets = a.sets, .n_sets = a.n_sets, .seed = a.seed, .json = a.json};
+        return course_search(&course);
     }
     struct service_spec service = {
         .house = {.config_path = a.config, .sets = a.sets, .n_sets = a.n_sets, .kind = PLANT_DEVICES, .seed = a.seed,

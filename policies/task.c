@@ -131,6 +131,7 @@ void task_begin(struct task *t, const struct sensed *s)
     z->reward = z->period_s = z->episode_return = z->episode_s = z->way_m = 0.0;
     z->episode_steps = 0;
     z->travel_0 = way_now_m(t, s);
+    memcpy(z->q_last, s->q, sizeof z->q_last);
     z->end = END_NONE;
 }
 
@@ -143,6 +144,7 @@ void task_tick(struct task *t, const struct sensed *s, double dt_s)
             z->reward += r->kind->tick(t, &r->term, s, dt_s);
         }
     }
+    memcpy(z->q_last, s->q, sizeof z->q_last);
     z->period_s += dt_s;
     z->episode_s += dt_s;
     z->way_m = way_now_m(t, s) - z->travel_0;

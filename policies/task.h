@@ -97,6 +97,7 @@ struct task_state {
     double way_m;         /* since the start of the episode */
     float act_last[ACT_MAX];  /* action that drove the period that ended, as applied */
     float act_before[ACT_MAX];
+    double q_last[JOINTS_MAX];    /* sensed in the tick before */
     double goal_last[JOINTS_MAX]; /* safe command at the period's end: where the ramp starts */
     bool primed;
     int end;              /* enum task_end bits */

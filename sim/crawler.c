@@ -83,7 +83,7 @@ static const struct option crawler_options[] = {
      .help = "viscous friction of the gear"},
     {.key = "backlash_rad", .type = OPTION_DOUBLE, .offset = AT(motor.backlash_rad), .min = 0, .max = 0.5, .def = "0.0087",
      .help = "play between gear and output, half a degree; the encoder sits on the output, as in the X series"},
-    {.key = "kp_nm_rad", .type = OPTION_DOUBLE, .offset = AT(motor.kp_nm_rad), .min = 0, .max = 1000, .def = "6.5",
+    {.key = "kp_nm_rad", .type = OPTION_DOUBLE, .offset = AT(motor.kp_nm_rad), .min = 0, .max = 1000, .def = "6.45",
      .help = "stiffness of a position command without gains; position P gain 800 of the X series at 1.4 Nm"},
     {.key = "kd_nms_rad", .type = OPTION_DOUBLE, .offset = AT(motor.kd_nms_rad), .min = 0, .max = 100, .def = "0",
      .help = "damping of a position command without gains, beside back-EMF; position D gain 0"},
@@ -109,6 +109,7 @@ static const struct option crawler_options[] = {
 struct crawler {
     struct crawler_config c;
     struct motor_spec motor[2];
+    struct crawler_reach reach;
     int joint[2], odometer; /* of the robot */
     int n;
 };
@@ -154,8 +155,21 @@ static int crawler_open(const void *config, const struct robot *robot, struct ar
         z->motor[i].q_min = spec->q_min - c->stop_margin_rad;
         z->motor[i].q_max = spec->q_max + c->stop_margin_rad;
     }
+    z->reach = (struct crawler_reach){
+        .arm_min_rad = robot->joint[arm].q_min,
+        .arm_max_rad = robot->joint[arm].q_max,
+        .hand_min_rad = robot->joint[hand].q_min,
+        .hand_max_rad = robot->joint[hand].q_max,
+        .hand_relative = true,
+    };
     *ret_self = z;
     return 0;
+}
+
+static double crawler_bound_m_s(const void *self)
+{
+    const struct crawler *z = self;
+    return crawler_speed_bound_m_s(&z->c.shape, &z->reach, z->c.motor.qd_max_rad_s);
 }
 
 static size_t crawler_state_bytes(const void *self)
@@ -277,4 +291,5 @@ const struct sim sim_crawler = {
     .reset = crawler_reset,
     .step = crawler_step,
     .sense = crawler_sense,
+    .speed_bound_m_s = crawler_bound_m_s,
 };
