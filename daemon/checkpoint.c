@@ -53,6 +53,11 @@ static void folder_name(int64_t steps, const char *suffix, char ret_name[CHECKPO
     (void)snprintf(ret_name, CHECKPOINT_NAME_CHARS, "ckpt-%012lld%.4s", (long long)steps, suffix);
 }
 
+void checkpoint_name(int64_t steps, char ret_name[CHECKPOINT_NAME_CHARS])
+{
+    folder_name(steps, "", ret_name);
+}
+
 /* "ckpt-" and twelve digits or more. */
 static bool is_folder_name(const char *name)
 {

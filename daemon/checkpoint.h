@@ -51,6 +51,9 @@ struct checkpoint {
     int n_blobs;
 };
 
+/* The folder's name after so many policy steps. */
+void checkpoint_name(int64_t steps, char ret_name[CHECKPOINT_NAME_CHARS]);
+
 struct checkpoint_store {
     struct filewriter *writer;
     int fd; /* the folder of the folders */

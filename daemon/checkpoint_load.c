@@ -76,7 +76,7 @@ static int read_state(struct loading *l, int dir)
     size_t n;
     const int rc = checkpoint_read(dir, CHECKPOINT_STATE, &bytes, &n);
     if (rc < 0) {
-        return damaged(l, CHECKPOINT_STATE, strerror(-rc));
+        return damaged(l, CHECKPOINT_STATE, "cannot be read");
     }
     l->sealed = basald__state__v1__sealed__unpack(NULL, n, bytes);
     const bool whole =
@@ -136,7 +136,7 @@ static int read_file(const struct loading *l, int dir, const char *name, uint8_t
     size_t n;
     const int rc = checkpoint_read(dir, name, &bytes, &n);
     if (rc < 0) {
-        return damaged(l, name, strerror(-rc));
+        return damaged(l, name, "cannot be read");
     }
     if (n != f->bytes || hash_crc32c(0, bytes, n) != f->crc32c) {
         const bool size = n != f->bytes;

@@ -29,7 +29,6 @@ int metrics_open(struct metrics *ret_metrics, struct filewriter *writer, const c
 /* fsyncs what was written. */
 void metrics_close(struct metrics *m);
 
-/* One line. What cannot be written is counted as lost, and the sentence says why; learning goes on.
- */
-int metrics_write(struct metrics *m, const struct metric *v, int n, char *ret_why,
-                  int cap) BASAL_MUST_USE;
+/* One line. What cannot be written is counted as lost and the sentence says why; learning goes on.
+ * 0 or -errno. */
+int metrics_write(struct metrics *m, const struct metric *v, int n, char *ret_why, int cap);

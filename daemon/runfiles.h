@@ -1,25 +1,41 @@
 /*
- * What a run leaves on disk: metrics.jsonl (one line per interval, SB3's names) and checkpoints.
+ * What a run leaves on disk: metrics.jsonl (one line per interval, SB3's names) and checkpoints. In
+ * lockstep a checkpoint holds everything (replay, body, devices, bytes on the wire, loop), so that
+ * a resumed run equals the uninterrupted one bit for bit; in real time it holds the learner and the
+ * weights in use.
  */
 #pragma once
 
+#include "daemon/checkpoint.h"
 #include "daemon/house.h"
-
-#include <stdio.h>
+#include "daemon/metrics.h"
 
 struct runfiles {
-    const char *dir; /* NULL: nothing is written */
-    FILE *metrics;
-    char last[PATH_CHARS + 64]; /* the newest checkpoint; "" : none */
+    const char *dir;           /* NULL: nothing is written */
+    struct filewriter *writer; /* owned */
+    struct metrics metrics;
+    struct checkpoint_store store;
+    uint64_t parent_run_id;     /* the run that was resumed; 0: none */
+    char last[PATH_CHARS + 64]; /* the newest checkpoint; "": none */
     int64_t step;               /* of the last interval line */
 };
 
-int runfiles_open(struct runfiles *ret_files, struct house *h, const char *dir, char *ret_why, int cap) BASAL_MUST_USE;
+int runfiles_open(struct runfiles *ret_files, struct house *h, const char *dir, char *ret_why,
+                  int cap) BASAL_MUST_USE;
 void runfiles_close(struct runfiles *f);
-/* One line: step, updates, mean return of the episodes since the last, and the learner's statistics. */
+
+/* One line: step, updates, mean return of the episodes since the last, and the learner's
+ * statistics. */
 void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, int episodes);
+
 /* One line of the service, where the step moved since the last. */
 void runfiles_interval(struct runfiles *f, struct house *h);
-int runfiles_checkpoint(struct runfiles *f, struct house *h, int64_t planned_ns, char *ret_why, int cap) BASAL_MUST_USE;
-int runfiles_resume(struct runfiles *f, struct house *h, const char *path, int64_t *ret_planned_ns, char *ret_why,
-                    int cap) BASAL_MUST_USE;
+
+/* Between two ticks in lockstep, between two updates on the learner's thread in real time. */
+int runfiles_checkpoint(struct runfiles *f, struct house *h, int64_t planned_ns, char *ret_why,
+                        int cap) BASAL_MUST_USE;
+
+/* path: a checkpoint folder, or a run's folder, whose newest whole one is taken. After an error the
+ * house is not used. */
+int runfiles_resume(struct runfiles *f, struct house *h, const char *path, int64_t *ret_planned_ns,
+                    char *ret_why, int cap) BASAL_MUST_USE;

@@ -35,3 +35,9 @@ const void *mailbox_take(struct mailbox *m)
     m->front = old & MAILBOX_INDEX;
     return m->slots + m->front * m->slot_bytes;
 }
+
+const void *mailbox_waiting(const struct mailbox *m)
+{
+    const uint32_t middle = atomic_load_explicit(&m->middle, memory_order_acquire);
+    return (middle & MAILBOX_FRESH) != 0 ? m->slots + (middle & MAILBOX_INDEX) * m->slot_bytes : NULL;
+}
