@@ -18,6 +18,7 @@
 #define TX_BYTES      768
 #define BOOT_NS       INT64_C(500000000)
 #define NS_PER_MS     INT64_C(1000000)
+#define GAP_NS        INT64_C(1500000) /* between two bytes of one packet; a longer pause drops it */
 #define TURNAROUND_NS INT64_C(20000) /* from the last bit in to the first bit out, beside the return delay */
 #define NEVER         INT64_MAX
 
@@ -40,6 +41,7 @@ struct servo {
     uint8_t regs[DXL_TABLE_END];
     int64_t now_ns, boot_ns, silent_until_ns;
     int64_t heard_ns;          /* last instruction of any kind, for the watchdog */
+    int64_t line_ns;           /* when the line was last busy: a pause ends whatever was begun */
     bool tripped;              /* by the watchdog */
     double trip_q;             /* where it stood then */
     bool overloaded, browned;  /* the faults on demand have happened */
@@ -626,6 +628,11 @@ static void servo_rx(void *state, const uint8_t *bytes, size_t n, int64_t t_ns, 
         z->n_rx = 0; /* booting, or at another rate: noise */
         return;
     }
+    const int64_t begun_ns = t_ns - (int64_t)n * 10 * INT64_C(1000000000) / (int64_t)baud;
+    if (begun_ns - z->line_ns > GAP_NS && !z->fast) {
+        z->n_rx = 0;
+    }
+    z->line_ns = t_ns;
     if (z->n_rx + n > sizeof z->rx) {
         z->n_rx = 0;
         return;
