@@ -183,7 +183,7 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_number(o, "eval_mean_reward", mean);
     json_number(o, "eval_std_reward", e->n > 0 ? sqrt(fmax(0.0, e->sum2 / e->n - mean * mean)) : (double)NAN);
     json_int(o, "eval_episodes", e->n);
-    json_number(o, "success_rate", NAN);
+    json_number(o, "success_rate", (double)NAN);
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)learner_hash(&h->learner));
     json_text(o, "weights_hash", hash);
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)h->config.hash);

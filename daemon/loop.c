@@ -52,7 +52,7 @@ static double speed_m_s(const struct loop *l)
 {
     const struct loop_state *z = &l->st;
     if (l->odometer < 0) {
-        return NAN;
+        return (double)NAN;
     }
     int64_t window = (int64_t)(1.0 / l->dt_s);
     window = window < SPEED_TICKS_MAX ? window : SPEED_TICKS_MAX - 1;
