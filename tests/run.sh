@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Install, build and pass the tests.
+#
+#   tests/run.sh            unit, loop and system tests that need no real time
+#   tests/run.sh --long     what takes longer: real-time quickstart, faults, unplug, kill9, partner, fuzzing
+#   tests/run.sh NAME       one of: faults unplug kill9 partner fuzz; each prints one JSON line
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build() {
+    deploy/install-deps.sh --dev
+    cmake --preset "$1" >/dev/null
+    cmake --build --preset "$1" -j "$(nproc)" -- -s
+}
+
+case "${1:-}" in
+'')
+    build release
+    ctest --test-dir build/release --output-on-failure
+    ;;
+--long)
+    build release
+    ctest --test-dir build/release --output-on-failure
+    for name in faults unplug kill9 partner; do
+        bash "$0" $name
+    done
+    FUZZ_SECONDS=60 bash "$0" fuzz
+    deploy/quickstart.sh
+    ;;
+faults | unplug | kill9 | partner)
+    build release >&2
+    BASAL_BIN=$PWD/build/release/bin bash "tests/system/$1.sh"
+    ;;
+fuzz)
+    build analyze >&2
+    bash tests/fuzz/run.sh "${FUZZ_SECONDS:-15}"
+    ;;
+*)
+    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac
