@@ -316,6 +316,8 @@ static const char *refusal_text(const struct reply *r)
         return "the robot is stopping; try again when it is limp";
     case REFUSED_LATCHED:
         return "the reason is still there, or torque off is not read back yet";
+    case REFUSED_UNSAFE:
+        return "not safe";
     }
     return "";
 }

@@ -30,7 +30,7 @@ static bool has_power(const struct loop *l)
 }
 
 /* May this request be granted now? It becomes an event, or a refusal. */
-static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret_events)
+static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret_events, char ret_why[WHY_CHARS])
 {
     struct loop_state *z = &l->st;
     const enum fsm_state state = z->fsm.state;
@@ -44,6 +44,9 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         }
         if (!plant_ready(l->plant)) {
             return REFUSED_PLANT;
+        }
+        if (safety_may_arm(&z->safety, &z->sensed, ret_why, WHY_CHARS) < 0) {
+            return REFUSED_UNSAFE;
         }
         *ret_events |= BIT(EVENT_ARM);
         return REFUSED_NOT;
@@ -97,7 +100,8 @@ static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events, s
     if (!ring_pop(&l->shared->requests, &q)) {
         return;
     }
-    *ret_reply = (struct reply){.id = q.id, .refusal = judge(l, &q, ret_events)};
+    *ret_reply = (struct reply){.id = q.id};
+    ret_reply->refusal = judge(l, &q, ret_events, ret_reply->why);
     if (ret_reply->refusal == REFUSED_PLANT || ret_reply->refusal == REFUSED_LATCHED) {
         (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
     }
@@ -166,6 +170,16 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
     return events;
 }
 
+/* An estop is latched on disk once motion has stopped, and until it is cleared. */
+static void tell_latch(struct loop *l)
+{
+    if (l->st.fsm.state != STATE_ESTOP) {
+        atomic_store_explicit(&l->shared->latched, LATCHED_NOT, memory_order_relaxed);
+    } else if (loop_at_rest(l) && atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
+        atomic_store_explicit(&l->shared->latched, has_power(l) ? LATCHED_ASKED : LATCHED_POWER, memory_order_relaxed);
+    }
+}
+
 void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
@@ -188,4 +202,5 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
         (void)ring_push(&l->shared->replies, &reply);
     }
     clear_stop_bits(l);
+    tell_latch(l);
 }

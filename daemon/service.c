@@ -5,6 +5,7 @@
 #include "daemon/base/thread.h"
 #include "daemon/comms.h"
 #include "daemon/crash.h"
+#include "daemon/latch.h"
 #include "daemon/realtime.h"
 #include "daemon/runfiles.h"
 
@@ -35,6 +36,8 @@ struct service {
     _Atomic int learner_hold;        /* main asks the learner to stand still: 1 asked, 2 standing */
     pthread_t loop_thread, learner_thread, comms_thread;
     int64_t next_checkpoint_ns, next_metrics_ns, woke_watchdog_ns;
+    uint32_t latched; /* enum latched as it stands on disk */
+    struct log_limit latch_said;
     uint64_t watchdog_us, beats_seen;
     int64_t beats_ns;
 };
@@ -190,12 +193,54 @@ static void save(struct service *s)
     atomic_store(&s->learner_hold, 0);
 }
 
+static int64_t unix_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* What the loop says of the estop, onto the disk. What fails is tried again at the next step, and said once. */
+static void keep_latch(struct service *s)
+{
+    char reason[WHY_CHARS] = "";
+    const uint32_t now = atomic_load_explicit(&s->house.shared->latched, memory_order_relaxed);
+    if (s->files.writer == NULL || now == s->latched) {
+        return;
+    }
+    struct latch latch = {.unix_ns = unix_ns()};
+    (void)snprintf(latch.reason, sizeof latch.reason, "%s",
+                   now == LATCHED_POWER ? "motor power was lost" : "a person asked for it");
+    const int rc = now == LATCHED_NOT
+                       ? latch_clear(s->files.writer, s->files.store.fd, reason, (int)sizeof reason)
+                       : latch_set(s->files.writer, s->files.store.fd, &latch, reason, (int)sizeof reason);
+    if (rc == 0) {
+        s->latched = now;
+    } else {
+        log_limited(&s->latch_said, 60.0, LOG_LEVEL_ERR, "the estop latch: %s", reason);
+    }
+}
+
+/* An estop of an earlier life holds until a person clears it. */
+static void restore_latch(struct service *s)
+{
+    struct latch latch;
+    if (s->files.writer == NULL || !latch_get(s->files.store.fd, &latch)) {
+        return;
+    }
+    s->latched = LATCHED_ASKED;
+    atomic_store(&s->house.shared->latched, s->latched);
+    atomic_fetch_or(&s->house.shared->stop, STOP_ESTOP);
+    log_line(LOG_LEVEL_WARN, "estop is latched from before (%s): basalctl clear", latch.reason);
+}
+
 static void main_step(struct service *s, int64_t now_ns)
 {
     const double every_s = s->house.config.learner.checkpoint_s;
     atomic_fetch_add_explicit(&s->house.shared->main_beats, 1, memory_order_relaxed);
     serve_buses(s, now_ns);
     feed_watchdog(s, now_ns);
+    keep_latch(s);
     if (now_ns >= s->next_metrics_ns) {
         s->next_metrics_ns = now_ns + NS_PER_S;
         runfiles_interval(&s->files, &s->house);
@@ -262,6 +307,7 @@ static void close_all(struct service *s)
     atomic_store(&s->comms_leaving, true);
     (void)pthread_join(s->loop_thread, NULL);
     (void)pthread_join(s->learner_thread, NULL);
+    keep_latch(s);
     save(s);
     (void)pthread_join(s->comms_thread, NULL);
     comms_close(s->comms);
@@ -287,6 +333,7 @@ int service_run(const struct service_spec *spec)
     int rc = open_all(s, reason, (int)sizeof reason);
     if (rc == 0) {
         say_hello(s);
+        restore_latch(s);
         crash_install(&s->house.shared->stop, s->house.plant);
         rc = start_threads(s, reason, (int)sizeof reason);
     }

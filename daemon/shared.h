@@ -88,6 +88,7 @@ enum refusal {
     REFUSED_NO_WEIGHTS, /* nothing to run */
     REFUSED_STOPPING,
     REFUSED_LATCHED, /* the reason is still there */
+    REFUSED_UNSAFE,  /* a pose, a fault, a temperature forbids it: reply.why */
 };
 
 struct reply {
@@ -105,6 +106,9 @@ enum stop_bits {
     STOP_CRASHED = 8, /* another thread received SIGSEGV or its like   */
     STOP_STALLED = 16 /* main, comms or learner made no progress       */
 };
+
+/* An estop whose stop has ended, and who asked for it. */
+enum latched { LATCHED_NOT, LATCHED_ASKED, LATCHED_POWER };
 
 /* What the learner tells everyone. */
 struct learner_shared {
@@ -124,6 +128,7 @@ struct shared {
     struct ring replies;   /* struct reply: loop -> comms */
     struct mailbox weights;   /* struct packed: comms -> loop */
     _Atomic uint64_t steps;   /* policy steps stored so far: loop -> learner */
+    _Atomic uint32_t latched; /* enum latched: loop -> main, which keeps it on disk */
     struct learner_shared learner;
     char verdict[WHY_CHARS]; /* real-time verdict; written before the threads start */
 };
