@@ -31,7 +31,6 @@ struct servo {
     int64_t heard_ns;          /* last instruction of any kind, for the watchdog */
     int64_t line_ns;           /* when the line was last busy: a pause ends whatever was begun */
     bool tripped;              /* by the watchdog */
-    double trip_q;             /* where it stood then */
     bool overloaded, browned;  /* the faults on demand have happened */
     double goal_rad, goal_rad_s; /* where the profile is now */
     bool profiled;             /* goal_rad follows the register */

@@ -67,7 +67,7 @@ static void faults_on_demand(struct servo *z)
     }
 }
 
-static void watch_bus(struct servo *z, const struct sensed *s)
+static void watch_bus(struct servo *z)
 {
     const int64_t units = servo_get(z, DXL_WATCHDOG);
     if (units == 0 || z->tripped || z->regs[DXL_TORQUE_ENABLE] == 0 ||
@@ -76,7 +76,6 @@ static void watch_bus(struct servo *z, const struct sensed *s)
         return;
     }
     z->tripped = true;
-    z->trip_q = s->q[z->joint];
     servo_set(z, DXL_PROFILE_ACCELERATION, 0);
     servo_set(z, DXL_PROFILE_VELOCITY, 0);
     if (z->c.watchdog == WATCHDOG_OFF) {
@@ -150,7 +149,7 @@ void servo_step(void *state, int64_t t_ns, const struct sensed *s, struct comman
     z->now_ns = t_ns;
     faults_on_demand(z);
     sense(z, s);
-    watch_bus(z, s);
+    watch_bus(z);
     ret_cmd->tau_max[j] = fabs((double)servo_get(z, DXL_GOAL_PWM)) / DXL_PWM_FULL * z->tau_stall_nm;
     if (z->regs[DXL_TORQUE_ENABLE] == 0 || was_booting || t_ns < z->silent_until_ns) {
         ret_cmd->mode[j] = MODE_OFF;
@@ -158,11 +157,9 @@ void servo_step(void *state, int64_t t_ns, const struct sensed *s, struct comman
         return;
     }
     const uint8_t mode = z->regs[DXL_MODE];
-    const bool stopped =
-        z->tripped && (z->c.watchdog == WATCHDOG_BRAKE || z->c.watchdog == WATCHDOG_HOLD);
-    if (stopped) {
-        z->goal_rad = z->trip_q; /* brakes and keeps its torque where it stood */
-        command_position(z, ret_cmd);
+    if (z->tripped && (z->c.watchdog == WATCHDOG_BRAKE || z->c.watchdog == WATCHDOG_HOLD)) {
+        ret_cmd->mode[j] = MODE_VELOCITY; /* torque stays on and keeps it where it stands */
+        ret_cmd->qd[j] = 0.0;
         return;
     }
     if (mode == DXL_MODE_POSITION || mode == DXL_MODE_EXTENDED ||
