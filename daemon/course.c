@@ -1,127 +1,184 @@
 #include "daemon/course.h"
 
+#include "daemon/house.h"
+
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#define WARM_S    1.0
+#define TICKS_MAX 2000 /* until the robot runs */
+
 struct course {
-    const struct config *config;
-    struct task task;
-    struct safety safety;
-    void *body, *state;
+    struct house house;
     double seconds;
-    int ticks, warm_ticks, substeps, delay_substeps;
-    double substep_s;
+    double earned; /* reward since the course was opened */
+    int64_t period_ns, planned_ns, from_ns;
+    void *plant; /* the world as it was when the robot began to run */
+    struct loop_state loop;
+    struct task_state task;
+    struct gait gait; /* on trial */
 };
 
-int course_open(struct course **ret_course, const struct config *c, double seconds,
-                struct arena *mem, char *ret_why, int cap)
+static void play(void *self, int64_t now_ns, float *ret_act)
 {
-    if (c->sim == NULL || c->task.settings.travel_joint[0] == '\0' ||
-        c->task.settings.travel_radius_m <= 0.0) {
-        return why(ret_why, cap, -EINVAL,
-                   "a gait search needs sim.kind, task.travel_joint and task.travel_radius_m in "
-                   "the robot file");
+    const struct course *k = self;
+    gait_act(&k->gait, (double)(now_ns - k->from_ns) / (double)NS_PER_S, ret_act);
+}
+
+static void stand(void *self, int64_t now_ns, float *ret_act)
+{
+    const struct course *k = self;
+    (void)now_ns;
+    memset(ret_act, 0, (size_t)k->house.loop.task.n_act * sizeof *ret_act);
+}
+
+static void tick(struct course *k)
+{
+    struct shared *s = k->house.shared;
+    struct record record;
+    struct reply reply;
+    struct happened h;
+    const int64_t steps = k->house.loop.task.st.episode_steps;
+    loop_tick(&k->house.loop, k->planned_ns, 0, 0);
+    k->earned += k->house.loop.task.st.episode_steps > steps ? k->house.loop.st.reward : 0.0;
+    k->planned_ns += k->period_ns;
+    while (ring_pop(&s->telemetry, &record)) {
     }
-    struct course *k = arena_take(mem, sizeof *k);
-    *k = (struct course){.config = c, .seconds = seconds};
-    int rc = task_open(&k->task, &c->task, &c->robot, ret_why, cap);
-    rc = rc < 0 ? rc : safety_init(&k->safety, &c->robot, &c->safety, ret_why, cap);
-    rc = rc < 0 ? rc : c->sim->open(c->sim_config, &c->robot, mem, &k->body, ret_why, cap);
+    while (ring_pop(&s->replies, &reply)) {
+    }
+    while (ring_pop(&s->happened, &h)) {
+    }
+}
+
+static void ask(struct course *k, enum request_kind kind, uint32_t flags)
+{
+    const struct request q = {.id = 1, .kind = kind, .flags = flags};
+    (void)ring_push(&k->house.shared->requests, &q);
+}
+
+/* Arm, run, and remember the world at the first period. */
+static int get_ready(struct course *k, char *ret_why, int cap)
+{
+    struct loop *l = &k->house.loop;
+    l->script = stand;
+    l->script_self = k;
+    for (int i = 0; i < TICKS_MAX && !l->st.open; i++) {
+        if (l->st.fsm.state == STATE_LIMP && plant_ready(k->house.plant)) {
+            ask(k, REQUEST_ARM, 0);
+        } else if (l->st.fsm.state == STATE_READY && l->st.fsm.ceiling >= 1.0) {
+            ask(k, REQUEST_RUN, RUN_NO_LEARN | RUN_RANDOM);
+        }
+        tick(k);
+    }
+    if (!l->st.open) {
+        return why(ret_why, cap, -EINVAL, "the simulated robot does not come to run: %s", plant_why(k->house.plant));
+    }
+    k->plant = malloc(plant_state_bytes(k->house.plant));
+    if (k->plant == NULL) {
+        return -ENOMEM;
+    }
+    plant_save(k->house.plant, k->plant);
+    k->loop = l->st;
+    k->task = l->task.st;
+    k->from_ns = k->planned_ns;
+    l->script = play;
+    return 0;
+}
+
+int course_open(struct course **ret_course, const struct house_spec *spec, double seconds, char *ret_why, int cap)
+{
+    struct course *k = calloc(1, sizeof *k);
+    if (k == NULL) {
+        return -ENOMEM;
+    }
+    k->seconds = seconds;
+    int rc = house_open(&k->house, spec, ret_why, cap);
+    if (rc == 0) {
+        k->period_ns = llround(k->house.loop.dt_s * (double)NS_PER_S);
+        rc = k->house.loop.odometer >= 0 ? get_ready(k, ret_why, cap)
+                                         : why(ret_why, cap, -EINVAL, "the task has no odometer: set task.travel_joint");
+    }
     if (rc < 0) {
+        course_close(k);
         return rc;
     }
-    if (k->task.n_act > GAIT_ACT_MAX) {
-        return why(ret_why, cap, -EINVAL, "a gait search moves at most %d joints", GAIT_ACT_MAX);
-    }
-    k->state = arena_take(mem, c->sim->state_bytes(k->body));
-    const struct bus_spec *bus = &c->robot.bus[0];
-    const int delay_us =
-        bus->write_phase_us > 0 ? bus->write_phase_us : bus->reply_deadline_us + 200;
-    const int substep_us = c->sim_settings.substep_us > 0 ? c->sim_settings.substep_us : 1000;
-    k->substep_s = 1e-6 * substep_us;
-    k->substeps = (int)lround(1e6 / c->robot.control_rate_hz / substep_us);
-    k->delay_substeps = c->robot.n_buses > 0 ? (delay_us + substep_us - 1) / substep_us : 0;
-    k->warm_ticks = (int)lround(c->robot.control_rate_hz);
-    k->ticks = k->warm_ticks + (int)lround(seconds * c->robot.control_rate_hz);
     *ret_course = k;
     return 0;
 }
 
+void course_set_seconds(struct course *k, double seconds)
+{
+    k->seconds = seconds;
+}
+
+void course_close(struct course *k)
+{
+    if (k != NULL) {
+        house_close(&k->house);
+        free(k->plant);
+        free(k);
+    }
+}
+
 int course_n_act(const struct course *k)
 {
-    return k->task.n_act;
+    return k->house.loop.task.n_act;
 }
 
 double course_bound_m_s(const struct course *k)
 {
-    const struct sim *sim = k->config->sim;
-    return sim->speed_bound_m_s != NULL ? sim->speed_bound_m_s(k->body) : (double)NAN;
+    return plant_speed_bound_m_s(k->house.plant);
 }
 
-static void advance(struct course *k, const struct command *cmd, int n)
+double course_best_known_m_s(const struct course *k)
 {
-    for (int i = 0; i < n; i++) {
-        k->config->sim->step(k->body, k->state, cmd, k->substep_s, NULL);
-    }
+    return k->house.config.best_known_speed_m_s;
 }
 
-static void begin(struct course *k, struct sensed *ret_sensed, struct command *ret_cmd)
+void course_snap(const struct course *k, struct gait *g)
 {
-    const struct sim *sim = k->config->sim;
-    memset(&k->task.st, 0, sizeof k->task.st);
-    safety_forget(&k->safety);
-    sim->reset(k->body, k->state, NULL);
-    sim->sense(k->body, k->state, NULL, ret_sensed);
-    *ret_cmd = (struct command){.n = ret_sensed->n};
-    memcpy(ret_cmd->q, ret_sensed->q, sizeof ret_cmd->q);
-    task_begin(&k->task, ret_sensed);
+    const double rate_hz = k->house.config.robot.policy_rate_hz;
+    g->period_s = fmax(2.0, floor(g->period_s * rate_hz + 0.5)) / rate_hz;
 }
 
-/* The tick of the control loop, with nothing between filter and body but the bus's delay. */
-static double tick(struct course *k, const struct gait *g, int t, struct sensed *s,
-                   struct command *cmd, float *act)
+static double way_m(struct course *k)
 {
-    const int n = k->task.ticks_per_period;
-    const struct command before = *cmd;
-    double earned = 0.0;
-    k->config->sim->sense(k->body, k->state, NULL, s);
-    if (t > 0) {
-        task_tick(&k->task, s, 1.0 / k->config->robot.control_rate_hz);
+    struct sensed truth;
+    (void)plant_truth(k->house.plant, &truth);
+    return truth.q[k->house.loop.odometer] * k->house.config.task.settings.travel_radius_m;
+}
+
+static void run_for(struct course *k, double seconds)
+{
+    const int64_t n = llround(seconds / k->house.loop.dt_s);
+    for (int64_t i = 0; i < n; i++) {
+        tick(k);
     }
-    safety_watch(&k->safety, s, ~UINT64_C(0));
-    if (t % n == 0) {
-        float applied[ACT_MAX];
-        task_unactuate(&k->task, cmd, applied);
-        task_remember(&k->task, applied, cmd);
-        earned = t > 0 ? task_period(&k->task, s) : 0.0;
-        gait_act(g, t / k->config->robot.control_rate_hz, act);
-    }
-    task_actuate(&k->task, act, t % n, cmd);
-    safety_filter(&k->safety, s, cmd);
-    advance(k, &before, k->delay_substeps);
-    advance(k, cmd, k->substeps - k->delay_substeps);
-    return earned;
 }
 
 void course_run(void *course, const struct gait *g, struct gait_result *ret_result)
 {
     struct course *k = course;
-    struct sensed s;
-    struct command cmd;
-    float act[ACT_MAX] = {0};
-    double earned = 0.0, from = 0.0;
-    begin(k, &s, &cmd);
-    for (int t = 0; t <= k->ticks; t++) {
-        const double e = tick(k, g, t, &s, &cmd, act);
-        earned += e;
-        if (t == k->warm_ticks) {
-            from = s.q[k->task.travel_joint];
-            earned = 0.0;
-        }
+    struct loop *l = &k->house.loop;
+    plant_restore(k->house.plant, k->plant);
+    l->st = k->loop;
+    l->task.st = k->task;
+    k->planned_ns = k->from_ns;
+    k->gait = *g;
+    course_snap(k, &k->gait);
+    /* whole periods only: a stroke more than its return would look like speed */
+    const double periods = fmax(1.0, floor(k->seconds / k->gait.period_s + 0.5));
+    const double seconds = periods * k->gait.period_s;
+    run_for(k, WARM_S);
+    const double from_m = way_m(k), from_return = k->earned;
+    run_for(k, seconds);
+    *ret_result = (struct gait_result){
+        .return_per_s = (k->earned - from_return) / seconds,
+        .speed_m_s = (way_m(k) - from_m) / seconds,
+    };
+    if (l->st.fsm.state != STATE_RUNNING) {
+        ret_result->return_per_s = -1e6; /* tripped: no gait at all */
     }
-    const double way_m =
-        (s.q[k->task.travel_joint] - from) * k->config->task.settings.travel_radius_m;
-    *ret_result =
-        (struct gait_result){.return_per_s = earned / k->seconds, .speed_m_s = way_m / k->seconds};
 }

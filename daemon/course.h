@@ -1,27 +1,33 @@
 /*
- * A course to try gaits on: body, safety filter and task of one configuration, ticked as the
- * control loop ticks them, without bytes. Goals reach the body as late as over the bus; sensors
- * have no noise.
+ * A course to try gaits on: the whole daemon in lockstep with one configuration, so that a gait goes through the same
+ * bytes, policy rate, interpolation, safety limits and return as a learned policy. Every trial starts from the same
+ * world.
  */
 #pragma once
 
-#include "daemon/config.h"
 #include "daemon/gait.h"
+#include "daemon/house.h"
 
 struct course;
 
 /*
- * Builds the course from c, which needs a body and a task with an odometer (travel_joint,
- * travel_radius_m). A trial is one second to get going and then `seconds` that count. Errors:
- * -EINVAL and one sentence.
+ * spec: an emulated plant on virtual time. The task needs an odometer (travel_joint, travel_radius_m). A trial is one
+ * second to get going and then about `seconds`, in whole periods of the gait, that count. Errors: -EINVAL and one sentence.
  */
-int course_open(struct course **ret_course, const struct config *c, double seconds,
-                struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+int course_open(struct course **ret_course, const struct house_spec *spec, double seconds, char *ret_why, int cap)
+    BASAL_MUST_USE;
+void course_set_seconds(struct course *k, double seconds);
+/* A gait's period as it will be run: a whole number of policy periods, so that every cycle is the same. */
+void course_snap(const struct course *k, struct gait *g);
+void course_close(struct course *k);
 
 int course_n_act(const struct course *k);
 
 /* What no gait can exceed on this body, m/s; NaN: the body does not say. */
 double course_bound_m_s(const struct course *k);
+
+/* What the robot file says. */
+double course_best_known_m_s(const struct course *k);
 
 /* One trial, from a reset body: for gait_find. course: struct course. */
 void course_run(void *course, const struct gait *g, struct gait_result *ret_result);

@@ -5,9 +5,9 @@
 #include "daemon/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#define TRIAL_S 6.0
+#define TRIAL_S  4.0
+#define JUDGED_S 30.0 /* as long as a learned policy is judged */
 
 static void print(const struct course *k, const struct course_spec *spec, const struct gait *g,
                   const struct gait_result *r, double wall_s)
@@ -27,42 +27,39 @@ static void print(const struct course *k, const struct course_spec *spec, const 
     json_print(o, stdout, spec->json);
 }
 
-static int search(struct config *c, const struct course_spec *spec, struct arena *mem,
-                  char *ret_why, int cap)
+int course_search(const struct course_spec *spec)
 {
+    static const struct clock wall = {0};
+    const struct house_spec house = {.config_path = spec->config_path,
+                                     .sets = spec->sets,
+                                     .n_sets = spec->n_sets,
+                                     .kind = PLANT_EMULATED,
+                                     .virtual_clock = true,
+                                     .replay_fd = -1};
     struct course *k = NULL;
+    struct arena mem;
     struct gait_search budget;
     struct gait gait;
     struct gait_result found;
     struct rng rng;
-    static const struct clock wall = {0};
-    int rc = config_load(c, spec->config_path, spec->sets, spec->n_sets, mem, ret_why, cap);
-    rc = rc < 0 ? rc : course_open(&k, c, TRIAL_S, mem, ret_why, cap);
-    if (rc < 0) {
-        return rc;
-    }
-    const int64_t begun_ns = clock_now_ns(&wall);
-    rng_child(&rng, spec->seed, "gait");
-    gait_search_defaults(&budget);
-    gait_find(&budget, course_n_act(k), mem, &rng, course_run, k, &gait, &found);
-    print(k, spec, &gait, &found, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);
-    return 0;
-}
-
-int course_search(const struct course_spec *spec)
-{
-    struct arena mem;
     char reason[WHY_CHARS] = "";
-    struct config *c = calloc(1, sizeof *c);
-    if (c == NULL || arena_open(&mem, "course", (size_t)16 << 20) < 0) {
-        free(c);
+    if (arena_open(&mem, "course", (size_t)16 << 20) < 0) {
         return EXIT_OS;
     }
-    const int rc = search(c, spec, &mem, reason, (int)sizeof reason);
+    const int rc = course_open(&k, &house, TRIAL_S, reason, (int)sizeof reason);
     if (rc < 0) {
         (void)fprintf(stderr, "basald: %s\n", reason);
+    } else {
+        const int64_t begun_ns = clock_now_ns(&wall);
+        rng_child(&rng, spec->seed, "gait");
+        gait_search_defaults(&budget);
+        gait_find(&budget, course_n_act(k), &mem, &rng, course_run, k, &gait, &found);
+        course_snap(k, &gait);
+        course_set_seconds(k, JUDGED_S);
+        course_run(k, &gait, &found);
+        print(k, spec, &gait, &found, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);
+        course_close(k);
     }
     arena_close(&mem);
-    free(c);
     return rc < 0 ? EXIT_CONFIG : 0;
 }

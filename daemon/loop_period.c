@@ -46,12 +46,16 @@ static void take_weights(struct loop *l)
     }
 }
 
-static void act(struct loop *l)
+static void act(struct loop *l, int64_t now_ns)
 {
     struct loop_state *z = &l->st;
     z->source = (uint8_t)choose_source(l);
     z->logp = NAN;
     z->version = l->packed != NULL ? l->packed->id.version : 0;
+    if (l->script != NULL) {
+        l->script(l->script_self, now_ns, z->act);
+        return;
+    }
     if (z->source == SOURCE_RANDOM) {
         for (int k = 0; k < l->task.n_act; k++) {
             z->act[k] = (float)(2.0 * rng_uniform(&z->rng) - 1.0);
@@ -195,5 +199,5 @@ void loop_period(struct loop *l, int64_t now_ns)
     z->coasted = z->skipped = 0;
     z->period_t_ns = now_ns;
     take_weights(l);
-    act(l);
+    act(l, now_ns);
 }

@@ -410,6 +410,11 @@ const struct robot_bus *plant_bus(const struct plant *p, int bus)
     return &p->bus[bus].bus;
 }
 
+double plant_speed_bound_m_s(const struct plant *p)
+{
+    return p->world != NULL ? world_speed_bound_m_s(p->world) : (double)NAN;
+}
+
 bool plant_truth(struct plant *p, struct sensed *ret_sensed)
 {
     if (p->world != NULL) {

@@ -59,6 +59,8 @@ const struct robot_bus *plant_bus(const struct plant *p, int bus) BASAL_RT;
 bool plant_stopped(const struct plant *p) BASAL_RT;
 
 /* Emulated and body plants only: the truth, resets, and the flat state for a checkpoint. */
+/* What nothing can exceed on the simulated body, m/s; NaN: unknown. */
+double plant_speed_bound_m_s(const struct plant *p);
 bool plant_truth(struct plant *p, struct sensed *ret_sensed);
 /* Faults put on the emulated wires so far, by kind. */
 void plant_injected(const struct plant *p, uint64_t ret_counts[WIRE_FAULTS]);

@@ -159,6 +159,11 @@ void world_command(struct world *w, const struct command *cmd)
     w->command = *cmd;
 }
 
+double world_speed_bound_m_s(const struct world *w)
+{
+    return w->sim->speed_bound_m_s != NULL ? w->sim->speed_bound_m_s(w->self) : (double)NAN;
+}
+
 void world_reset(struct world *w)
 {
     w->sim->reset(w->self, w->body, &w->rng_body);

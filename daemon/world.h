@@ -30,6 +30,8 @@ void world_truth(struct world *w, struct sensed *ret_sensed);
 void world_sense(struct world *w, struct sensed *ret_sensed);
 /* A body without buses: the command that holds until the next one. */
 void world_command(struct world *w, const struct command *cmd);
+/* What nothing can exceed on this body, m/s; NaN: it does not say. */
+double world_speed_bound_m_s(const struct world *w);
 void world_reset(struct world *w);
 /* Does the device of joint j put torque on the body now? */
 bool world_drives(const struct world *w, int j);
