@@ -166,6 +166,7 @@ void course_run(void *course, const struct gait *g, struct gait_result *ret_resu
     l->st = k->loop;
     l->task.st = k->task;
     k->planned_ns = k->from_ns;
+    k->earned = 0.0;
     k->gait = *g;
     course_snap(k, &k->gait);
     /* whole periods only: a stroke more than its return would look like speed */
