@@ -24,7 +24,7 @@
 #define SETS_MAX     64
 #define MEMORY_BYTES ((size_t)64 << 20)
 #define PAUSE_NS     (100 * NS_PER_US) /* between looks at a reply under way: finer than any deadline */
-#define STILL_RAD_S  0.02
+#define STILL_RAD_S  0.02 /* below the sensor's unit of 0.024 rad/s a joint stands still */
 
 struct arguments {
     const char *config, *link, *truth;
@@ -116,7 +116,7 @@ static void watch_motion(struct robot_sim *r)
     struct sensed s;
     world_truth(r->world, &s);
     for (int j = 0; j < s.n; j++) {
-        if (r->config.robot.joint[j].actuated && fabs(s.qd[j]) > STILL_RAD_S) {
+        if (world_drives(r->world, j) && fabs(s.qd[j]) > STILL_RAD_S) {
             r->last_motion_ns = world_now_ns(r->world);
         }
     }

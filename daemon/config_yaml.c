@@ -482,6 +482,29 @@ static int walk_root(struct walk *w, const yaml_node_t *root)
     return rc;
 }
 
+/* The document that is now walked; includes walk their own before it. */
+static int walk_document(struct walk *w, yaml_document_t *doc,
+                         int (*include_fn)(struct walk *w, const char *path, const yaml_node_t *at))
+{
+    struct walk own = *w;
+    own.doc = doc;
+    const yaml_node_t *root = yaml_document_get_root_node(doc);
+    if (root == NULL || root->type != YAML_MAPPING_NODE) {
+        return why(w->ret_why, w->cap, -EINVAL, "%s:1:1: keys and values are wanted here", w->file);
+    }
+    const yaml_node_t *include = value_of(&own, root, "include");
+    if (include != NULL) {
+        struct walk inner = own;
+        const int rc = scalar(include) == NULL || include_fn == NULL
+                           ? config_bad(&own, include, "include: a file name is wanted here")
+                           : include_fn(&inner, scalar(include), include);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return walk_root(&own, root);
+}
+
 int config_walk(struct walk *w, const char *text, size_t n,
                 int (*include_fn)(struct walk *w, const char *path, const yaml_node_t *at))
 {
@@ -491,29 +514,14 @@ int config_walk(struct walk *w, const char *text, size_t n,
         return -ENOMEM;
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
+    int rc;
     if (yaml_parser_load(&parser, &doc) == 0) {
-        const int rc = why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: this is no YAML: %s", w->file,
-                           parser.problem_mark.line + 1, parser.problem_mark.column + 1,
-                           parser.problem != NULL ? parser.problem : "cannot be read");
-        yaml_parser_delete(&parser);
-        return rc;
-    }
-    w->doc = &doc;
-    int rc = 0;
-    const yaml_node_t *root = yaml_document_get_root_node(&doc);
-    if (root == NULL || root->type != YAML_MAPPING_NODE) {
-        rc = why(w->ret_why, w->cap, -EINVAL, "%s:1:1: keys and values are wanted here", w->file);
+        rc = why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: this is no YAML: %s", w->file, parser.problem_mark.line + 1,
+                 parser.problem_mark.column + 1, parser.problem != NULL ? parser.problem : "cannot be read");
     } else {
-        const yaml_node_t *include = value_of(w, root, "include");
-        if (include != NULL) {
-            struct walk inner = *w;
-            rc = scalar(include) == NULL || include_fn == NULL ? config_bad(w, include, "include: a file name is wanted here")
-                                                               : include_fn(&inner, scalar(include), include);
-            w->doc = &doc;
-        }
-        rc = rc == 0 ? walk_root(w, root) : rc;
+        rc = walk_document(w, &doc, include_fn);
+        yaml_document_delete(&doc);
     }
-    yaml_document_delete(&doc);
     yaml_parser_delete(&parser);
     return rc;
 }

@@ -36,6 +36,9 @@ static void job_end(struct plant *p)
         p->event = ok ? EVENT_IDENTIFIED : EVENT_NOT_FOUND;
         break;
     case JOB_ARM:
+        for (int j = 0; j < p->sensed.n && ok; j++) {
+            p->sensed.faults[j] &= ~(uint32_t)FAULTS_OF_SILENCE;
+        }
         p->event = ok ? EVENT_ARMED : EVENT_ARM_FAILED;
         break;
     case JOB_STOP:

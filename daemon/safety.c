@@ -201,7 +201,7 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
                        "by hand, then arm",
                        p->name, s->q[j], out, p->q_min, p->q_max);
         }
-        if (s->faults[j] != 0) {
+        if ((s->faults[j] & ~(uint32_t)FAULTS_OF_SILENCE) != 0) {
             return why(ret_why, cap, -EPERM,
                        "joint %s: the device reports fault bits 0x%x; see basalctl status", p->name,
                        (unsigned)s->faults[j]);

@@ -33,7 +33,7 @@ struct service {
     char said[BUSES_MAX][WHY_CHARS]; /* what was last logged of each bus */
     _Atomic bool leaving;            /* the loop has ended: learner and comms end too */
     _Atomic bool comms_leaving;
-    _Atomic int learner_hold;        /* main asks the learner to stand still: 1 asked, 2 standing */
+    _Atomic bool save_asked;         /* main asks the learner's thread for a checkpoint */
     pthread_t loop_thread, learner_thread, comms_thread;
     int64_t next_checkpoint_ns, next_metrics_ns, woke_watchdog_ns;
     uint32_t latched; /* enum latched as it stands on disk */
@@ -45,7 +45,8 @@ struct service {
 static void maybe_stall(const struct service *s, const char *thread)
 {
 #ifdef BASAL_STALL
-    while (s->spec->stall != NULL && strcmp(s->spec->stall, thread) == 0) {
+    const bool moving = atomic_load_explicit(&s->house.shared->steps, memory_order_relaxed) > 50;
+    while (moving && s->spec->stall != NULL && strcmp(s->spec->stall, thread) == 0) {
         (void)usleep(100000);
     }
 #else
@@ -67,14 +68,27 @@ static void *loop_body(void *arg)
     return NULL;
 }
 
+/* On the learner's thread, between two updates; or when that thread has ended. */
+static void save(struct service *s)
+{
+    char reason[WHY_CHARS];
+    if (s->files.dir == NULL) {
+        return;
+    }
+    if (runfiles_checkpoint(&s->files, &s->house, 0, reason, (int)sizeof reason) < 0) {
+        log_line(LOG_LEVEL_ERR, "checkpoint: %s", reason);
+    } else {
+        comms_note_checkpoint(s->comms, s->files.last);
+    }
+}
+
 static void *learner_body(void *arg)
 {
     struct service *s = arg;
     thread_flush_denormals();
     while (!atomic_load_explicit(&s->leaving, memory_order_relaxed)) {
-        if (atomic_load(&s->learner_hold) != 0) {
-            atomic_store(&s->learner_hold, 2);
-            (void)usleep(IDLE_US);
+        if (atomic_exchange_explicit(&s->save_asked, false, memory_order_relaxed)) {
+            save(s);
         } else if (!learner_step(&s->house.learner)) {
             (void)usleep(IDLE_US);
         }
@@ -88,9 +102,7 @@ static void *comms_body(void *arg)
     while (!atomic_load_explicit(&s->comms_leaving, memory_order_relaxed)) {
         comms_wait(s->comms);
         comms_step(s->comms);
-        if (s->house.loop.st.step > 50) {
-            maybe_stall(s, "comms");
-        }
+        maybe_stall(s, "comms");
     }
     return NULL;
 }
@@ -175,24 +187,6 @@ static void feed_watchdog(struct service *s, int64_t now_ns)
     }
 }
 
-static void save(struct service *s)
-{
-    char reason[WHY_CHARS];
-    if (s->files.dir == NULL) {
-        return;
-    }
-    atomic_store(&s->learner_hold, 1);
-    for (int i = 0; i < 500 && atomic_load(&s->learner_hold) != 2 && !atomic_load(&s->leaving); i++) {
-        (void)usleep(1000);
-    }
-    if (runfiles_checkpoint(&s->files, &s->house, 0, reason, (int)sizeof reason) < 0) {
-        log_line(LOG_LEVEL_ERR, "checkpoint: %s", reason);
-    } else {
-        comms_note_checkpoint(s->comms, s->files.last);
-    }
-    atomic_store(&s->learner_hold, 0);
-}
-
 static int64_t unix_ns(void)
 {
     struct timespec t;
@@ -246,14 +240,10 @@ static void main_step(struct service *s, int64_t now_ns)
         runfiles_interval(&s->files, &s->house);
     }
     if (every_s > 0.0 && now_ns >= s->next_checkpoint_ns) {
-        if (s->next_checkpoint_ns > 0) {
-            save(s);
-        }
+        atomic_store_explicit(&s->save_asked, s->next_checkpoint_ns > 0, memory_order_relaxed);
         s->next_checkpoint_ns = now_ns + (int64_t)(every_s * (double)NS_PER_S);
     }
-    if (s->house.loop.st.step > 50) {
-        maybe_stall(s, "main");
-    }
+    maybe_stall(s, "main");
 }
 
 /* Until a signal has stopped the robot and the loop has left. */

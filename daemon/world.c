@@ -164,6 +164,11 @@ void world_reset(struct world *w)
     w->sim->reset(w->self, w->body, &w->rng_body);
 }
 
+bool world_drives(const struct world *w, int j)
+{
+    return w->command.mode[j] != MODE_OFF;
+}
+
 int64_t world_heard_ns(const struct world *w, int bus)
 {
     return w->wire[bus].st.heard_ns;

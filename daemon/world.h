@@ -31,6 +31,8 @@ void world_sense(struct world *w, struct sensed *ret_sensed);
 /* A body without buses: the command that holds until the next one. */
 void world_command(struct world *w, const struct command *cmd);
 void world_reset(struct world *w);
+/* Does the device of joint j put torque on the body now? */
+bool world_drives(const struct world *w, int j);
 /* When the last host packet on a bus ended; 0: none yet. */
 int64_t world_heard_ns(const struct world *w, int bus);
 /* When the next thing happens: a substep, an answer, a byte for the host. */

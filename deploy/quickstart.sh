@@ -28,7 +28,8 @@ run=${RUN_DIR:-$PWD/build/quickstart}
 deploy/install-deps.sh
 echo "building ..."
 cmake --preset release >/dev/null
-cmake --build --preset release -j "$(nproc)" -- -s
+cmake --build --preset release -j "$(nproc)" -- -s >"${TMPDIR:-/tmp}/basald-build.log" 2>&1 ||
+    { cat "${TMPDIR:-/tmp}/basald-build.log" >&2; exit 1; }
 rm -rf "$run"
 mkdir -p "$run"
 
@@ -36,7 +37,7 @@ field() { sed -n "s/.*\"$2\": \"\{0,1\}\([^,\"}]*\).*/\1/p" "$1" | tail -n 1; }
 
 # The learning curve from metrics.jsonl as a picture.
 draw() {
-    sed -n 's/.*"time\/total_timesteps": \([0-9]*\).*"rollout\/ep_rew_mean": \([-0-9.e]*\).*/\1 \2/p' "$run/metrics.jsonl" >"$run/curve.dat"
+    sed -n 's/.*"time\/total_timesteps": *\([0-9]*\).*"rollout\/ep_rew_mean": *\([-0-9.e]*\).*/\1 \2/p' "$run/metrics.jsonl" >"$run/curve.dat"
     [ -s "$run/curve.dat" ] || return 0
     gnuplot -e "set terminal png size 900,500; set output '$run/curve.png'; set grid; set key off;
         set xlabel 'policy steps (20 a second)'; set ylabel 'return per episode';

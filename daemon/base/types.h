@@ -32,6 +32,9 @@ enum joint_fault {
     FAULT_COMMAND = 1 << 9,  /* it refused a command                             */
 };
 
+/* What a silent bus or a brown-out leaves behind: arming sets everything up anew and clears these. */
+#define FAULTS_OF_SILENCE (FAULT_WATCHDOG | FAULT_REBOOT | FAULT_FROZEN | FAULT_COMMAND)
+
 enum torque { TORQUE_UNKNOWN, TORQUE_OFF, TORQUE_ON };
 
 enum command_mode { MODE_OFF, MODE_HOLD, MODE_POSITION, MODE_VELOCITY, MODE_EFFORT, MODE_IMPEDANCE };

@@ -49,7 +49,8 @@ const struct table_row *table_find(uint16_t addr)
 
 static bool has_current(int model)
 {
-    return model != DXL_XL430_W250 && model != DXL_2XL430_W250 && model != DXL_XC430_W150 && model != DXL_XC430_W240;
+    return model != DXL_XL430_W250 && model != DXL_2XL430_W250 && model != DXL_XC430_W150 &&
+           model != DXL_XC430_W240;
 }
 
 bool table_has(uint16_t addr, int model)
@@ -59,7 +60,8 @@ bool table_has(uint16_t addr, int model)
     }
     for (size_t i = 0; i < ROWS; i++) {
         if (addr >= rows[i].addr && addr < rows[i].addr + rows[i].size) {
-            const bool current = rows[i].addr == DXL_CURRENT_LIMIT || rows[i].addr == DXL_GOAL_CURRENT;
+            const bool current =
+                rows[i].addr == DXL_CURRENT_LIMIT || rows[i].addr == DXL_GOAL_CURRENT;
             return !current || has_current(model);
         }
     }
@@ -95,13 +97,25 @@ struct value {
 void table_factory(uint8_t *regs, int model, int firmware)
 {
     static const struct value common[] = {
-        {DXL_ID, 1},          {DXL_BAUD, 1},       {DXL_RETURN_DELAY, 250}, {DXL_MODE, DXL_MODE_POSITION},
-        {DXL_SHADOW_ID, 255}, {DXL_PROTOCOL, 2},   {DXL_MOVING_THRESHOLD, 10}, {DXL_TEMP_LIMIT, 72},
-        {DXL_VOLT_MAX, 140},  {DXL_VOLT_MIN, 60},  {DXL_PWM_LIMIT, 885},    {DXL_CURRENT_LIMIT, 1193},
-        {DXL_VELOCITY_LIMIT, 265}, {DXL_POSITION_MAX, 4095}, {DXL_SHUTDOWN, 52},
+        {DXL_ID, 1},
+        {DXL_BAUD, 1},
+        {DXL_RETURN_DELAY, 250},
+        {DXL_MODE, DXL_MODE_POSITION},
+        {DXL_SHADOW_ID, 255},
+        {DXL_PROTOCOL, 2},
+        {DXL_MOVING_THRESHOLD, 10},
+        {DXL_TEMP_LIMIT, 72},
+        {DXL_VOLT_MAX, 140},
+        {DXL_VOLT_MIN, 60},
+        {DXL_PWM_LIMIT, 885},
+        {DXL_CURRENT_LIMIT, 1193},
+        {DXL_VELOCITY_LIMIT, 265},
+        {DXL_POSITION_MAX, 4095},
+        {DXL_SHUTDOWN, 52},
     };
-    static const struct value x330[] = {{DXL_TEMP_LIMIT, 70}, {DXL_VOLT_MAX, 70}, {DXL_VOLT_MIN, 35},
-                                        {DXL_CURRENT_LIMIT, 1750}, {DXL_VELOCITY_LIMIT, 445}, {DXL_SHUTDOWN, 53}};
+    static const struct value x330[] = {{DXL_TEMP_LIMIT, 70},      {DXL_VOLT_MAX, 70},
+                                        {DXL_VOLT_MIN, 35},        {DXL_CURRENT_LIMIT, 1750},
+                                        {DXL_VELOCITY_LIMIT, 445}, {DXL_SHUTDOWN, 53}};
     memset(regs, 0, DXL_TABLE_END);
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
         table_put(regs, common[i].addr, common[i].v);

@@ -1,0 +1,64 @@
+# Shared by the real-time system tests: start basalsim and basald in a folder of their own, stop them whatever happens.
+bin=${BASAL_BIN:?}
+robot=${ROBOT:-deploy/robots/crawler.yaml}
+work=$(mktemp -d)
+sim_pid= daemon_pid=
+
+ctl() { "$bin/basalctl" --runtime-dir "$work/sockets" "$@"; }
+
+start_sim() { # flags
+    mkfifo "$work/sim.in" 2>/dev/null || true
+    "$bin/basalsim" --config "$robot" --link "$work/servo" --truth "$work/truth.jsonl" --json "$@" <>"$work/sim.in" >"$work/sim.out" 2>"$work/sim.err" &
+    sim_pid=$!
+    for _ in $(seq 100); do [ -e "$work/servo" ] && return 0; sleep 0.05; done
+    cat "$work/sim.err" >&2
+    return 1
+}
+
+tell_sim() { echo "$1" >"$work/sim.in"; }
+
+start_daemon() { # flags
+    "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --set comms.telemetry=off \
+        --runtime-dir "$work/sockets" --run-dir "$work/state" "$@" 2>>"$work/daemon.log" &
+    daemon_pid=$!
+    for _ in $(seq 200); do ctl health >/dev/null 2>&1 && return 0; sleep 0.05; done
+    tail -n 20 "$work/daemon.log" >&2
+    return 1
+}
+
+state() { ctl status --json | sed -n 's/.*"state": *"\([a-z]*\)".*/\1/p'; }
+number() { ctl status --json | grep -o "\"$1\": *[-0-9.e]*" | head -n 1 | sed 's/.*: *//'; }
+
+wait_state() { # state seconds
+    for _ in $(seq $(($2 * 20))); do [ "$(state)" = "$1" ] && return 0; sleep 0.05; done
+    echo "the robot is $(state), not $1" >&2
+    tail -n 20 "$work/daemon.log" >&2
+    return 1
+}
+
+go() { # flags of run
+    ctl arm >/dev/null
+    wait_state ready 10
+    ctl run "$@" >/dev/null
+    wait_state running 5
+}
+
+stop_daemon() {
+    [ -z "$daemon_pid" ] || { kill "$daemon_pid" 2>/dev/null && wait "$daemon_pid" 2>/dev/null; } || true
+    daemon_pid=
+}
+
+stop_sim() {
+    [ -z "$sim_pid" ] || { kill "$sim_pid" 2>/dev/null && wait "$sim_pid" 2>/dev/null; } || true
+    sim_pid=
+}
+
+way_m() { sed -n 's/.*"q": *\[\([^]]*\)\].*/\1/p' "$work/truth.jsonl" | tail -n 1 | awk -F', *' '{ print $3 * 0.02 }'; }
+
+clean_up() {
+    stop_daemon
+    stop_sim
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
