@@ -1,31 +1,32 @@
-/* People's requests: a table of verbs; what the tick must decide goes through the ring, the rest is answered here. */
+/*
+ * People's requests: a table of verbs. What the tick must decide goes through the ring, the rest is
+ * answered here; stopping waits for nobody.
+ */
 #include "daemon/comms_inside.h"
-
-#include "daemon/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <zmq.h>
 
-static void send_reply(struct comms *c, const struct asking *to, const Basald__V1__Reply *r)
+#define ANSWER_NS    (2 * NS_PER_S) /* a client waits for three */
+#define EVAL_S       30.0
+#define CONFIG_BYTES (1 << 16)
+
+void comms_send(struct comms *c, const struct asking *to, const Basald__V1__Reply *r)
 {
     const size_t n = basald__v1__reply__get_packed_size(r);
     uint8_t *bytes = malloc(n + 1);
     if (bytes == NULL) {
-        return;
+        return; /* the client's patience ends */
     }
     (void)basald__v1__reply__pack(r, bytes);
-    if (zmq_send(c->command, to->identity, to->identity_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0) {
+    const int more = ZMQ_SNDMORE | ZMQ_DONTWAIT;
+    if (zmq_send(c->command, to->identity, to->identity_n, more) >= 0 &&
+        (!to->envelope || zmq_send(c->command, "", 0, more) >= 0)) {
         (void)zmq_send(c->command, bytes, n, ZMQ_DONTWAIT);
     }
     free(bytes);
-}
-
-static char *state_text(const struct comms *c)
-{
-    return wire_text(fsm_state_name(c->any ? (enum fsm_state)c->last.state : STATE_BOOT));
 }
 
 static void say(struct comms *c, const struct asking *to, bool ok, const char *sentence)
@@ -33,98 +34,31 @@ static void say(struct comms *c, const struct asking *to, bool ok, const char *s
     Basald__V1__Reply r = BASALD__V1__REPLY__INIT;
     r.id = to->theirs;
     r.ok = ok;
-    r.state = state_text(c);
+    r.state = comms_state_text(c);
     r.why = wire_text(sentence);
-    send_reply(c, to, &r);
+    comms_send(c, to, &r);
 }
 
 /* Into the ring for the next tick; the answer comes back through comms_send_replies. */
 static void ask_tick(struct comms *c, const struct asking *from, struct request q)
 {
     for (int i = 0; i < ASKING_MAX; i++) {
-        if (c->asking[i].id == 0) {
-            c->asking[i] = *from;
-            c->asking[i].id = q.id = ++c->next_id;
-            if (ring_push(&c->spec.shared->requests, &q)) {
-                return;
-            }
-            c->asking[i].id = 0;
+        struct asking *a = &c->asking[i];
+        if (a->id != 0) {
+            continue;
+        }
+        q.id = ++c->next_id;
+        if (!ring_push(&c->spec.shared->requests, &q)) {
             break;
         }
+        *a = *from;
+        a->id = q.id;
+        a->kind = q.kind;
+        a->flags = q.flags;
+        a->since_ns = c->now_ns;
+        return;
     }
     say(c, from, false, "too many requests at once; try again");
-}
-
-static double quantile_us(const struct comms *c, int which, double frac)
-{
-    return (double)hist_quantile(&c->spec.hist[which], frac) / 1000.0;
-}
-
-static void fill_learner(const struct comms *c, Basald__V1__Status *m, double *stat, char **name)
-{
-    const struct learner_shared *l = &c->spec.shared->learner;
-    m->algo = wire_text(c->spec.config->policy->name);
-    m->learner_paused = atomic_load(&l->paused);
-    m->updates = atomic_load(&l->updates);
-    m->updates_per_s = atomic_load(&l->updates_per_s);
-    m->weights_published = atomic_load(&l->published);
-    m->weights_accepted = c->spec.intake->accepted;
-    m->weights_refused = c->spec.intake->refused;
-    m->weights_why = c->spec.intake->why;
-    for (int i = 0; i < STATS_MAX && c->spec.config->policy->stat_names[i] != NULL; i++) {
-        stat[i] = atomic_load(&l->stat[i]);
-        name[i] = wire_text(c->spec.config->policy->stat_names[i]);
-        m->n_stat = m->n_stat_name = (size_t)i + 1;
-    }
-    m->stat = stat;
-    m->stat_name = name;
-}
-
-static void on_status(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
-{
-    Basald__V1__Reply r = BASALD__V1__REPLY__INIT;
-    Basald__V1__Status m = BASALD__V1__STATUS__INIT;
-    Basald__V1__Telemetry last;
-    struct wire_scratch scratch;
-    struct rusage usage;
-    double stat[STATS_MAX];
-    char *name[STATS_MAX], run_id[20];
-    (void)q;
-    (void)getrusage(RUSAGE_SELF, &usage);
-    wire_fill(&c->last, &c->spec.config->robot, comms_unix_s(c->last.t_ns), &scratch, &last);
-    m.version = wire_text(BASALD_VERSION);
-    m.robot = wire_text(c->spec.config->robot.name);
-    m.state = state_text(c);
-    m.why = c->reason;
-    m.realtime = c->spec.shared->verdict;
-    m.uptime_s = (double)(clock_now_ns(&(const struct clock){0}) - c->begun_ns) * 1e-9;
-    m.last = &last;
-    fill_learner(c, &m, stat, name);
-    struct replay_info *info = malloc(sizeof *info);
-    if (info != NULL) {
-        (void)replay_info(c->spec.replay, info);
-        m.replay_rows = (uint64_t)info->rows;
-        free(info);
-    }
-    m.garbage = c->garbage;
-    m.telemetry_dropped = ring_dropped(&c->spec.shared->telemetry);
-    m.wake_p50_us = quantile_us(c, HIST_WAKE, 0.5);
-    m.wake_p99_us = quantile_us(c, HIST_WAKE, 0.99);
-    m.wake_max_us = (double)atomic_load(&c->spec.hist[HIST_WAKE].max_ns) / 1000.0;
-    m.n_episode_return = (size_t)c->n_returns;
-    m.episode_return = c->returns + RETURNS_KEPT - c->n_returns;
-    m.page_faults = (uint64_t)usage.ru_majflt;
-    m.context_switches = (uint64_t)usage.ru_nivcsw;
-    m.plant_ready = c->last.plant_ready != 0;
-    (void)snprintf(run_id, sizeof run_id, "%016llx", (unsigned long long)c->spec.run_id);
-    m.run_id = run_id;
-    m.checkpoint = (atomic_load(&c->checkpoint_seq) & 1u) == 0 ? c->checkpoint : run_id + 16;
-    m.best_known_speed_m_s = c->spec.config->best_known_speed_m_s;
-    r.id = from->theirs;
-    r.ok = true;
-    r.state = m.state;
-    r.status = &m;
-    send_reply(c, from, &r);
 }
 
 static void on_arm(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
@@ -133,21 +67,45 @@ static void on_arm(struct comms *c, const struct asking *from, const Basald__V1_
     ask_tick(c, from, (struct request){.kind = REQUEST_ARM});
 }
 
+/* A file drives from the next period on, whatever run it is of; if it is refused all stays. */
+static int follow_file(struct comms *c, const uint8_t *block, size_t n)
+{
+    struct intake *in = c->spec.intake;
+    const uint64_t run_id = in->any_run ? 0 : in->want.run_id;
+    const uint32_t have = in->have;
+    intake_follow(in, 0);
+    const int rc = comms_intake(c, block, n);
+    if (rc < 0) {
+        intake_follow(in, run_id);
+        in->have = have;
+    } else {
+        c->from_file = true;
+    }
+    return rc;
+}
+
+/* Back to the weights of the configured source, the newest of its own learner at once. */
+static void follow_source(struct comms *c)
+{
+    const bool own = strcmp(c->spec.config->comms.weights, "own") == 0;
+    c->from_file = false;
+    intake_follow(c->spec.intake, own ? c->spec.run_id : 0);
+    if (own && c->own.n > 0) {
+        (void)comms_intake(c, c->own.block, c->own.n);
+    }
+}
+
 static void on_run(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
     const uint32_t flags = (q->no_explore ? RUN_NO_EXPLORE : 0) | (q->no_learn ? RUN_NO_LEARN : 0) |
                            (q->random ? RUN_RANDOM : 0);
     if (q->block.len > 0) {
-        /* weights of a file come from another run: they are taken only while no learner of ours publishes */
-        c->spec.intake->any_run = true;
-        c->spec.intake->have = 0;
-        if (intake_block(c->spec.intake, q->block.data, q->block.len) < 0) {
+        if (follow_file(c, q->block.data, q->block.len) < 0) {
             say(c, from, false, c->spec.intake->why);
             return;
         }
-    }
-    if (q->no_learn) {
-        atomic_store(&c->spec.shared->learner.paused, true);
+    } else if (c->from_file) {
+        follow_source(c);
     }
     ask_tick(c, from, (struct request){.kind = REQUEST_RUN, .flags = flags});
 }
@@ -158,7 +116,6 @@ static void on_hold(struct comms *c, const struct asking *from, const Basald__V1
     ask_tick(c, from, (struct request){.kind = REQUEST_HOLD});
 }
 
-/* Stopping waits for nobody: the bits are set here, at once. */
 static void on_stop(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
     (void)q;
@@ -181,25 +138,34 @@ static void on_clear(struct comms *c, const struct asking *from, const Basald__V
 
 static void on_eval(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
-    ask_tick(c, from, (struct request){.kind = REQUEST_EVAL, .x = q->seconds > 0.0 ? q->seconds : 30.0});
+    const double eval_s = q->seconds > 0.0 ? q->seconds : EVAL_S;
+    ask_tick(c, from, (struct request){.kind = REQUEST_EVAL, .x = eval_s});
 }
 
 static void on_episode_end(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
-    ask_tick(c, from, (struct request){.kind = REQUEST_EPISODE_END, .x = q->reward, .flags = q->success != 0});
+    ask_tick(
+        c, from,
+        (struct request){.kind = REQUEST_EPISODE_END, .x = q->reward, .flags = q->success != 0});
+}
+
+static void pause_learner(struct comms *c, bool paused, bool by_run)
+{
+    c->paused_by_run = paused && by_run;
+    atomic_store_explicit(&c->spec.shared->learner.paused, paused, memory_order_relaxed);
 }
 
 static void on_pause(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
     (void)q;
-    atomic_store(&c->spec.shared->learner.paused, true);
+    pause_learner(c, true, false);
     say(c, from, true, "the learner pauses");
 }
 
 static void on_resume(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
     (void)q;
-    atomic_store(&c->spec.shared->learner.paused, false);
+    pause_learner(c, false, false);
     say(c, from, true, "the learner goes on");
 }
 
@@ -208,27 +174,28 @@ static void on_policy(struct comms *c, const struct asking *from, const Basald__
     Basald__V1__Reply r = BASALD__V1__REPLY__INIT;
     (void)q;
     r.id = from->theirs;
-    r.ok = c->current_n > 0;
-    r.state = state_text(c);
-    r.why = c->current_n > 0 ? r.why : wire_text("no weights have been published yet");
-    r.block.data = c->current;
-    r.block.len = c->current_n;
-    send_reply(c, from, &r);
+    r.ok = c->driving.n > 0;
+    r.state = comms_state_text(c);
+    r.why = r.ok ? r.why : wire_text("there are no weights yet: let it learn first");
+    r.block.data = c->driving.block;
+    r.block.len = c->driving.n;
+    comms_send(c, from, &r);
 }
 
 static void on_config(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
     Basald__V1__Reply r = BASALD__V1__REPLY__INIT;
-    enum { BYTES = 1 << 16 };
-    char *text = malloc(BYTES);
+    char *text = malloc(CONFIG_BYTES);
     (void)q;
     r.id = from->theirs;
-    r.state = state_text(c);
-    if (text != NULL && config_dump(c->spec.config, text, BYTES) > 0) {
-        r.ok = true;
+    r.state = comms_state_text(c);
+    r.ok = text != NULL && config_dump(c->spec.config, text, CONFIG_BYTES) > 0;
+    if (r.ok) {
         r.text = text;
+    } else {
+        r.why = wire_text("the configuration is too long to show");
     }
-    send_reply(c, from, &r);
+    comms_send(c, from, &r);
     free(text);
 }
 
@@ -236,7 +203,7 @@ static const struct {
     const char *verb;
     void (*answer)(struct comms *c, const struct asking *from, const Basald__V1__Command *q);
 } verbs[] = {
-    {"status", on_status},
+    {"status", comms_on_status},
     {"arm", on_arm},
     {"run", on_run},
     {"hold", on_hold},
@@ -251,93 +218,100 @@ static const struct {
     {"config", on_config},
 };
 
-static void answer(struct comms *c, const struct asking *from, const uint8_t *bytes, size_t n)
+static void answer(struct comms *c, struct asking *from, const uint8_t *bytes, size_t n)
 {
     Basald__V1__Command *q = NULL;
-    if (wire_command(bytes, n, &q) < 0) {
+    if (wire_command(bytes, n, c->command_bytes, &q) < 0) {
         c->garbage++;
         return;
     }
-    struct asking who = *from;
-    who.theirs = q->id;
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].verb, q->verb) == 0) {
-            verbs[i].answer(c, &who, q);
-            wire_command_free(q);
-            return;
-        }
+    size_t i = 0;
+    const size_t n_verbs = sizeof verbs / sizeof verbs[0];
+    from->theirs = q->id;
+    while (i < n_verbs && strcmp(verbs[i].verb, q->verb) != 0) {
+        i++;
     }
-    say(c, &who, false, "this daemon does not know that verb; is basalctl of the same version?");
+    if (i < n_verbs) {
+        verbs[i].answer(c, from, q);
+    } else {
+        say(c, from, false,
+            "this daemon does not know that verb; is basalctl of the same version?");
+    }
     wire_command_free(q);
 }
 
+/* The next frame of the message that is being received. */
+static bool next_frame(void *socket, zmq_msg_t *frame)
+{
+    return zmq_msg_more(frame) && zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) >= 0;
+}
+
+/* [identity][command], or with an empty frame between them. */
 bool comms_answer_one(struct comms *c)
 {
     struct asking from = {0};
-    zmq_msg_t identity, body;
-    (void)zmq_msg_init(&identity);
-    (void)zmq_msg_init(&body);
-    const bool got = zmq_msg_recv(&identity, c->command, ZMQ_DONTWAIT) >= 0;
-    bool good = got && zmq_msg_size(&identity) <= IDENTITY_MAX && zmq_msg_more(&identity);
+    zmq_msg_t frame;
+    (void)zmq_msg_init(&frame);
+    const bool got = zmq_msg_recv(&frame, c->command, ZMQ_DONTWAIT) >= 0;
+    bool good = got && zmq_msg_size(&frame) <= IDENTITY_MAX;
     if (good) {
-        from.identity_n = zmq_msg_size(&identity);
-        memcpy(from.identity, zmq_msg_data(&identity), from.identity_n);
-        good = zmq_msg_recv(&body, c->command, ZMQ_DONTWAIT) >= 0 && !zmq_msg_more(&body);
+        from.identity_n = zmq_msg_size(&frame);
+        memcpy(from.identity, zmq_msg_data(&frame), from.identity_n);
+        good = next_frame(c->command, &frame);
+        from.envelope = good && zmq_msg_size(&frame) == 0;
+        good = good && (!from.envelope || next_frame(c->command, &frame));
     }
-    if (good) {
-        answer(c, &from, zmq_msg_data(&body), zmq_msg_size(&body));
+    if (good && !zmq_msg_more(&frame)) {
+        answer(c, &from, zmq_msg_data(&frame), zmq_msg_size(&frame));
     } else if (got) {
         c->garbage++;
-        for (int more = 1, i = 0; i < 64 && more != 0; i++) { /* the rest of a message of the wrong shape */
-            size_t size = sizeof more;
-            (void)zmq_getsockopt(c->command, ZMQ_RCVMORE, &more, &size);
-            if (more != 0) {
-                (void)zmq_msg_recv(&body, c->command, ZMQ_DONTWAIT);
-            }
-        }
+        comms_drop_rest(c->command);
     }
-    (void)zmq_msg_close(&identity);
-    (void)zmq_msg_close(&body);
+    (void)zmq_msg_close(&frame);
     return got;
 }
 
-static const char *refusal_text(const struct reply *r)
+/* The learner stands still while a person runs without learning, and goes on with the next run. */
+static void learner_follows_run(struct comms *c, const struct asking *a)
 {
-    switch (r->refusal) {
-    case REFUSED_NOT:
-        return "";
-    case REFUSED_STATE:
-        return "not possible in this state";
-    case REFUSED_PLANT:
-        return "the devices are not there";
-    case REFUSED_NO_WEIGHTS:
-        return "there is no policy to run yet: let it learn first, or give --policy FILE";
-    case REFUSED_STOPPING:
-        return "the robot is stopping; try again when it is limp";
-    case REFUSED_LATCHED:
-        return "the reason is still there, or torque off is not read back yet";
-    case REFUSED_UNSAFE:
-        return "not safe";
+    const bool paused = atomic_load_explicit(&c->spec.shared->learner.paused, memory_order_relaxed);
+    if ((a->flags & RUN_NO_LEARN) != 0 && !paused) {
+        pause_learner(c, true, true);
+    } else if ((a->flags & RUN_NO_LEARN) == 0 && c->paused_by_run) {
+        pause_learner(c, false, false);
     }
-    return "";
+}
+
+static void answer_asked(struct comms *c, struct asking *a, const struct reply *r)
+{
+    char sentence[WHY_CHARS + 128];
+    Basald__V1__Reply m = BASALD__V1__REPLY__INIT;
+    (void)snprintf(sentence, sizeof sentence, "%s%s%s", wire_refusal(r->refusal),
+                   r->why[0] != '\0' ? ": " : "", r->why);
+    m.id = a->theirs;
+    m.ok = r->refusal == REFUSED_NOT;
+    m.state = wire_text(fsm_state_name((enum fsm_state)r->state));
+    m.why = sentence;
+    if (m.ok && a->kind == REQUEST_RUN) {
+        learner_follows_run(c, a);
+    }
+    comms_send(c, a, &m);
+    a->id = 0;
 }
 
 void comms_send_replies(struct comms *c)
 {
     struct reply r;
-    while (ring_pop(&c->spec.shared->replies, &r)) {
+    for (int n = 0; n < MESSAGES_A_STEP && ring_pop(&c->spec.shared->replies, &r); n++) {
         for (int i = 0; i < ASKING_MAX; i++) {
-            if (c->asking[i].id != r.id) {
-                continue;
+            if (c->asking[i].id == r.id) {
+                answer_asked(c, &c->asking[i], &r);
             }
-            char sentence[WHY_CHARS + 128];
-            (void)snprintf(sentence, sizeof sentence, "%s%s%s", refusal_text(&r), r.why[0] != '\0' ? ": " : "", r.why);
-            Basald__V1__Reply m = BASALD__V1__REPLY__INIT;
-            m.id = c->asking[i].theirs;
-            m.ok = r.refusal == REFUSED_NOT;
-            m.state = wire_text(fsm_state_name((enum fsm_state)r.state));
-            m.why = sentence;
-            send_reply(c, &c->asking[i], &m);
+        }
+    }
+    for (int i = 0; i < ASKING_MAX; i++) {
+        if (c->asking[i].id != 0 && c->now_ns - c->asking[i].since_ns > ANSWER_NS) {
+            say(c, &c->asking[i], false, "the control loop does not answer; look at the journal");
             c->asking[i].id = 0;
         }
     }

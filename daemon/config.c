@@ -163,6 +163,10 @@ static int cross_check(struct config *c, char *ret_why, int cap)
     if (c->robot.estop_hardware == ESTOP_POWER_SENSE && c->robot.power_min_v <= 0.0) {
         return why(ret_why, cap, -EINVAL, "%s: estop.hardware power_sense needs estop.power_min_v", c->path);
     }
+    if (strcmp(c->comms.weights, "own") != 0 && strncmp(c->comms.weights, "ipc:///", 7) != 0) {
+        return why(ret_why, cap, -EINVAL, "%s: comms.weights must be own or ipc:///PATH: over a network nobody would "
+                   "know whose they are", c->path);
+    }
     for (int j = 0; rc == 0 && j < c->robot.n_joints; j++) {
         rc = check_joint(c, j, ret_why, cap);
     }

@@ -44,6 +44,7 @@ struct replay_settings { /* replay: */
 struct comms_settings { /* comms: */
     char telemetry[PATH_CHARS]; /* tcp endpoint for plots, or "off" */
     double telemetry_hz;        /* of records sent; 0: every tick */
+    char weights[PATH_CHARS];   /* "own", or the ipc endpoint of another publisher */
 };
 
 struct sim_settings { /* sim: beside the kind's own keys */

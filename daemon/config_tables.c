@@ -96,6 +96,8 @@ static const struct option comms[] = {
      .help = "where plots subscribe, or off"},
     {.key = "telemetry_hz", .type = OPTION_DOUBLE, .offset = AT(comms.telemetry_hz), .min = 0, .max = 10000, .def = "0",
      .help = "records sent a second; 0: every tick"},
+    {.key = "weights", .type = OPTION_TEXT, .offset = AT(comms.weights), .n_max = PATH_CHARS, .def = "own",
+     .help = "whose weights drive: own, the learner of this daemon; or another's, ipc:///PATH"},
     {.key = NULL},
 };
 

@@ -28,6 +28,13 @@ void intake_init(struct intake *ret_intake, const struct config *c, const struct
     (void)snprintf(ret_intake->want.algo, sizeof ret_intake->want.algo, "%s", c->policy->name);
 }
 
+void intake_follow(struct intake *in, uint64_t run_id)
+{
+    in->any_run = run_id == 0;
+    in->want.run_id = run_id;
+    in->have = 0;
+}
+
 static int check_and_pack(struct intake *in, const uint8_t *block, size_t n)
 {
     struct weights_view view;

@@ -33,5 +33,7 @@ struct intake {
 size_t intake_slot_bytes(int n_max);
 void intake_init(struct intake *ret_intake, const struct config *c, const struct dims *d, struct mailbox *mailbox,
                  int n_max, struct arena *mem);
+/* From now on weights of this run only, from its first version on; 0: of whichever run comes next. */
+void intake_follow(struct intake *in, uint64_t run_id);
 /* 0, or the reason as -errno; counted either way. */
 int intake_block(struct intake *in, const uint8_t *block, size_t n);

@@ -2,6 +2,7 @@
 
 #include "daemon/base/hash.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,10 @@ int learner_open(struct learner *ret_learner, const struct config *c, const stru
     };
     l->sampler = sampler_init(replay, &spec, mem);
     l->w = arena_take(mem, (size_t)l->w_max * sizeof(float));
+    l->w_max = c->policy->save(l->self, l->w, l->w_max); /* it never grows */
+    if (l->w_max < 1) {
+        return why(ret_why, cap, -ENOSPC, "policy %s: more than %d weights", c->policy->name, WEIGHTS_MAX);
+    }
     l->block_cap = weights_bytes(d->n_obs, l->w_max);
     l->block = arena_take(mem, l->block_cap);
     l->id = (struct weights_id){.run_id = run_id,

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STALL_NS (NS_PER_S) /* half of the unit's WatchdogSec */
 
@@ -195,7 +196,9 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
         hist_add(&l->hist[HIST_LAST_BYTE], record.last_byte_ns);
     }
     (void)ring_push(&l->shared->telemetry, &record);
-    z->push_ns = clock_now_ns(l->clock) - mark[PHASE_PUSH];
+    const int64_t end_ns = clock_now_ns(l->clock);
+    z->push_ns = end_ns - mark[PHASE_PUSH];
+    hist_add(&l->hist[HIST_TICK], end_ns - mark[PHASE_READ]);
     z->phase += 1 + (int)skipped;
     z->tick++;
 }
@@ -239,6 +242,7 @@ void loop_run(struct loop *l)
 {
     const int64_t period_ns = (int64_t)llround(l->dt_s * (double)NS_PER_S);
     int64_t planned_ns = clock_now_ns(l->clock) + period_ns;
+    atomic_store_explicit(&l->shared->loop_tid, gettid(), memory_order_relaxed);
     for (;;) {
         const int64_t woke_ns = clock_sleep_until(l->clock, planned_ns);
         const int64_t skipped = (woke_ns - planned_ns) / period_ns; /* never made up in a burst */

@@ -56,7 +56,7 @@ struct loop {
     void *actor;
     size_t actor_bytes;
     const struct packed *packed; /* borrowed from the mailbox; NULL: no weights yet */
-    struct hist *hist;           /* [PHASES_N + 2]: phases, wake-up, last byte out */
+    struct hist *hist;           /* [HISTS_N]: phases, wake-up, last byte out, whole tick */
     int ticks_per_period;
     double dt_s;
     uint64_t beats[2];    /* of main and comms, as last seen ... */
@@ -71,7 +71,7 @@ struct loop {
     struct loop_state st;
 };
 
-enum { HIST_WAKE = PHASES_N, HIST_LAST_BYTE, HISTS_N };
+enum { HIST_WAKE = PHASES_N, HIST_LAST_BYTE, HIST_TICK, HISTS_N };
 
 int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock, struct plant *plant,
               struct replay *replay, struct shared *shared, uint64_t seed, struct arena *mem, char *ret_why, int cap)

@@ -29,6 +29,12 @@ static bool has_power(const struct loop *l)
     return true;
 }
 
+/* In use, or waiting to be taken when the next period begins. */
+static bool has_weights(const struct loop *l)
+{
+    return l->packed != NULL || mailbox_waiting(&l->shared->weights) != NULL;
+}
+
 /* May this request be granted now? It becomes an event, or a refusal. */
 static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret_events, char ret_why[WHY_CHARS])
 {
@@ -55,7 +61,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         if (state != STATE_READY && state != STATE_RUNNING) {
             return REFUSED_STATE;
         }
-        if (l->packed == NULL && (q->kind == REQUEST_EVAL || (q->flags & RUN_NO_LEARN) != 0) &&
+        if (!has_weights(l) && (q->kind == REQUEST_EVAL || (q->flags & RUN_NO_LEARN) != 0) &&
             (q->flags & RUN_RANDOM) == 0) {
             return REFUSED_NO_WEIGHTS;
         }

@@ -129,6 +129,7 @@ struct shared {
     struct mailbox weights;   /* struct packed: comms -> loop */
     _Atomic uint64_t steps;   /* policy steps stored so far: loop -> learner */
     _Atomic uint32_t latched; /* enum latched: loop -> main, which keeps it on disk */
+    _Atomic int loop_tid;     /* thread of the loop; 0: not started */
     struct learner_shared learner;
     char verdict[WHY_CHARS]; /* real-time verdict; written before the threads start */
 };

@@ -1,3 +1,4 @@
+/* Each message in one place: what it is filled from, what is wanted of it when it comes in. */
 #include "daemon/wire.h"
 
 #include <errno.h>
@@ -5,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMAND_BYTES_MAX ((size_t)24 << 20)
+#define SECONDS_MAX 86400.0
+#define REWARD_MAX  1e6
 
 const char *wire_source_name(uint8_t source)
 {
@@ -24,10 +26,12 @@ char *wire_text(const char *s)
         const char *in;
         char *out;
     } u = {.in = s};
+
     return u.out;
 }
 
-static void fill_joints(const struct record *r, const struct robot *robot, struct wire_scratch *k, Basald__V1__Telemetry *m)
+static void fill_joints(const struct record *r, const struct robot *robot, struct wire_scratch *k,
+                        Basald__V1__Telemetry *m)
 {
     union {
         const struct record *in;
@@ -40,8 +44,10 @@ static void fill_joints(const struct record *r, const struct robot *robot, struc
         k->rule[j] = wire_text(safety_rule_name((enum safety_rule)r->rule[j]));
         k->torque[j] = r->torque[j];
     }
-    m->n_joint_name = m->n_position_rad = m->n_velocity_rad_s = m->n_effort_nm = m->n_goal_asked_rad = n;
-    m->n_goal_applied_rad = m->n_temperature_c = m->n_voltage_v = m->n_age_us = m->n_faults = m->n_torque = n;
+    m->n_joint_name = m->n_position_rad = m->n_velocity_rad_s = m->n_effort_nm =
+        m->n_goal_asked_rad = n;
+    m->n_goal_applied_rad = m->n_temperature_c = m->n_voltage_v = m->n_age_us = m->n_faults =
+        m->n_torque = n;
     m->n_rule = m->n_misses = n;
     m->joint_name = k->name;
     m->position_rad = w->q;
@@ -60,8 +66,8 @@ static void fill_joints(const struct record *r, const struct robot *robot, struc
     m->action = w->act;
 }
 
-void wire_fill(const struct record *r, const struct robot *robot, double unix_s, struct wire_scratch *scratch,
-               Basald__V1__Telemetry *ret_message)
+void wire_fill(const struct record *r, const struct robot *robot, double unix_s,
+               struct wire_scratch *scratch, Basald__V1__Telemetry *ret_message)
 {
     Basald__V1__Telemetry *m = ret_message;
     basald__v1__telemetry__init(m);
@@ -94,7 +100,8 @@ void wire_fill(const struct record *r, const struct robot *robot, double unix_s,
     m->reconnects = r->reconnects;
 }
 
-int wire_telemetry(const struct record *r, const struct robot *robot, double unix_s, uint8_t *ret_bytes, size_t cap)
+int wire_telemetry(const struct record *r, const struct robot *robot, double unix_s,
+                   uint8_t *ret_bytes, size_t cap)
 {
     Basald__V1__Telemetry m;
     struct wire_scratch scratch;
@@ -108,19 +115,53 @@ static const char *joint_name(const struct robot *robot, int j)
     return j >= 0 && j < robot->n_joints ? robot->joint[j].name : "?";
 }
 
+const char *wire_refusal(enum refusal refusal)
+{
+    switch (refusal) {
+    case REFUSED_NOT:
+        return "";
+    case REFUSED_STATE:
+        return "not possible in this state";
+    case REFUSED_PLANT:
+        return "the devices are not there";
+    case REFUSED_NO_WEIGHTS:
+        return "there is no policy to run yet: let it learn first, or give --policy FILE";
+    case REFUSED_STOPPING:
+        return "the robot is stopping; try again when it is limp";
+    case REFUSED_LATCHED:
+        return "the reason is still there, or torque off is not read back yet";
+    case REFUSED_UNSAFE:
+        return "not safe";
+    }
+    return "?";
+}
+
+static const char *request_name(int32_t kind)
+{
+    static const char *const names[] = {"?", "arm", "run", "hold", "clear", "eval", "episode end"};
+    return names[kind > 0 && kind < (int32_t)(sizeof names / sizeof names[0]) ? kind : 0];
+}
+
+static const char *state_name(int32_t state)
+{
+    return state >= 0 && state < STATES_N ? fsm_state_name((enum fsm_state)state) : "?";
+}
+
 void wire_sentence(const struct happened *h, const struct robot *robot, char *ret_text, int cap)
 {
     const size_t n = (size_t)cap;
+    (void)snprintf(ret_text, n, "something of an unknown kind");
     switch (h->kind) {
     case HAPPENED_STATE:
-        (void)snprintf(ret_text, n, "%s -> %s%s%.200s", fsm_state_name((enum fsm_state)h->a),
-                       fsm_state_name((enum fsm_state)h->b), h->text[0] != '\0' ? ": " : "", h->text);
+        (void)snprintf(ret_text, n, "%s -> %s%s%.200s", state_name(h->a), state_name(h->b),
+                       h->text[0] != '\0' ? ": " : "", h->text);
         break;
     case HAPPENED_TRIP:
         (void)snprintf(ret_text, n, "%s", h->text[0] != '\0' ? h->text : joint_name(robot, h->b));
         break;
     case HAPPENED_REFUSED:
-        (void)snprintf(ret_text, n, "a request was refused");
+        (void)snprintf(ret_text, n, "%s is refused: %s", request_name(h->a),
+                       wire_refusal((enum refusal)h->b));
         break;
     case HAPPENED_EPISODE:
         (void)snprintf(ret_text, n, "episode %d: return %.2f in %.1f s", (int)h->a, h->x, h->y);
@@ -134,31 +175,71 @@ void wire_sentence(const struct happened *h, const struct robot *robot, char *re
     }
 }
 
-int wire_event(const struct happened *h, const struct robot *robot, double unix_s, uint8_t *ret_bytes, size_t cap)
+static const char *event_name(enum event_kind kind)
 {
-    static const char *const kinds[] = {"state", "trip", "refused", "episode", "plant", "eval"};
+    static const char *const names[] = {"state", "trip", "refused", "episode", "plant", "eval"};
+    return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
+}
+
+int wire_event(const struct happened *h, const struct robot *robot, double unix_s,
+               uint8_t *ret_bytes, size_t cap)
+{
     char sentence[WHY_CHARS + 64];
     Basald__V1__Event m = BASALD__V1__EVENT__INIT;
     wire_sentence(h, robot, sentence, (int)sizeof sentence);
     m.timestamp = unix_s;
-    m.kind = wire_text(kinds[h->kind]);
+    m.kind = wire_text(event_name(h->kind));
     m.text = sentence;
     m.value = h->x;
     const size_t n = basald__v1__event__get_packed_size(&m);
     return n <= cap ? (int)basald__v1__event__pack(&m, ret_bytes) : -ENOSPC;
 }
 
-int wire_command(const uint8_t *bytes, size_t n, Basald__V1__Command **ret_command)
+int64_t wire_weights(const uint8_t *block, size_t n, uint8_t *ret_bytes, size_t cap)
 {
-    if (n == 0 || n > COMMAND_BYTES_MAX) {
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } u = {.in = block}; /* only read */
+
+    Basald__V1__Weights m = BASALD__V1__WEIGHTS__INIT;
+    m.block.data = u.out;
+    m.block.len = n;
+    return basald__v1__weights__get_packed_size(&m) <= cap
+               ? (int64_t)basald__v1__weights__pack(&m, ret_bytes)
+               : -ENOSPC;
+}
+
+int wire_weights_open(const uint8_t *bytes, size_t n, Basald__V1__Weights **ret_message)
+{
+    Basald__V1__Weights *m = n > 0 ? basald__v1__weights__unpack(NULL, n, bytes) : NULL;
+    if (m == NULL || m->block.len == 0) {
+        wire_weights_free(m);
+        return -EBADMSG;
+    }
+    *ret_message = m;
+    return 0;
+}
+
+void wire_weights_free(Basald__V1__Weights *m)
+{
+    if (m != NULL) {
+        basald__v1__weights__free_unpacked(m, NULL);
+    }
+}
+
+int wire_command(const uint8_t *bytes, size_t n, size_t n_max, Basald__V1__Command **ret_command)
+{
+    if (n == 0 || n > n_max) {
         return -EBADMSG;
     }
     Basald__V1__Command *c = basald__v1__command__unpack(NULL, n, bytes);
     if (c == NULL) {
         return -EBADMSG;
     }
-    if (!isfinite(c->seconds) || !isfinite(c->reward) || c->seconds < 0.0 || c->seconds > 86400.0 ||
-        fabs(c->reward) > 1e6 || strlen(c->verb) > 32) {
+    /* written so that NaN fails */
+    if (!(c->seconds >= 0.0 && c->seconds <= SECONDS_MAX) || !(fabs(c->reward) <= REWARD_MAX) ||
+        strlen(c->verb) > WIRE_VERB_MAX) {
         wire_command_free(c);
         return -EBADMSG;
     }

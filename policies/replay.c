@@ -96,6 +96,7 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
         goto out;
     }
     (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    (void)fchmod(fd, 0600); /* a memfd is born 0777: a reader could open it again for writing */
     write_header(p, spec);
     *ret_replay = wrap(p, bytes, fd, true);
     return *ret_replay != NULL ? 0 : -ENOMEM;

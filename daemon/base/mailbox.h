@@ -28,5 +28,8 @@ void mailbox_put(struct mailbox *m) BASAL_RT;
 /* The newest slot if one came since the last take, else NULL. It stays valid until the next take that is not NULL. */
 const void *mailbox_take(struct mailbox *m) BASAL_RT;
 
-/* The newest slot that was put and not taken yet, or NULL; only while neither writer nor reader is at work. */
-const void *mailbox_waiting(const struct mailbox *m);
+/*
+ * The newest slot that was put and not taken yet, or NULL. Whether there is one the reader may ask
+ * at any time; what is in it, anyone, but only while neither writer nor reader is at work.
+ */
+const void *mailbox_waiting(const struct mailbox *m) BASAL_RT;

@@ -1,0 +1,170 @@
+/* What goes out to whoever listens, and the weights that come in. */
+#include "daemon/comms_inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+#define RECORDS_A_STEP 256
+
+/* Two frames, neither empty; nobody waits for a slow viewer. */
+static void publish(void *socket, const char *topic, const uint8_t *bytes, int64_t n)
+{
+    if (n > 0 && zmq_send(socket, topic, strlen(topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0) {
+        (void)zmq_send(socket, bytes, (size_t)n, ZMQ_DONTWAIT);
+    }
+}
+
+static void keep(struct kept *k, const uint8_t *block, size_t n)
+{
+    memcpy(k->block, block, n);
+    k->n = n;
+}
+
+void comms_publish_weights(struct comms *c)
+{
+    const struct offered *o = mailbox_take(&c->offer);
+    if (o == NULL) {
+        return;
+    }
+    keep(&c->own, o->block, o->n);
+    publish(c->weights_out, "basald/weights", c->message,
+            wire_weights(o->block, o->n, c->message, c->message_bytes));
+}
+
+int comms_intake(struct comms *c, const uint8_t *block, size_t n)
+{
+    int rc = intake_block(c->spec.intake, block, n);
+    if (rc == 0 && n <= c->spec.block_bytes) {
+        keep(&c->driving, block, n);
+    }
+    return rc;
+}
+
+static void take_message(struct comms *c, const uint8_t *bytes, size_t n)
+{
+    Basald__V1__Weights *m = NULL;
+    if (wire_weights_open(bytes, n, &m) < 0) {
+        c->garbage++;
+        return;
+    }
+    if (!c->from_file && comms_intake(c, m->block.data, m->block.len) < 0) {
+        log_limited(&c->refused_limit, 60.0, LOG_LEVEL_WARN, "weights refused: %s",
+                    c->spec.intake->why);
+    }
+    wire_weights_free(m);
+}
+
+/* From whoever publishes them, this daemon's own learner included: the newest that passes. */
+void comms_take_weights(struct comms *c)
+{
+    for (int i = 0; i < MESSAGES_A_STEP; i++) {
+        zmq_msg_t topic, body;
+        (void)zmq_msg_init(&topic);
+        (void)zmq_msg_init(&body);
+        const bool got = zmq_msg_recv(&topic, c->weights_in, ZMQ_DONTWAIT) >= 0;
+        const bool two =
+            got && zmq_msg_more(&topic) && zmq_msg_recv(&body, c->weights_in, ZMQ_DONTWAIT) >= 0;
+        if (two && !zmq_msg_more(&body)) {
+            take_message(c, zmq_msg_data(&body), zmq_msg_size(&body));
+        } else if (got) {
+            c->garbage++;
+            comms_drop_rest(c->weights_in);
+        }
+        (void)zmq_msg_close(&topic);
+        (void)zmq_msg_close(&body);
+        if (!got) {
+            return;
+        }
+    }
+}
+
+/* comms.telemetry_hz on average, whatever the tick's rate. */
+static bool is_due(struct comms *c, int64_t t_ns)
+{
+    const double hz = c->spec.config->comms.telemetry_hz;
+    const int64_t period_ns = hz > 0.0 ? (int64_t)(1e9 / hz) : 0;
+    if (t_ns < c->due_ns) {
+        return false;
+    }
+    c->due_ns += period_ns;
+    if (c->due_ns <= t_ns) { /* the first, or after a gap: nothing is made up */
+        c->due_ns = t_ns + (period_ns > 0 ? period_ns : 1);
+    }
+    return true;
+}
+
+static void measure_rate(struct comms *c, const struct record *r)
+{
+    struct rate *m = &c->rate;
+    if (r->t_ns - m->t_ns < NS_PER_S) {
+        return;
+    }
+    if (m->t_ns != 0) {
+        m->hz = (double)(r->tick - m->tick) * 1e9 / (double)(r->t_ns - m->t_ns);
+    }
+    m->tick = r->tick;
+    m->t_ns = r->t_ns;
+}
+
+void comms_publish_records(struct comms *c)
+{
+    uint8_t bytes[WIRE_TELEMETRY_MAX];
+    struct record r;
+    for (int i = 0; i < RECORDS_A_STEP && ring_pop(&c->spec.shared->telemetry, &r); i++) {
+        c->last = r;
+        if (!c->any) {
+            c->any = true;
+            c->loop_base = comms_loop_counts(c);
+        }
+        measure_rate(c, &r);
+        if (is_due(c, r.t_ns)) {
+            publish(c->telemetry, "basald/telemetry", bytes,
+                    wire_telemetry(&r, &c->spec.config->robot, comms_unix_s(c, r.t_ns), bytes,
+                                   sizeof bytes));
+        }
+    }
+}
+
+static void note_return(struct comms *c, double sum)
+{
+    memmove(c->returns, c->returns + 1, (RETURNS_KEPT - 1) * sizeof c->returns[0]);
+    c->returns[RETURNS_KEPT - 1] = sum;
+    c->n_returns += c->n_returns < RETURNS_KEPT;
+}
+
+/* The reason that status gives: what led to where the robot is now. */
+static void note_reason(struct comms *c, const struct happened *h, const char *sentence)
+{
+    if (h->kind == HAPPENED_TRIP) {
+        (void)snprintf(c->reason, sizeof c->reason, "%s", sentence);
+    } else if (h->kind == HAPPENED_STATE) {
+        const bool latched = h->b == STATE_FAULT || h->b == STATE_ESTOP;
+        if (h->text[0] != '\0' || !latched) { /* a trip said more than an empty text */
+            (void)snprintf(c->reason, sizeof c->reason, "%s", h->text);
+        }
+    }
+}
+
+void comms_publish_events(struct comms *c)
+{
+    uint8_t bytes[WIRE_EVENT_MAX];
+    char sentence[WHY_CHARS + 64];
+    struct happened h;
+    for (int i = 0; i < MESSAGES_A_STEP && ring_pop(&c->spec.shared->happened, &h); i++) {
+        wire_sentence(&h, &c->spec.config->robot, sentence, (int)sizeof sentence);
+        note_reason(c, &h, sentence);
+        if (h.kind == HAPPENED_EPISODE) {
+            note_return(c, h.x);
+            log_limited(&c->episode_limit, 60.0, LOG_LEVEL_INFO, "%s", sentence);
+        } else if (h.kind == HAPPENED_REFUSED) {
+            log_limited(&c->request_limit, 1.0, LOG_LEVEL_NOTE, "%s", sentence);
+        } else {
+            log_line(h.kind == HAPPENED_TRIP ? LOG_LEVEL_ERR : LOG_LEVEL_NOTE, "%s", sentence);
+        }
+        publish(
+            c->events, "basald/event", bytes,
+            wire_event(&h, &c->spec.config->robot, comms_unix_s(c, h.t_ns), bytes, sizeof bytes));
+    }
+}
