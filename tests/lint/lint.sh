@@ -6,7 +6,7 @@ bad=0
 say() { echo "$1"; bad=1; }
 ours() { find daemon drivers policies sim proto tests -name '*.[ch]' | sort; }
 
-for f in $(ours); do
+for f in $(ours | grep -v '^tests/'); do
     n=$(wc -l <"$f")
     [ "$n" -le 560 ] || say "$f: $n lines, 560 are the limit"
 done
