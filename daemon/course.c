@@ -13,6 +13,7 @@
 struct course {
     struct house house;
     double seconds;
+    int64_t periods; /* of this trial so far */
     double earned; /* reward since the course was opened */
     int64_t period_ns, planned_ns, from_ns;
     void *plant; /* the world as it was when the robot began to run */
@@ -21,16 +22,16 @@ struct course {
     struct gait gait; /* on trial */
 };
 
-static void play(void *self, int64_t now_ns, float *ret_act)
+/* Time is counted in policy periods: the tick that an episode's end takes does not shift the gait. */
+static void play(void *self, float *ret_act)
 {
-    const struct course *k = self;
-    gait_act(&k->gait, (double)(now_ns - k->from_ns) / (double)NS_PER_S, ret_act);
+    struct course *k = self;
+    gait_act(&k->gait, (double)k->periods++ / k->house.config.robot.policy_rate_hz, ret_act);
 }
 
-static void stand(void *self, int64_t now_ns, float *ret_act)
+static void stand(void *self, float *ret_act)
 {
     const struct course *k = self;
-    (void)now_ns;
     memset(ret_act, 0, (size_t)k->house.loop.task.n_act * sizeof *ret_act);
 }
 
@@ -167,6 +168,7 @@ void course_run(void *course, const struct gait *g, struct gait_result *ret_resu
     l->task.st = k->task;
     k->planned_ns = k->from_ns;
     k->earned = 0.0;
+    k->periods = 0;
     k->gait = *g;
     course_snap(k, &k->gait);
     /* whole periods only: a stroke more than its return would look like speed */

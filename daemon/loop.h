@@ -65,8 +65,8 @@ struct loop {
 #ifdef BASAL_STALL
     bool stall; /* test build: hang after fifty steps */
 #endif
-    /* a scripted source instead of policy and random; NULL: none. Fills the action for the period from now_ns */
-    void (*script)(void *self, int64_t now_ns, float *ret_act) BASAL_RT;
+    /* a scripted source instead of policy and random; NULL: none. Fills the action of the period that begins */
+    void (*script)(void *self, float *ret_act) BASAL_RT;
     void *script_self;
     struct loop_state st;
 };

@@ -46,14 +46,14 @@ static void take_weights(struct loop *l)
     }
 }
 
-static void act(struct loop *l, int64_t now_ns)
+static void act(struct loop *l)
 {
     struct loop_state *z = &l->st;
     z->source = (uint8_t)choose_source(l);
     z->logp = NAN;
     z->version = l->packed != NULL ? l->packed->id.version : 0;
     if (l->script != NULL) {
-        l->script(l->script_self, now_ns, z->act);
+        l->script(l->script_self, z->act);
         return;
     }
     if (z->source == SOURCE_RANDOM) {
@@ -199,5 +199,5 @@ void loop_period(struct loop *l, int64_t now_ns)
     z->coasted = z->skipped = 0;
     z->period_t_ns = now_ns;
     take_weights(l);
-    act(l, now_ns);
+    act(l);
 }
