@@ -19,7 +19,14 @@ struct program {
     bool (*take)(void *self, const char *name, const char *value);
 };
 
-enum { EXIT_USAGE = 2, EXIT_NOT_RUNNING = 3, EXIT_OS = 71, EXIT_CONFIG = 78 };
+enum {
+    EXIT_USAGE = 2,
+    EXIT_NOT_RUNNING = 3,
+    EXIT_UNAVAILABLE = 69, /* hardware */
+    EXIT_OS = 71,
+    EXIT_PERMISSION = 77,
+    EXIT_CONFIG = 78
+};
 
 /*
  * Reads flags until the first word that is none. Returns its index, or -1 - status when the program should leave at

@@ -65,11 +65,12 @@ struct comms {
     struct mailbox checkpoint; /* char [PATH_CHARS]: main -> comms */
     const char *last_checkpoint;
     struct kept own, driving; /* the learner's newest; the newest that was accepted */
-    uint8_t *message;         /* [message_bytes] */
-    size_t message_bytes;     /* the largest block and what is around it */
-    size_t command_bytes;     /* the largest command */
-    bool from_file;           /* a person's file drives: the learner's blocks wait in own */
-    bool paused_by_run;       /* run --no-learn paused the learner; the next run wakes it */
+    uint64_t driving_run_id;
+    uint8_t *message;     /* [message_bytes] */
+    size_t message_bytes; /* the largest block and what is around it */
+    size_t command_bytes; /* the largest command */
+    bool from_file;       /* a person's file drives: the learner's blocks wait in own */
+    bool paused_by_run;   /* run --no-learn paused the learner; the next run wakes it */
     struct record last;
     bool any;
     int64_t due_ns, begun_ns, now_ns;

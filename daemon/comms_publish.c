@@ -38,6 +38,7 @@ int comms_intake(struct comms *c, const uint8_t *block, size_t n)
     int rc = intake_block(c->spec.intake, block, n);
     if (rc == 0 && n <= c->spec.block_bytes) {
         keep(&c->driving, block, n);
+        c->driving_run_id = c->spec.intake->want.run_id;
     }
     return rc;
 }

@@ -108,8 +108,9 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
     m->weights_accepted = in->accepted;
     m->weights_refused = in->refused;
     m->weights_why = wire_text(in->why);
-    if (in->accepted > 0) {
-        (void)snprintf(k->weights_run_id, sizeof k->weights_run_id, "%016" PRIx64, in->want.run_id);
+    if (c->driving.n > 0) {
+        (void)snprintf(k->weights_run_id, sizeof k->weights_run_id, "%016" PRIx64,
+                       c->driving_run_id);
     }
     m->weights_run_id = k->weights_run_id;
     for (size_t i = 0; i < STATS_MAX && names[i] != NULL; i++) {

@@ -1,14 +1,15 @@
-/* basalctl: the command line of a running basald. One table of verbs makes the dispatch and --help. */
+/* basalctl: the command line of a running basald. One table of verbs makes the dispatch and --help.
+ */
 #include "daemon/ctl/ctl.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* Verbs that ask one thing and print the answer. */
-#define VERB_SIMPLE(name, verb)                                                                                             \
-    static int name(struct ctl *c)                                                                                       \
-    {                                                                                                                    \
-        return ctl_simple(c, verb);                                                                                      \
+#define VERB_SIMPLE(name, verb)                                                                    \
+    static int name(struct ctl *c)                                                                 \
+    {                                                                                              \
+        return ctl_simple(c, verb);                                                                \
     }
 VERB_SIMPLE(verb_arm, "arm")
 VERB_SIMPLE(verb_hold, "hold")
@@ -16,33 +17,26 @@ VERB_SIMPLE(verb_stop, "stop")
 VERB_SIMPLE(verb_estop, "estop")
 VERB_SIMPLE(verb_clear, "clear")
 
-static int verb_version(struct ctl *c)
-{
-    (void)c;
-    (void)printf("basalctl %s\n", BASALD_VERSION);
-    return 0;
-}
-
 /* clang-format off */
 static const struct verb verbs[] = {
-    {"status",      "state, joints, learner, counters",                                   ctl_status},
-    {"health",      "can the robot do its work? the exit status says it too",             ctl_health},
-    {"monitor",     "a screen that follows the robot; --lines, --hz, --seconds",          ctl_monitor},
-    {"scan",        "look for servos on --device at all baud rates",                      ctl_scan},
-    {"setup-motor", "bring one new servo to the settings of a joint: --config FILE NAME", ctl_setup_motor},
-    {"arm",         "check, set goal to pose, torque on: the robot holds still",          verb_arm},
-    {"run",         "let the policy drive; --policy FILE --no-explore --no-learn",        ctl_run},
-    {"hold",        "stop driving, keep the pose",                                        verb_hold},
-    {"stop",        "controlled stop, then torque off; stays so",                         verb_stop},
-    {"estop",       "the same at once, latched until clear; survives a restart",          verb_estop},
-    {"clear",       "leave fault or estop for limp; moves nothing",                       verb_clear},
-    {"eval",        "drive without exploring for --seconds, then say the speed",          ctl_eval},
-    {"episode",     "episode end [--reward X] [--success]",                               ctl_episode},
-    {"learner",     "learner pause | resume",                                             ctl_learner},
-    {"policy",      "policy show | save FILE: the newest weights",                        ctl_policy},
-    {"replay",      "replay info | verify",                                               ctl_replay},
-    {"config",      "config show: the whole configuration in use",                        ctl_config},
-    {"version",     "print the version",                                                  verb_version},
+    {"status",      NULL,                 "state, joints, learner, counters",                              ctl_status},
+    {"health",      NULL,                 "can the robot do its work? the exit status says it too",        ctl_health},
+    {"monitor",     NULL,                 "a screen that follows the robot; --lines --json --hz --seconds", ctl_monitor},
+    {"scan",        NULL,                 "look for servos on --device at all baud rates",                 ctl_scan},
+    {"setup-motor", "JOINT",              "bring one new servo to a joint's settings; --config FILE",      ctl_setup_motor},
+    {"arm",         NULL,                 "check, set goal to pose, torque on: the robot holds still",     verb_arm},
+    {"run",         NULL,                 "the policy drives; --policy FILE --no-explore --no-learn --random", ctl_run},
+    {"hold",        NULL,                 "stop driving, keep the pose",                                   verb_hold},
+    {"stop",        NULL,                 "controlled stop, then torque off; stays so",                    verb_stop},
+    {"estop",       NULL,                 "the same at once, latched until clear; survives a restart",     verb_estop},
+    {"clear",       NULL,                 "leave fault or estop for limp; moves nothing",                  verb_clear},
+    {"eval",        NULL,                 "drive without exploring for --seconds, then say the speed",     ctl_eval},
+    {"episode",     "end",                "end the episode; --reward X --success",                         ctl_episode},
+    {"learner",     "pause | resume",     "let the learner rest, wake it",                                 ctl_learner},
+    {"policy",      "show | save FILE",   "the weights that drive",                                        ctl_policy},
+    {"replay",      "info | verify",      "what was experienced: counts; every row checked",               ctl_replay},
+    {"config",      "show",               "the whole configuration in use",                                ctl_config},
+    {"version",     NULL,                 "installed and running",                                         ctl_version},
     {.name = NULL},
 };
 
@@ -64,24 +58,33 @@ static const struct flag flags[] = {
     {"baud",        "N",    "setup-motor: its baud rate now (default 57600)"},
     {.name = NULL},
 };
+
 /* clang-format on */
 
 static bool take(void *self, const char *name, const char *value)
 {
     struct ctl *c = self;
+
     const struct {
         const char *name;
         bool *yes;
-    } switches[] = {{"json", &c->json},       {"lines", &c->lines},   {"no-explore", &c->no_explore},
-                    {"no-learn", &c->no_learn}, {"random", &c->random}, {"success", &c->success}};
+    } switches[] = {
+        {"json", &c->json},         {"lines", &c->lines},   {"no-explore", &c->no_explore},
+        {"no-learn", &c->no_learn}, {"random", &c->random}, {"success", &c->success}};
+
     const struct {
         const char *name;
         const char **text;
-    } texts[] = {{"runtime-dir", &c->runtime_dir}, {"policy", &c->policy}, {"config", &c->config}, {"device", &c->device}};
+    } texts[] = {{"runtime-dir", &c->runtime_dir},
+                 {"policy", &c->policy},
+                 {"config", &c->config},
+                 {"device", &c->device}};
+
     const struct {
         const char *name;
         double *number;
     } numbers[] = {{"seconds", &c->seconds}, {"hz", &c->hz}, {"reward", &c->reward}};
+
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         if (strcmp(switches[i].name, name) == 0) {
             *switches[i].yes = true;
@@ -105,7 +108,9 @@ static bool take(void *self, const char *name, const char *value)
 static void list_verbs(FILE *f)
 {
     for (const struct verb *v = verbs; v->name != NULL; v++) {
-        (void)fprintf(f, "  %-13s %s\n", v->name, v->help);
+        char left[48];
+        (void)snprintf(left, sizeof left, "%s %s", v->name, v->words != NULL ? v->words : "");
+        (void)fprintf(f, "  %-26s %s\n", left, v->help);
     }
 }
 
@@ -135,9 +140,12 @@ int main(int argc, char **argv)
 {
     char *words[64];
     struct ctl c = {.runtime_dir = "/run/basald", .id = 1, .joint_baud = 57600};
-    const struct program program = {.name = "basalctl", .usage = "[flags] VERB [words]",
-                                    .about = "The command line of a running basald. Verbs: basalctl (without any).",
-                                    .flags = flags, .take = take};
+    const struct program program = {
+        .name = "basalctl",
+        .usage = "[flags] VERB [words]",
+        .about = "The command line of a running basald. Verbs: basalctl (without any).",
+        .flags = flags,
+        .take = take};
     const int n = gather(&c, &program, argc, argv, words);
     if (n < 0) {
         if (n == -1) {
@@ -149,12 +157,18 @@ int main(int argc, char **argv)
         if (strcmp(v->name, words[0]) == 0) {
             c.words = words + 1;
             c.n_words = n - 1;
+            if (v->words == NULL && c.n_words > 0) {
+                (void)fprintf(stderr, "basalctl: %s takes no word %s\n", v->name, c.words[0]);
+                return EXIT_USAGE;
+            }
             const int status = v->run(&c);
             ctl_close(&c);
             return status;
         }
     }
-    (void)fprintf(stderr, n > 0 ? "basalctl: %s: no such verb; these are:\n" : "basalctl: a verb is wanted:\n",
+    (void)fprintf(stderr,
+                  n > 0 ? "basalctl: %s: no such verb; these are:\n"
+                        : "basalctl: a verb is wanted:\n",
                   n > 0 ? words[0] : "");
     list_verbs(stderr);
     return EXIT_USAGE;

@@ -6,43 +6,70 @@
 #include "drivers/dynamixel.h"
 #include "drivers/io/serial.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLY_NS (40 * NS_PER_MS)
-#define TRIES    3
+#define REPLY_NS     (40 * NS_PER_MS)
+#define TRIES        3
+#define PONG_BYTES   14 /* a ping's answer */
+#define CONFIG_BYTES ((size_t)16 << 20)
 
 static const int bauds[] = {57600, 115200, 1000000, 2000000, 3000000, 4000000, 9600};
 
-/* Bytes of one exchange until a status of id, or the deadline. */
-static bool exchange(int fd, const uint8_t *tx, int n, int id, struct dxl_packet *ret_packet)
+/* Packets that come in until a deadline. */
+struct listener {
+    int fd;
+    int64_t deadline_ns;
+    uint8_t rx[1024];
+    size_t n;
+    size_t dropped; /* bytes that belong to no good packet */
+};
+
+static int64_t now_ns(void)
 {
-    static const struct clock mono = {0};
-    uint8_t rx[256];
-    size_t n_rx = 0;
-    const int64_t deadline_ns = clock_now_ns(&mono) + REPLY_NS;
-    if (n < 0 || serial_write(fd, tx, (size_t)n) != n) {
-        return false;
-    }
-    while (io_wait(fd, deadline_ns) == 1 && n_rx < sizeof rx) {
-        const int got = serial_read(fd, rx + n_rx, sizeof rx - n_rx);
-        if (got < 0) {
-            return false;
-        }
-        n_rx += (size_t)got;
-        while (n_rx > 0) {
-            const int used = dxl_parse(rx, n_rx, ret_packet);
+    return clock_now_ns(&(const struct clock){0});
+}
+
+/* The next status packet; false: the deadline came, or the bus is gone. */
+static bool listen_status(struct listener *l, struct dxl_packet *ret_packet)
+{
+    for (;;) {
+        while (l->n > 0) {
+            const int used = dxl_parse(l->rx, l->n, ret_packet);
             if (used == 0) {
                 break;
             }
             const size_t drop = used > 0 ? (size_t)used : 1;
-            n_rx -= drop;
-            memmove(rx, rx + drop, n_rx);
-            if (used > 0 && ret_packet->instruction == DXL_STATUS && ret_packet->id == id) {
+            l->dropped += used > 0 ? 0 : 1;
+            l->n -= drop;
+            memmove(l->rx, l->rx + drop, l->n);
+            if (used > 0 && ret_packet->instruction == DXL_STATUS) {
                 return true;
             }
+        }
+        if (l->n == sizeof l->rx || io_wait(l->fd, l->deadline_ns) != 1) {
+            return false;
+        }
+        const int got = serial_read(l->fd, l->rx + l->n, sizeof l->rx - l->n);
+        if (got < 0) {
+            return false;
+        }
+        l->n += (size_t)got;
+    }
+}
+
+/* One request of n bytes and the answer of id. */
+static bool exchange(int fd, const uint8_t *tx, int n, int id, struct dxl_packet *ret_packet)
+{
+    struct listener l = {.fd = fd, .deadline_ns = now_ns() + REPLY_NS};
+    if (n < 0 || serial_write(fd, tx, (size_t)n) != n) {
+        return false;
+    }
+    while (listen_status(&l, ret_packet)) {
+        if (ret_packet->id == id) {
+            return true;
         }
     }
     return false;
@@ -55,23 +82,55 @@ static bool ping(int fd, int id, struct dxl_packet *ret_packet)
     return exchange(fd, tx, n, id, ret_packet) && ret_packet->n_params >= 3;
 }
 
-static int found(struct ctl *c, int baud, int id, const struct dxl_packet *p)
+static struct json_object *describe(int baud, const struct dxl_packet *p)
 {
     const int model = dxl_get16(p->params);
     const struct dxl_model_row *row = dxl_model_find(model);
-    const char *name = row != NULL ? row->name : "unknown";
-    if (!c->json) {
-        (void)printf("id %3d  %7d baud  model %d (%s)  firmware %d\n", id, baud, model, name, p->params[2]);
-        return 1;
-    }
     struct json_object *o = json_begin();
-    json_int(o, "id", id);
+    json_int(o, "id", p->id);
     json_int(o, "baud", baud);
     json_int(o, "model", model);
-    json_text(o, "name", name);
+    json_text(o, "name", row != NULL ? row->name : "unknown");
     json_int(o, "firmware", p->params[2]);
-    json_print(o, stdout, true);
-    return 1;
+    return o;
+}
+
+static void say_found(const struct ctl *c, int baud, const struct dxl_packet *p)
+{
+    const int model = dxl_get16(p->params);
+    const struct dxl_model_row *row = dxl_model_find(model);
+    if (c->json) {
+        json_print(describe(baud, p), stdout, true);
+    } else {
+        (void)printf("id %3d  %7d baud  model %d (%s)  firmware %d\n", p->id, baud, model,
+                     row != NULL ? row->name : "unknown", p->params[2]);
+    }
+}
+
+/*
+ * A ping to all at one rate. Each servo answers in its turn; the wait is that of the maker's SDK:
+ * 3 ms an id, 16 ms, and the time of all answers on the wire. Returns servos found, or -1: bytes
+ * came, but no good packet.
+ */
+static int scan_at(struct ctl *c, int fd, int baud)
+{
+    uint8_t tx[32];
+    struct dxl_packet p;
+    const int64_t wire_ns = (int64_t)PONG_BYTES * DXL_ID_MAX * 10 * NS_PER_S / baud;
+    struct listener l = {.fd = fd,
+                         .deadline_ns = now_ns() + (3 * DXL_ID_MAX + 16) * NS_PER_MS + wire_ns};
+    const int n = dxl_build(DXL_BROADCAST, DXL_PING, NULL, 0, tx, sizeof tx);
+    int found = 0;
+    if (n < 0 || serial_write(fd, tx, (size_t)n) != n) {
+        return 0;
+    }
+    while (listen_status(&l, &p)) {
+        if (p.n_params >= 3) {
+            say_found(c, baud, &p);
+            found++;
+        }
+    }
+    return found == 0 && l.dropped > 0 ? -1 : found;
 }
 
 int ctl_scan(struct ctl *c)
@@ -79,32 +138,31 @@ int ctl_scan(struct ctl *c)
     char reason[WHY_CHARS];
     int n = 0;
     if (c->device == NULL) {
-        (void)fprintf(stderr, "basalctl: scan --device PATH, the bus's device file\n");
-        return EXIT_USAGE;
+        return ctl_usage("scan --device PATH, the bus's device file");
     }
     const int fd = serial_open(c->device, bauds[0], reason, (int)sizeof reason);
     if (fd < 0) {
         (void)fprintf(stderr, "basalctl: %s\n", reason);
-        return 69;
+        return EXIT_UNAVAILABLE;
     }
     for (size_t b = 0; b < sizeof bauds / sizeof bauds[0]; b++) {
         if (serial_set_baud(fd, bauds[b]) < 0) {
             continue;
         }
-        if (!c->json) {
-            (void)fprintf(stderr, "\rlooking at %d baud ...   ", bauds[b]);
+        const int found = scan_at(c, fd, bauds[b]);
+        n += found > 0 ? found : 0;
+        if (found < 0) {
+            (void)fprintf(stderr,
+                          "basalctl: at %d baud something answers that cannot be read: two servos "
+                          "of one id, or another rate\n",
+                          bauds[b]);
         }
-        struct dxl_packet p;
-        for (int id = 0; id <= 20; id++) {
-            if (ping(fd, id, &p)) {
-                n += found(c, bauds[b], id, &p);
-            }
-        }
-    }
-    if (!c->json) {
-        (void)fprintf(stderr, "\r%d servos found (ids 0 to 20)\n", n);
     }
     serial_close(fd);
+    if (n == 0) {
+        (void)fprintf(stderr, "basalctl: no servo answers on %s: check power and cable\n",
+                      c->device);
+    }
     return n > 0 ? 0 : EXIT_FAILURE;
 }
 
@@ -123,6 +181,22 @@ static bool write_register(int fd, int id, uint16_t addr, uint8_t value)
     return false;
 }
 
+static bool read_register(int fd, int id, uint16_t addr, uint8_t *ret_value)
+{
+    uint8_t tx[32], params[4];
+    struct dxl_packet p;
+    dxl_put16(params, addr);
+    dxl_put16(params + 2, 1);
+    for (int i = 0; i < TRIES; i++) {
+        const int n = dxl_build((uint8_t)id, DXL_READ, params, sizeof params, tx, sizeof tx);
+        if (exchange(fd, tx, n, id, &p) && (p.error & 0x7F) == 0 && p.n_params == 1) {
+            *ret_value = p.params[0];
+            return true;
+        }
+    }
+    return false;
+}
+
 static int baud_code(int baud)
 {
     static const int codes[] = {9600, 57600, 115200, 1000000, 2000000, 3000000, 4000000, 4500000};
@@ -134,10 +208,15 @@ static int baud_code(int baud)
     return -1;
 }
 
-/* Torque off, return delay, id, and the baud rate last: after each the servo is still reachable. */
-static const char *bring(int fd, int id, const struct joint_spec *j, int baud)
+/* Torque off, return delay, id, and the baud rate last: after each the servo is still
+ * reachable. NULL, and its answer to a ping as it is now; or what is wrong. */
+static const char *bring(int fd, int id, const struct joint_spec *j, int baud,
+                         struct dxl_packet *ret_pong)
 {
     struct dxl_packet p;
+    if (baud_code(baud) < 0) {
+        return "no servo can do the bus's baud rate";
+    }
     if (!ping(fd, id, &p)) {
         return "no servo answers; check power and cable, or look with basalctl scan";
     }
@@ -147,7 +226,8 @@ static const char *bring(int fd, int id, const struct joint_spec *j, int baud)
     if (j->id != id && ping(fd, j->id, &p)) {
         return "a servo with the new id is on the bus already; connect one servo at a time";
     }
-    if (!write_register(fd, id, DXL_TORQUE_ENABLE, 0) || !write_register(fd, id, DXL_RETURN_DELAY, 0)) {
+    if (!write_register(fd, id, DXL_TORQUE_ENABLE, 0) ||
+        !write_register(fd, id, DXL_RETURN_DELAY, 0)) {
         return "the servo refuses a setting";
     }
     if (j->id != id && !write_register(fd, id, DXL_ID, (uint8_t)j->id)) {
@@ -156,51 +236,73 @@ static const char *bring(int fd, int id, const struct joint_spec *j, int baud)
             return "the servo does not take its new id";
         }
     }
-    if (baud_code(baud) < 0) {
-        return "no servo can do the bus's baud rate";
-    }
-    (void)write_register(fd, j->id, DXL_BAUD, (uint8_t)baud_code(baud)); /* may answer at either rate */
-    if (serial_set_baud(fd, baud) < 0 || !ping(fd, j->id, &p)) {
+    (void)write_register(fd, j->id, DXL_BAUD,
+                         (uint8_t)baud_code(baud)); /* may answer at either rate */
+    if (serial_set_baud(fd, baud) < 0 || !ping(fd, j->id, ret_pong)) {
         return "the servo does not answer at its new baud rate";
+    }
+    uint8_t delay;
+    if (!read_register(fd, j->id, DXL_RETURN_DELAY, &delay) || delay != 0) {
+        return "the servo forgot its return delay; try again";
     }
     return NULL;
 }
 
-int ctl_setup_motor(struct ctl *c)
+static const struct joint_spec *find_joint(const struct config *c, const char *name)
 {
-    static struct config config;
-    struct arena mem;
-    char reason[WHY_CHARS] = "";
-    if (c->config == NULL || c->n_words != 1) {
-        (void)fprintf(stderr, "basalctl: setup-motor --config FILE [--device PATH] [--id N] [--baud N] JOINT\n");
-        return EXIT_USAGE;
-    }
-    if (arena_open(&mem, "config", (size_t)16 << 20) < 0) {
-        return EXIT_OS;
-    }
-    if (config_load(&config, c->config, NULL, 0, &mem, reason, (int)sizeof reason) < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
-        arena_close(&mem);
-        return EXIT_CONFIG;
-    }
-    int at = 0;
-    while (at < config.robot.n_joints && strcmp(config.robot.joint[at].name, c->words[0]) != 0) {
-        at++;
-    }
-    const char *problem = at == config.robot.n_joints ? "the robot file has no joint of that name" : NULL;
-    if (problem == NULL) {
-        const struct joint_spec *j = &config.robot.joint[at];
-        const struct bus_spec *b = &config.robot.bus[j->bus];
-        const int fd = serial_open(c->device != NULL ? c->device : b->device, (int)c->joint_baud, reason, (int)sizeof reason);
-        problem = fd < 0 ? reason : bring(fd, (int)c->id, j, b->baud);
-        serial_close(fd);
-        if (problem == NULL) {
-            (void)printf("joint %s: id %d, %d baud, return delay 0\n", j->name, j->id, b->baud);
+    for (int j = 0; j < c->robot.n_joints; j++) {
+        if (strcmp(c->robot.joint[j].name, name) == 0) {
+            return &c->robot.joint[j];
         }
     }
+    return NULL;
+}
+
+static int setup_joint(struct ctl *c, const struct config *config)
+{
+    char reason[WHY_CHARS] = "";
+    const struct joint_spec *j = find_joint(config, c->words[0]);
+    if (j == NULL) {
+        (void)fprintf(stderr, "basalctl: %s has no joint %s\n", c->config, c->words[0]);
+        return EXIT_USAGE;
+    }
+    const struct bus_spec *b = &config->robot.bus[j->bus];
+    const char *device = c->device != NULL ? c->device : b->device;
+    const int fd = serial_open(device, (int)c->joint_baud, reason, (int)sizeof reason);
+    if (fd < 0) {
+        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        return EXIT_UNAVAILABLE;
+    }
+    struct dxl_packet p;
+    const char *problem = bring(fd, (int)c->id, j, b->baud, &p);
+    serial_close(fd);
     if (problem != NULL) {
-        (void)fprintf(stderr, "basalctl: %s\n", problem);
+        (void)fprintf(stderr, "basalctl: joint %s: %s\n", j->name, problem);
+        return EXIT_FAILURE;
+    }
+    say_found(c, b->baud, &p);
+    return 0;
+}
+
+int ctl_setup_motor(struct ctl *c)
+{
+    struct arena mem;
+    char reason[WHY_CHARS] = "";
+    int status = EXIT_CONFIG;
+    if (c->config == NULL || c->n_words != 1 || c->id > DXL_ID_MAX || c->joint_baud > INT_MAX) {
+        return ctl_usage("setup-motor --config FILE [--device PATH] [--id N] [--baud N] JOINT");
+    }
+    struct config *config = calloc(1, sizeof *config);
+    if (config == NULL || arena_open(&mem, "config", CONFIG_BYTES) < 0) {
+        free(config);
+        return EXIT_OS;
+    }
+    if (config_load(config, c->config, NULL, 0, &mem, reason, (int)sizeof reason) < 0) {
+        (void)fprintf(stderr, "basalctl: %s\n", reason);
+    } else {
+        status = setup_joint(c, config);
     }
     arena_close(&mem);
-    return problem == NULL ? 0 : EXIT_FAILURE;
+    free(config);
+    return status;
 }

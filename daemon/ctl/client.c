@@ -1,9 +1,14 @@
-/* One question, one answer, over the command socket. */
+/* The client: one question, one answer over the command socket; and the daemon's events. */
 #include "daemon/ctl/ctl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define ANSWER_MS 3000
@@ -14,26 +19,88 @@ char *ctl_text(const char *s)
         const char *in;
         char *out;
     } u = {.in = s};
+
     return u.out;
 }
 
-static bool open_socket(struct ctl *c)
+double ctl_now_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+bool ctl_word(const struct ctl *c, int n, const char *text)
+{
+    return n < c->n_words && strcmp(c->words[n], text) == 0;
+}
+
+int ctl_usage(const char *forms)
+{
+    (void)fprintf(stderr, "basalctl: it is: %s\n", forms);
+    return EXIT_USAGE;
+}
+
+/* Is somebody behind the command socket? A ZeroMQ socket would wait for ever and not say why. */
+static int probe(const struct ctl *c)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    const int n = snprintf(a.sun_path, sizeof a.sun_path, "%s/command", c->runtime_dir);
+    const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int error = s < 0 ? errno : 0;
+    if (n >= (int)sizeof a.sun_path) {
+        error = ENAMETOOLONG;
+    } else if (error == 0 && connect(s, (const struct sockaddr *)&a, sizeof a) != 0) {
+        error = errno;
+    }
+    if (s >= 0) {
+        (void)close(s);
+    }
+    switch (error) {
+    case 0:
+        return 0;
+    case EACCES:
+    case EPERM:
+        (void)fprintf(stderr,
+                      "basalctl: you may not talk to the basald at %s: join the group basald\n",
+                      c->runtime_dir);
+        return EXIT_PERMISSION;
+    case ENOENT:
+    case ENOTDIR:
+    case ECONNREFUSED:
+        (void)fprintf(stderr,
+                      "basalctl: basald is not running at %s: start it with systemctl start "
+                      "basald, or give another --runtime-dir\n",
+                      c->runtime_dir);
+        return EXIT_NOT_RUNNING;
+    default:
+        (void)fprintf(stderr, "basalctl: cannot reach %s/command: %s\n", c->runtime_dir,
+                      strerror(error));
+        return EXIT_FAILURE;
+    }
+}
+
+static void *open_socket(struct ctl *c, int type, const char *name)
 {
     char endpoint[320];
     const int zero = 0, wait = ANSWER_MS;
-    if (c->socket != NULL) {
-        return true;
+    c->context = c->context != NULL ? c->context : zmq_ctx_new();
+    void *s = c->context != NULL ? zmq_socket(c->context, type) : NULL;
+    if (s == NULL) {
+        return NULL;
     }
-    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s/command", c->runtime_dir);
-    c->context = zmq_ctx_new();
-    c->socket = c->context != NULL ? zmq_socket(c->context, ZMQ_DEALER) : NULL;
-    if (c->socket == NULL) {
-        return false;
+    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s/%s", c->runtime_dir, name);
+    (void)zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof zero);
+    (void)zmq_setsockopt(s, ZMQ_RCVTIMEO, &wait, sizeof wait);
+    (void)zmq_setsockopt(s, ZMQ_SNDTIMEO, &wait, sizeof wait);
+    if (type == ZMQ_SUB) {
+        (void)zmq_setsockopt(s, ZMQ_SUBSCRIBE, "basald/", 7);
     }
-    (void)zmq_setsockopt(c->socket, ZMQ_LINGER, &zero, sizeof zero);
-    (void)zmq_setsockopt(c->socket, ZMQ_RCVTIMEO, &wait, sizeof wait);
-    (void)zmq_setsockopt(c->socket, ZMQ_SNDTIMEO, &wait, sizeof wait);
-    return zmq_connect(c->socket, endpoint) == 0;
+    if (zmq_connect(s, endpoint) != 0) {
+        (void)zmq_close(s);
+        return NULL;
+    }
+    return s;
 }
 
 void ctl_close(struct ctl *c)
@@ -47,25 +114,68 @@ void ctl_close(struct ctl *c)
     c->socket = c->context = NULL;
 }
 
-Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q)
+/* Answers to earlier questions, whose patience had ended, are passed over. */
+static Basald__V1__Reply *receive(struct ctl *c, uint64_t id)
 {
     Basald__V1__Reply *r = NULL;
-    q->id = 1;
-    const size_t n = basald__v1__command__get_packed_size(q);
-    uint8_t *bytes = malloc(n);
     zmq_msg_t m;
     (void)zmq_msg_init(&m);
-    if (bytes != NULL && open_socket(c)) {
-        (void)basald__v1__command__pack(q, bytes);
-        if (zmq_send(c->socket, bytes, n, 0) >= 0 && zmq_msg_recv(&m, c->socket, 0) >= 0) {
-            r = basald__v1__reply__unpack(NULL, zmq_msg_size(&m), zmq_msg_data(&m));
+    while (r == NULL && zmq_msg_recv(&m, c->socket, 0) >= 0) {
+        r = basald__v1__reply__unpack(NULL, zmq_msg_size(&m), zmq_msg_data(&m));
+        if (r != NULL && r->id != id) {
+            ctl_free(r);
+            r = NULL;
         }
     }
     (void)zmq_msg_close(&m);
+    return r;
+}
+
+Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q, int *ret_status)
+{
+    static const uint64_t first_id = 1;
+    Basald__V1__Reply *r = NULL;
+    *ret_status = probe(c);
+    if (*ret_status != 0) {
+        return NULL;
+    }
+    c->socket = c->socket != NULL ? c->socket : open_socket(c, ZMQ_DEALER, "command");
+    q->id = first_id + (uint64_t)(ctl_now_s() * 1e6);
+    const size_t n = basald__v1__command__get_packed_size(q);
+    uint8_t *bytes = malloc(n);
+    if (bytes != NULL && c->socket != NULL) {
+        (void)basald__v1__command__pack(q, bytes);
+        r = zmq_send(c->socket, bytes, n, 0) >= 0 ? receive(c, q->id) : NULL;
+    }
     free(bytes);
     if (r == NULL) {
-        (void)fprintf(stderr, "basalctl: basald does not answer at %s; start it, or give another --runtime-dir\n",
-                      c->runtime_dir);
+        *ret_status = EXIT_FAILURE;
+        (void)fprintf(stderr,
+                      "basalctl: the basald at %s does not answer within %d s: look at journalctl "
+                      "-u basald\n",
+                      c->runtime_dir, ANSWER_MS / 1000);
+    }
+    return r;
+}
+
+Basald__V1__Reply *ctl_ask_status(struct ctl *c, int *ret_status)
+{
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    q.verb = ctl_text("status");
+    Basald__V1__Reply *r = ctl_ask(c, &q, ret_status);
+    const Basald__V1__Telemetry *t = r != NULL && r->status != NULL ? r->status->last : NULL;
+    if (r == NULL) {
+        return NULL;
+    }
+    if (t == NULL || t->n_position_rad < t->n_joint_name || t->n_velocity_rad_s < t->n_joint_name ||
+        t->n_effort_nm < t->n_joint_name || t->n_temperature_c < t->n_joint_name ||
+        t->n_voltage_v < t->n_joint_name || t->n_torque < t->n_joint_name ||
+        t->n_faults < t->n_joint_name || t->n_misses < t->n_joint_name ||
+        t->n_rule < t->n_joint_name) {
+        (void)fprintf(stderr, "basalctl: basald answers something else: is it of this version?\n");
+        *ret_status = EXIT_FAILURE;
+        ctl_free(r);
+        return NULL;
     }
     return r;
 }
@@ -77,7 +187,7 @@ void ctl_free(Basald__V1__Reply *r)
     }
 }
 
-static int print_reply(struct ctl *c, const Basald__V1__Reply *r)
+int ctl_print_reply(struct ctl *c, const Basald__V1__Reply *r)
 {
     if (c->json) {
         struct json_object *o = json_begin();
@@ -93,10 +203,13 @@ static int print_reply(struct ctl *c, const Basald__V1__Reply *r)
     return r->ok ? 0 : EXIT_FAILURE;
 }
 
-static int ask_and_print(struct ctl *c, Basald__V1__Command *q)
+int ctl_ask_and_print(struct ctl *c, Basald__V1__Command *q)
 {
-    Basald__V1__Reply *r = ctl_ask(c, q);
-    const int status = r != NULL ? print_reply(c, r) : EXIT_NOT_RUNNING;
+    int status = 0;
+    Basald__V1__Reply *r = ctl_ask(c, q, &status);
+    if (r != NULL) {
+        status = ctl_print_reply(c, r);
+    }
     ctl_free(r);
     return status;
 }
@@ -105,83 +218,28 @@ int ctl_simple(struct ctl *c, const char *verb)
 {
     Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
     q.verb = ctl_text(verb);
-    return ask_and_print(c, &q);
+    return ctl_ask_and_print(c, &q);
 }
 
-static bool read_block(const char *path, uint8_t **ret_bytes, size_t *ret_n)
+void *ctl_events(struct ctl *c)
 {
-    enum { MOST = 24 << 20 };
-    FILE *f = fopen(path, "rbe");
-    uint8_t *bytes = malloc(MOST);
-    const size_t n = f != NULL && bytes != NULL ? fread(bytes, 1, MOST, f) : 0;
-    if (f != NULL) {
-        (void)fclose(f);
+    void *s = open_socket(c, ZMQ_SUB, "events");
+    if (s == NULL) {
+        (void)fprintf(stderr, "basalctl: cannot listen to %s/events\n", c->runtime_dir);
     }
-    if (n == 0 || n == MOST) {
-        free(bytes);
-        (void)fprintf(stderr, "basalctl: cannot read weights from %s; save some with: basalctl policy save FILE\n", path);
-        return false;
-    }
-    *ret_bytes = bytes;
-    *ret_n = n;
-    return true;
+    return s;
 }
 
-int ctl_run(struct ctl *c)
+Basald__V1__Event *ctl_next_event(void *events, int timeout_ms)
 {
-    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
-    q.verb = ctl_text("run");
-    q.no_explore = c->no_explore;
-    q.no_learn = c->no_learn;
-    q.random = c->random;
-    if (c->policy != NULL && !read_block(c->policy, &q.block.data, &q.block.len)) {
-        return EXIT_FAILURE;
+    Basald__V1__Event *e = NULL;
+    zmq_pollitem_t item = {.socket = events, .events = ZMQ_POLLIN};
+    zmq_msg_t m;
+    (void)zmq_msg_init(&m);
+    if (zmq_poll(&item, 1, timeout_ms) > 0 && zmq_msg_recv(&m, events, 0) >= 0 &&
+        zmq_msg_more(&m) && zmq_msg_recv(&m, events, 0) >= 0) {
+        e = basald__v1__event__unpack(NULL, zmq_msg_size(&m), zmq_msg_data(&m));
     }
-    const int status = ask_and_print(c, &q);
-    free(q.block.data);
-    return status;
-}
-
-int ctl_eval(struct ctl *c)
-{
-    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
-    q.verb = ctl_text("eval");
-    q.seconds = c->seconds;
-    return ask_and_print(c, &q);
-}
-
-int ctl_episode(struct ctl *c)
-{
-    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
-    if (c->n_words != 1 || strcmp(c->words[0], "end") != 0) {
-        (void)fprintf(stderr, "basalctl: episode end [--reward X] [--success]\n");
-        return EXIT_USAGE;
-    }
-    q.verb = ctl_text("episode-end");
-    q.reward = c->reward;
-    q.success = c->success;
-    return ask_and_print(c, &q);
-}
-
-int ctl_learner(struct ctl *c)
-{
-    const bool pause = c->n_words == 1 && strcmp(c->words[0], "pause") == 0;
-    if (!pause && !(c->n_words == 1 && strcmp(c->words[0], "resume") == 0)) {
-        (void)fprintf(stderr, "basalctl: learner pause | resume\n");
-        return EXIT_USAGE;
-    }
-    return ctl_simple(c, pause ? "learner-pause" : "learner-resume");
-}
-
-int ctl_config(struct ctl *c)
-{
-    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
-    q.verb = ctl_text("config");
-    Basald__V1__Reply *r = ctl_ask(c, &q);
-    if (r == NULL) {
-        return EXIT_NOT_RUNNING;
-    }
-    (void)fputs(r->text, stdout);
-    ctl_free(r);
-    return 0;
+    (void)zmq_msg_close(&m);
+    return e;
 }

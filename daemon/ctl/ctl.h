@@ -1,5 +1,6 @@
 /*
- * Inside of basalctl: one file per group of verbs, one table of them all in basalctl.c.
+ * Inside of basalctl: one file per group of verbs, one table of them all in basalctl.c, one client
+ * of the daemon in client.c.
  */
 #pragma once
 
@@ -22,19 +23,41 @@ struct ctl {
 
 struct verb {
     const char *name;
+    const char *words; /* what follows it: "end", "show | save FILE"; NULL: nothing */
     const char *help;
     int (*run)(struct ctl *c); /* returns an exit status */
 };
 
-/* The command socket, opened on first use. Answers NULL after a sentence on stderr when basald is not there. */
-Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q);
+/*
+ * Ask the daemon. The socket is opened on first use. The answer goes to ctl_free. NULL: said why on
+ * stderr, and ret_status is the exit status (not running, no permission, no answer).
+ */
+Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q, int *ret_status);
+/* The same for the verb status; an answer always holds status and status->last. */
+Basald__V1__Reply *ctl_ask_status(struct ctl *c, int *ret_status);
 void ctl_free(Basald__V1__Reply *r);
 void ctl_close(struct ctl *c);
 
-/* Ask verb, print the answer's state or why; the exit status of verbs that do one thing. */
+/* Ask, print the answer's state or why; the exit status of verbs that do one thing. */
+int ctl_ask_and_print(struct ctl *c, Basald__V1__Command *q);
+int ctl_print_reply(struct ctl *c, const Basald__V1__Reply *r);
 int ctl_simple(struct ctl *c, const char *verb);
+
+/* A subscription to the daemon's events; NULL: said why. */
+void *ctl_events(struct ctl *c);
+/* The next event, or NULL after timeout_ms. Goes to basald__v1__event__free_unpacked. */
+Basald__V1__Event *ctl_next_event(void *events, int timeout_ms);
+
+/* Does the n-th word after the verb say this? */
+bool ctl_word(const struct ctl *c, int n, const char *text);
+/* The sentence for words that fit no form of the verb; returns EXIT_USAGE. */
+int ctl_usage(const char *forms);
+
 /* A string that protobuf-c will only read. */
 char *ctl_text(const char *s);
+struct json_object *ctl_status_json(const Basald__V1__Status *s);
+/* Seconds on CLOCK_MONOTONIC. */
+double ctl_now_s(void);
 
 int ctl_status(struct ctl *c);
 int ctl_health(struct ctl *c);
@@ -46,5 +69,6 @@ int ctl_learner(struct ctl *c);
 int ctl_policy(struct ctl *c);
 int ctl_replay(struct ctl *c);
 int ctl_config(struct ctl *c);
+int ctl_version(struct ctl *c);
 int ctl_scan(struct ctl *c);
 int ctl_setup_motor(struct ctl *c);

@@ -1,4 +1,4 @@
-/* Weights and replay: what was learned, and what it was learned from. */
+/* Weights, replay, configuration: what was learned, and what it was learned from. */
 #include "daemon/ctl/ctl.h"
 
 #include "policies/replay.h"
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -48,20 +49,20 @@ static int show(struct ctl *c, const uint8_t *bytes, size_t n)
 
 int ctl_policy(struct ctl *c)
 {
-    const bool saves = c->n_words == 2 && strcmp(c->words[0], "save") == 0;
-    if (!saves && !(c->n_words == 1 && strcmp(c->words[0], "show") == 0)) {
-        (void)fprintf(stderr, "basalctl: policy show | save FILE\n");
-        return EXIT_USAGE;
+    const bool saves = c->n_words == 2 && ctl_word(c, 0, "save");
+    if (!saves && !(c->n_words == 1 && ctl_word(c, 0, "show"))) {
+        return ctl_usage("policy show | save FILE");
     }
     Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
     q.verb = ctl_text("policy");
-    Basald__V1__Reply *r = ctl_ask(c, &q);
-    int status = EXIT_NOT_RUNNING;
+    int status = 0;
+    Basald__V1__Reply *r = ctl_ask(c, &q, &status);
     if (r != NULL && !r->ok) {
         (void)fprintf(stderr, "basalctl: %s\n", r->why);
         status = EXIT_FAILURE;
     } else if (r != NULL) {
-        status = saves ? save(c->words[1], r->block.data, r->block.len) : show(c, r->block.data, r->block.len);
+        status = saves ? save(c->words[1], r->block.data, r->block.len)
+                       : show(c, r->block.data, r->block.len);
     }
     ctl_free(r);
     return status;
@@ -71,15 +72,20 @@ int ctl_policy(struct ctl *c)
 static int fetch_descriptor(const char *runtime_dir)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
+    } control = {0};
+
     char byte;
     struct iovec v = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     int fd = -1;
+    const struct timeval patience = {.tv_sec = 3};
     const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s/replay.sock", runtime_dir) <
             sizeof address.sun_path &&
         s >= 0 && connect(s, (const struct sockaddr *)&address, sizeof address) == 0 &&
@@ -120,16 +126,18 @@ static void print_info(struct ctl *c, const struct replay_info *i)
 
 int ctl_replay(struct ctl *c)
 {
-    const bool verify = c->n_words == 1 && strcmp(c->words[0], "verify") == 0;
+    const bool verify = c->n_words == 1 && ctl_word(c, 0, "verify");
     char reason[WHY_CHARS] = "";
     struct replay *r = NULL;
-    if (!verify && !(c->n_words == 1 && strcmp(c->words[0], "info") == 0)) {
-        (void)fprintf(stderr, "basalctl: replay info | verify\n");
-        return EXIT_USAGE;
+    if (!verify && !(c->n_words == 1 && ctl_word(c, 0, "info"))) {
+        return ctl_usage("replay info | verify");
     }
     const int fd = fetch_descriptor(c->runtime_dir);
     if (fd < 0) {
-        (void)fprintf(stderr, "basalctl: nobody hands out a replay at %s/replay.sock; is basald running?\n", c->runtime_dir);
+        (void)fprintf(stderr,
+                      "basalctl: nobody hands out a replay at %s/replay.sock: start basald with "
+                      "systemctl start basald, or give another --runtime-dir\n",
+                      c->runtime_dir);
         return EXIT_NOT_RUNNING;
     }
     if (replay_attach(&r, fd, reason, (int)sizeof reason) < 0 || r == NULL) {
@@ -154,4 +162,27 @@ int ctl_replay(struct ctl *c)
     }
     replay_close(r);
     return bad == 0 ? 0 : EXIT_FAILURE;
+}
+
+/* YAML for people, the same as one JSON string for scripts. */
+int ctl_config(struct ctl *c)
+{
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    int status = 0;
+    if (c->n_words != 1 || !ctl_word(c, 0, "show")) {
+        return ctl_usage("config show");
+    }
+    q.verb = ctl_text("config");
+    Basald__V1__Reply *r = ctl_ask(c, &q, &status);
+    if (r != NULL && !r->ok) {
+        status = ctl_print_reply(c, r);
+    } else if (r != NULL && c->json) {
+        struct json_object *o = json_begin();
+        json_text(o, "yaml", r->text);
+        json_print(o, stdout, true);
+    } else if (r != NULL) {
+        (void)fputs(r->text, stdout);
+    }
+    ctl_free(r);
+    return status;
 }

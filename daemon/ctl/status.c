@@ -1,30 +1,22 @@
-/* What the daemon is doing: for people, for scripts, as an exit code. */
+/* What the daemon is doing: for people, for scripts, as an exit status. */
 #include "daemon/ctl/ctl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-static Basald__V1__Reply *ask(struct ctl *c)
-{
-    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
-    q.verb = ctl_text("status");
-    Basald__V1__Reply *r = ctl_ask(c, &q);
-    if (r != NULL && (r->status == NULL || r->status->last == NULL)) {
-        (void)fprintf(stderr, "basalctl: basald answers something else; is it the same version?\n");
-        ctl_free(r);
-        return NULL;
-    }
-    return r;
-}
+#define STANDS_STILL_S 2.0 /* no tick for so long: the loop is not alive */
 
 static void put_floats(struct json_object *o, const char *key, const float *v, size_t n)
 {
     double d[64];
-    for (size_t i = 0; i < n && i < 64; i++) {
+    n = n < 64 ? n : 64;
+    for (size_t i = 0; i < n; i++) {
         d[i] = (double)v[i];
     }
-    json_numbers(o, key, d, (int)(n < 64 ? n : 64));
+    json_numbers(o, key, d, (int)n);
 }
 
 static struct json_object *joints(const Basald__V1__Telemetry *t)
@@ -46,7 +38,48 @@ static struct json_object *joints(const Basald__V1__Telemetry *t)
     return all;
 }
 
-static struct json_object *build(const Basald__V1__Status *s)
+static void put_loop(struct json_object *o, const Basald__V1__Status *s)
+{
+    const Basald__V1__Telemetry *t = s->last;
+    json_number(o, "loop_rate_hz", s->loop_rate_hz);
+    json_number(o, "wake_p50_us", s->wake_p50_us);
+    json_number(o, "wake_p99_us", s->wake_p99_us);
+    json_number(o, "wake_p999_us", s->wake_p999_us);
+    json_number(o, "wake_max_us", s->wake_max_us);
+    json_number(o, "tick_p50_us", s->tick_p50_us);
+    json_number(o, "tick_p99_us", s->tick_p99_us);
+    json_number(o, "tick_p999_us", s->tick_p999_us);
+    json_number(o, "tick_max_us", s->tick_max_us);
+    json_int(o, "overruns", (int64_t)t->overruns);
+    json_int(o, "page_faults", (int64_t)s->page_faults);
+    json_int(o, "context_switches", (int64_t)s->context_switches);
+    json_int(o, "coasted", (int64_t)t->coasted);
+    json_int(o, "crc_errors", (int64_t)t->crc_errors);
+    json_int(o, "bytes_tx", (int64_t)t->bytes_tx);
+    json_int(o, "bytes_rx", (int64_t)t->bytes_rx);
+    json_int(o, "reconnects", (int64_t)t->reconnects);
+    json_int(o, "garbage", (int64_t)s->garbage);
+    json_int(o, "telemetry_dropped", (int64_t)s->telemetry_dropped);
+    json_int(o, "events_dropped", (int64_t)s->events_dropped);
+}
+
+static void put_learner(struct json_object *o, const Basald__V1__Status *s)
+{
+    json_text(o, "algo", s->algo);
+    json_bool(o, "learner_paused", s->learner_paused != 0);
+    json_int(o, "updates", (int64_t)s->updates);
+    json_number(o, "updates_per_s", s->updates_per_s);
+    json_int(o, "weights_version", s->last->weights_version);
+    json_text(o, "weights_run_id", s->weights_run_id);
+    json_int(o, "weights_published", (int64_t)s->weights_published);
+    json_int(o, "weights_accepted", (int64_t)s->weights_accepted);
+    json_int(o, "weights_refused", (int64_t)s->weights_refused);
+    json_text(o, "weights_why", s->weights_why);
+    json_int(o, "replay_rows", (int64_t)s->replay_rows);
+    json_text(o, "checkpoint", s->checkpoint);
+}
+
+struct json_object *ctl_status_json(const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
     struct json_object *o = json_begin();
@@ -61,26 +94,13 @@ static struct json_object *build(const Basald__V1__Status *s)
     json_int(o, "tick", (int64_t)t->tick);
     json_int(o, "step", t->step);
     json_int(o, "episode", t->episode);
+    json_number(o, "episode_return", t->episode_return);
+    json_numbers(o, "episode_returns", s->episode_return, (int)s->n_episode_return);
     json_number(o, "speed_m_s", t->speed_m_s);
     json_number(o, "best_known_speed_m_s", s->best_known_speed_m_s);
     json_text(o, "driven_by", t->source);
-    json_text(o, "algo", s->algo);
-    json_bool(o, "learner_paused", s->learner_paused != 0);
-    json_int(o, "updates", (int64_t)s->updates);
-    json_number(o, "updates_per_s", s->updates_per_s);
-    json_int(o, "weights_version", t->weights_version);
-    json_int(o, "weights_refused", (int64_t)s->weights_refused);
-    json_int(o, "replay_rows", (int64_t)s->replay_rows);
-    json_number(o, "wake_p50_us", s->wake_p50_us);
-    json_number(o, "wake_p99_us", s->wake_p99_us);
-    json_number(o, "wake_max_us", s->wake_max_us);
-    json_int(o, "overruns", (int64_t)t->overruns);
-    json_int(o, "coasted", (int64_t)t->coasted);
-    json_int(o, "crc_errors", (int64_t)t->crc_errors);
-    json_int(o, "reconnects", (int64_t)t->reconnects);
-    json_int(o, "garbage", (int64_t)s->garbage);
-    json_int(o, "page_faults", (int64_t)s->page_faults);
-    json_text(o, "checkpoint", s->checkpoint);
+    put_learner(o, s);
+    put_loop(o, s);
     put_floats(o, "action", t->action, t->n_action);
     json_child(o, "joints", joints(t));
     for (size_t i = 0; i < s->n_stat && i < s->n_stat_name; i++) {
@@ -91,36 +111,76 @@ static struct json_object *build(const Basald__V1__Status *s)
 
 int ctl_status(struct ctl *c)
 {
-    Basald__V1__Reply *r = ask(c);
-    if (r == NULL) {
-        return EXIT_NOT_RUNNING;
+    int status = 0;
+    Basald__V1__Reply *r = ctl_ask_status(c, &status);
+    if (r != NULL) {
+        json_print(ctl_status_json(r->status), stdout, c->json);
     }
-    json_print(build(r->status), stdout, c->json);
     ctl_free(r);
-    return 0;
+    return status;
 }
 
-/* 0: the robot could do its work; 1: it cannot, and why; 3: nobody is there. */
+/* What keeps the robot from doing its work; NULL: nothing. */
+static const char *complaint(const Basald__V1__Status *s)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (strcmp(s->state, "fault") == 0 || strcmp(s->state, "estop") == 0) {
+        return s->why[0] != '\0' ? s->why : "latched: basalctl clear";
+    }
+    if (!s->plant_ready) {
+        return s->why[0] != '\0' ? s->why : "the devices are not there";
+    }
+    if ((double)now.tv_sec - s->last->timestamp > STANDS_STILL_S) {
+        return "the control loop stands still";
+    }
+    return NULL;
+}
+
 int ctl_health(struct ctl *c)
 {
-    Basald__V1__Reply *r = ask(c);
+    int status = 0;
+    Basald__V1__Reply *r = ctl_ask_status(c, &status);
     if (r == NULL) {
-        return EXIT_NOT_RUNNING;
+        return status;
     }
     const Basald__V1__Status *s = r->status;
-    const bool latched = strcmp(s->state, "fault") == 0 || strcmp(s->state, "estop") == 0;
-    const bool healthy = !latched && s->plant_ready;
-    const char *reason = healthy ? "" : latched ? s->why : s->why[0] != '\0' ? s->why : "the devices are not there";
+    const char *reason = complaint(s);
     if (c->json) {
         struct json_object *o = json_begin();
-        json_bool(o, "healthy", healthy);
+        json_bool(o, "healthy", reason == NULL);
         json_text(o, "state", s->state);
-        json_text(o, "why", reason);
+        json_text(o, "why", reason != NULL ? reason : "");
         json_text(o, "realtime", s->realtime);
         json_print(o, stdout, true);
+    } else if (reason == NULL) {
+        (void)printf("healthy: %s\n", s->state);
     } else {
-        (void)printf("%s: %s%s%s\n", healthy ? "healthy" : "unhealthy", s->state, reason[0] != '\0' ? ": " : "", reason);
+        (void)printf("unhealthy: %s: %s\n", s->state, reason);
+    }
+    status = reason == NULL ? 0 : EXIT_FAILURE;
+    ctl_free(r);
+    return status;
+}
+
+/* Installed, and running where one runs. */
+int ctl_version(struct ctl *c)
+{
+    int status = 0;
+    char path[320];
+    (void)snprintf(path, sizeof path, "%s/command", c->runtime_dir);
+    Basald__V1__Reply *r = access(path, W_OK) == 0 ? ctl_ask_status(c, &status) : NULL;
+    if (c->json) {
+        struct json_object *o = json_begin();
+        json_text(o, "installed", BASALD_VERSION);
+        json_text(o, "running", r != NULL ? r->status->version : "");
+        json_print(o, stdout, true);
+    } else {
+        (void)printf("basalctl %s\n", BASALD_VERSION);
+        if (r != NULL) {
+            (void)printf("basald %s runs at %s\n", r->status->version, c->runtime_dir);
+        }
     }
     ctl_free(r);
-    return healthy ? 0 : EXIT_FAILURE;
+    return 0;
 }

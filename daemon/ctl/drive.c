@@ -1,0 +1,129 @@
+/* Who drives, and what is made of it: run, eval, episode, learner. */
+#include "daemon/ctl/ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#define BLOCK_MAX ((size_t)24 << 20)
+#define EVAL_S    30.0
+#define GRACE_S   2.0
+
+/* The whole file; false: said why. */
+static bool read_block(const char *path, uint8_t **ret_bytes, size_t *ret_n)
+{
+    FILE *f = fopen(path, "rbe");
+    uint8_t *bytes = malloc(BLOCK_MAX);
+    const size_t n = f != NULL && bytes != NULL ? fread(bytes, 1, BLOCK_MAX, f) : 0;
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    if (n == 0 || n == BLOCK_MAX) {
+        free(bytes);
+        (void)fprintf(stderr,
+                      "basalctl: cannot read weights from %s; keep some with: basalctl policy save "
+                      "FILE\n",
+                      path);
+        return false;
+    }
+    *ret_bytes = bytes;
+    *ret_n = n;
+    return true;
+}
+
+int ctl_run(struct ctl *c)
+{
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    q.verb = ctl_text("run");
+    q.no_explore = c->no_explore;
+    q.no_learn = c->no_learn;
+    q.random = c->random;
+    if (c->policy != NULL && !read_block(c->policy, &q.block.data, &q.block.len)) {
+        return EXIT_FAILURE;
+    }
+    const int status = ctl_ask_and_print(c, &q);
+    free(q.block.data);
+    return status;
+}
+
+static int print_eval(const struct ctl *c, const Basald__V1__Event *e, double eval_s)
+{
+    if (c->json) {
+        struct json_object *o = json_begin();
+        json_number(o, "speed_m_s", e->value);
+        json_number(o, "seconds", eval_s);
+        json_print(o, stdout, true);
+    } else {
+        (void)printf("%.4f m/s over %g s, without exploring\n", e->value, eval_s);
+    }
+    return 0;
+}
+
+/* Until the daemon says how it went, or that the robot stopped before the end. */
+static int wait_eval(const struct ctl *c, void *events, double eval_s)
+{
+    static const char left[] = "running -> ";
+    const double until_s = ctl_now_s() + eval_s + GRACE_S;
+    for (double now_s = ctl_now_s(); now_s < until_s; now_s = ctl_now_s()) {
+        Basald__V1__Event *e = ctl_next_event(events, (int)((until_s - now_s) * 1e3) + 1);
+        int status = -1;
+        if (e != NULL && strcmp(e->kind, "eval") == 0) {
+            status = print_eval(c, e, eval_s);
+        } else if (e != NULL && strncmp(e->text, left, sizeof left - 1) == 0) {
+            (void)fprintf(stderr, "basalctl: the evaluation ended early: %s\n", e->text);
+            status = EXIT_FAILURE;
+        }
+        if (e != NULL) {
+            basald__v1__event__free_unpacked(e, NULL);
+        }
+        if (status >= 0) {
+            return status;
+        }
+    }
+    (void)fprintf(stderr, "basalctl: no result: does a joint of this robot measure its way "
+                          "(task.travel_joint)?\n");
+    return EXIT_FAILURE;
+}
+
+int ctl_eval(struct ctl *c)
+{
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    int status = EXIT_FAILURE;
+    q.verb = ctl_text("eval");
+    q.seconds = c->seconds > 0.0 ? c->seconds : EVAL_S;
+    void *events = ctl_events(c); /* before the question, so that the result is not missed */
+    if (events == NULL) {
+        return EXIT_FAILURE;
+    }
+    Basald__V1__Reply *r = ctl_ask(c, &q, &status);
+    if (r != NULL) {
+        status = r->ok ? wait_eval(c, events, q.seconds) : ctl_print_reply(c, r);
+    }
+    ctl_free(r);
+    (void)zmq_close(events);
+    return status;
+}
+
+int ctl_episode(struct ctl *c)
+{
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    if (c->n_words != 1 || !ctl_word(c, 0, "end")) {
+        return ctl_usage("episode end [--reward X] [--success]");
+    }
+    q.verb = ctl_text("episode-end");
+    q.reward = c->reward;
+    q.success = c->success;
+    return ctl_ask_and_print(c, &q);
+}
+
+int ctl_learner(struct ctl *c)
+{
+    if (c->n_words == 1 && ctl_word(c, 0, "pause")) {
+        return ctl_simple(c, "learner-pause");
+    }
+    if (c->n_words == 1 && ctl_word(c, 0, "resume")) {
+        return ctl_simple(c, "learner-resume");
+    }
+    return ctl_usage("learner pause | resume");
+}
