@@ -47,7 +47,7 @@ static void sparkline(FILE *f, const char *label, const double *v, size_t n, int
     static const char *const heights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     const size_t most = columns > LABEL_COLUMN + 8 ? (size_t)(columns - LABEL_COLUMN) : 8;
     const size_t from = n > most ? n - most : 0;
-    double low = INFINITY, high = -INFINITY;
+    double low = (double)INFINITY, high = -(double)INFINITY;
     for (size_t i = from; i < n; i++) {
         low = fmin(low, v[i]);
         high = fmax(high, v[i]);

@@ -132,7 +132,7 @@ static void a_speed_that_is_none_is_zero(void **state)
 {
     (void)state;
     struct robot *robot = make_robot(1);
-    struct record r = {.n = 1, .speed_m_s = NAN};
+    struct record r = {.n = 1, .speed_m_s = (double)NAN};
     struct wire_scratch scratch;
     Basald__V1__Telemetry m;
     wire_fill(&r, robot, 1.0, &scratch, &m);
@@ -228,8 +228,8 @@ static void a_command_comes_back_as_it_went(void **state)
 static void numbers_out_of_range_are_refused(void **state)
 {
     (void)state;
-    static const double seconds[] = {NAN, INFINITY, -INFINITY, -1.0, 86401.0};
-    static const double rewards[] = {NAN, INFINITY, -INFINITY, 1.1e6, -1.1e6};
+    static const double seconds[] = {(double)NAN, (double)INFINITY, (double)-INFINITY, -1.0, 86401.0};
+    static const double rewards[] = {(double)NAN, (double)INFINITY, (double)-INFINITY, 1.1e6, -1.1e6};
     uint8_t bytes[COMMAND_MAX];
     for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
         Basald__V1__Command q = BASALD__V1__COMMAND__INIT, *c = NULL;
