@@ -34,10 +34,12 @@ static void help(const struct program *p)
     (void)printf("usage: %s %s\n\n%s\n\n", p->name, p->usage, p->about);
     for (const struct flag *f = p->flags; f->name != NULL; f++) {
         char left[48];
-        (void)snprintf(left, sizeof left, "--%s %s", f->name, f->argument != NULL ? f->argument : "");
+        (void)snprintf(left, sizeof left, "--%s %s", f->name,
+                       f->argument != NULL ? f->argument : "");
         (void)printf("  %-26s %s\n", left, f->help);
     }
-    (void)printf("  %-26s %s\n  %-26s %s\n", "--version", "print the version", "--help", "print this");
+    (void)printf("  %-26s %s\n  %-26s %s\n", "--version", "print the version", "--help",
+                 "print this");
 }
 
 /* "name" of "--name" or "--name=value". */
@@ -81,7 +83,8 @@ int args_read(const struct program *p, int argc, char **argv, void *self)
             value = argv[i];
         }
         if ((f->argument != NULL) != (value != NULL)) {
-            return mistake(p, word, f->argument != NULL ? "its value is missing" : "it takes no value");
+            return mistake(p, word,
+                           f->argument != NULL ? "its value is missing" : "it takes no value");
         }
         if (!p->take(self, f->name, value)) {
             return mistake(p, word, "the value does not fit");

@@ -1,5 +1,6 @@
 /*
- * Command lines of all programs: a table of flags makes the parser and --help. --name VALUE or --name=VALUE.
+ * Command lines of all programs: a table of flags makes the parser and --help. --name VALUE or
+ * --name=VALUE.
  */
 #pragma once
 
@@ -29,8 +30,8 @@ enum {
 };
 
 /*
- * Reads flags until the first word that is none. Returns its index, or -1 - status when the program should leave at
- * once with that status (--help, --version, a mistake: said in one sentence).
+ * Reads flags until the first word that is none. Returns its index, or -1 - status when the program
+ * should leave at once with that status (--help, --version, a mistake: said in one sentence).
  */
 int args_read(const struct program *p, int argc, char **argv, void *self);
 

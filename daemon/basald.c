@@ -1,5 +1,6 @@
 /*
- * basald: the daemon, and every headless training or test run. Reads its arguments and decides which life to lead.
+ * basald: the daemon, and every headless training or test run. Reads its arguments and decides
+ * which life to lead.
  */
 #include "daemon/args.h"
 #include "daemon/config.h"
@@ -105,14 +106,16 @@ static int check_or_dump(const struct arguments *a)
     }
     if (a->manual) {
         n = config_manual(text, TEXT_BYTES);
-    } else if (config_load(&config, a->config, a->sets, a->n_sets, &mem, reason, (int)sizeof reason) < 0) {
+    } else if (config_load(&config, a->config, a->sets, a->n_sets, &mem, reason,
+                           (int)sizeof reason) < 0) {
         (void)fprintf(stderr, "basald: %s\n", reason);
     } else if (a->dump) {
         n = config_dump(&config, text, TEXT_BYTES);
     } else {
-        n = snprintf(text, TEXT_BYTES, "%s: robot %s, %d joints, %s at %g Hz, loop at %g Hz: good\n", a->config,
-                     config.robot.name, config.robot.n_joints, config.policy->name, config.robot.policy_rate_hz,
-                     config.robot.control_rate_hz);
+        n = snprintf(text, TEXT_BYTES,
+                     "%s: robot %s, %d joints, %s at %g Hz, loop at %g Hz: good\n", a->config,
+                     config.robot.name, config.robot.n_joints, config.policy->name,
+                     config.robot.policy_rate_hz, config.robot.control_rate_hz);
     }
     if (n > 0) {
         (void)fwrite(text, 1, (size_t)n, stdout);
@@ -137,7 +140,8 @@ int main(int argc, char **argv)
         return -1 - rest;
     }
     if (rest < argc) {
-        (void)fprintf(stderr, "basald: %s: no words are wanted, only flags; see basald --help\n", argv[rest]);
+        (void)fprintf(stderr, "basald: %s: no words are wanted, only flags; see basald --help\n",
+                      argv[rest]);
         return EXIT_USAGE;
     }
     if (a.manual) {
@@ -151,12 +155,19 @@ int main(int argc, char **argv)
         return check_or_dump(&a);
     }
     if (a.search) {
-        const struct course_spec course = {
-            .config_path = a.config, .sets = a.sets, .n_sets = a.n_sets, .seed = a.seed, .json = a.json};
+        const struct course_spec course = {.config_path = a.config,
+                                           .sets = a.sets,
+                                           .n_sets = a.n_sets,
+                                           .seed = a.seed,
+                                           .json = a.json};
         return course_search(&course);
     }
     struct service_spec service = {
-        .house = {.config_path = a.config, .sets = a.sets, .n_sets = a.n_sets, .kind = PLANT_DEVICES, .seed = a.seed,
+        .house = {.config_path = a.config,
+                  .sets = a.sets,
+                  .n_sets = a.n_sets,
+                  .kind = PLANT_DEVICES,
+                  .seed = a.seed,
                   .replay_fd = -1},
         .runtime_dir = a.runtime_dir,
         .state_dir = a.run_dir,

@@ -1,6 +1,6 @@
 /*
- * basalsim: the robot that is not there. A pseudo-terminal per serial bus; behind it the emulated devices and the
- * simulated body of a robot file, in real time.
+ * basalsim: the robot that is not there. A pseudo-terminal per serial bus; behind it the emulated
+ * devices and the simulated body of a robot file, in real time.
  */
 #include "daemon/args.h"
 #include "daemon/json.h"
@@ -23,7 +23,7 @@
 
 #define SETS_MAX     64
 #define MEMORY_BYTES ((size_t)64 << 20)
-#define PAUSE_NS     (100 * NS_PER_US) /* between looks at a reply under way: finer than any deadline */
+#define PAUSE_NS     (100 * NS_PER_US) /* between looks at a reply: finer than any deadline */
 #define STILL_RAD_S  0.02 /* below the sensor's unit of 0.024 rad/s a joint stands still */
 
 struct arguments {
@@ -69,8 +69,8 @@ static int plug(struct robot_sim *r, int i)
     l->slave = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     (void)unlink(l->link);
     if (symlink(path, l->link) != 0) {
-        (void)fprintf(stderr, "basalsim: cannot link %s to %s: %s; give another with --link\n", l->link, path,
-                      strerror(errno));
+        (void)fprintf(stderr, "basalsim: cannot link %s to %s: %s; give another with --link\n",
+                      l->link, path, strerror(errno));
         return -errno;
     }
     (void)printf("basalsim: bus %s is %s -> %s\n", r->config.robot.bus[i].name, l->link, path);
@@ -141,7 +141,8 @@ static bool obey(struct robot_sim *r, bool *ret_listening)
         return true;
     }
     text[n] = '\0';
-    if (sscanf(text, "unplug %lf", &seconds) == 1 && isfinite(seconds) && seconds >= 0.0 && seconds < 1e6) {
+    if (sscanf(text, "unplug %lf", &seconds) == 1 && isfinite(seconds) && seconds >= 0.0 &&
+        seconds < 1e6) {
         for (int i = 0; i < r->n_lines; i++) {
             unplug(&r->line[i], now_ns(r) + (int64_t)(seconds * (double)NS_PER_S));
         }
@@ -211,6 +212,7 @@ static const struct flag flags[] = {
     {"json",   NULL,        "print the summary at the end as JSON"},
     {.name = NULL},
 };
+
 /* clang-format on */
 
 static bool take(void *self, const char *name, const char *value)
@@ -234,10 +236,14 @@ static bool take(void *self, const char *name, const char *value)
     return true;
 }
 
-/* Hardware is never late: as far as the system allows, above everything but the loop, and off the loop's processor. */
+/* Hardware is never late: as far as the system allows, above everything but the loop, and off the
+ * loop's processor. */
 static void hurry(void)
 {
-    const struct thread_spec spec = {.name = "basalsim", .class = THREAD_FIFO, .priority = 70, .cpu = -1,
+    const struct thread_spec spec = {.name = "basalsim",
+                                     .class = THREAD_FIFO,
+                                     .priority = 70,
+                                     .cpu = -1,
                                      .not_cpu = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1};
     char missed[WHY_CHARS];
     if (thread_become(&spec, missed, (int)sizeof missed) < 0) {
@@ -257,8 +263,11 @@ static int run(struct robot_sim *r, const struct arguments *a)
     if (arena_open(&mem, "sim", MEMORY_BYTES) < 0) {
         return EXIT_OS;
     }
-    int rc = config_load(&r->config, a->config, a->sets, a->n_sets, &mem, reason, (int)sizeof reason);
-    rc = rc == 0 ? world_open(&r->world, &r->config, (uint64_t)a->seed, &mem, reason, (int)sizeof reason) : rc;
+    int rc =
+        config_load(&r->config, a->config, a->sets, a->n_sets, &mem, reason, (int)sizeof reason);
+    rc = rc == 0 ? world_open(&r->world, &r->config, (uint64_t)a->seed, &mem, reason,
+                              (int)sizeof reason)
+                 : rc;
     if (rc < 0) {
         (void)fprintf(stderr, "basalsim: %s\n", reason);
         arena_close(&mem);
@@ -269,7 +278,8 @@ static int run(struct robot_sim *r, const struct arguments *a)
     r->zero_ns = clock_now_ns(&(const struct clock){0});
     for (int i = 0; i < r->n_lines && rc == 0; i++) {
         const bool named = a->link != NULL && i == 0;
-        (void)snprintf(r->line[i].link, sizeof r->line[i].link, "%s", named ? a->link : r->config.robot.bus[i].device);
+        (void)snprintf(r->line[i].link, sizeof r->line[i].link, "%s",
+                       named ? a->link : r->config.robot.bus[i].device);
         rc = plug(r, i);
     }
     if (rc == 0) {
@@ -290,12 +300,13 @@ static int run(struct robot_sim *r, const struct arguments *a)
 int main(int argc, char **argv)
 {
     struct arguments a = {0};
-    const struct program program = {.name = "basalsim",
-                                    .usage = "--config FILE [flags]",
-                                    .about = "The robot that is not there: its devices on a pseudo-terminal, its body "
-                                             "in real time.\nReads \"unplug SECONDS\" and \"quit\" from standard input.",
-                                    .flags = flags,
-                                    .take = take};
+    const struct program program = {
+        .name = "basalsim",
+        .usage = "--config FILE [flags]",
+        .about = "The robot that is not there: its devices on a pseudo-terminal, its body "
+                 "in real time.\nReads \"unplug SECONDS\" and \"quit\" from standard input.",
+        .flags = flags,
+        .take = take};
     const int rest = args_read(&program, argc, argv, &a);
     if (rest < 0) {
         return -1 - rest;

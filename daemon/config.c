@@ -32,7 +32,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, char *ret
     (void)fclose(f);
     if (bad) {
         free(text);
-        return why(ret_why, cap, -EIO, "cannot read %s: it is longer than %d bytes, or the disk fails", path,
+        return why(ret_why, cap, -EIO,
+                   "cannot read %s: it is longer than %d bytes, or the disk fails", path,
                    FILE_BYTES_MAX);
     }
     *ret_text = text;
@@ -40,7 +41,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, char *ret
     return 0;
 }
 
-/* The included file itself includes nothing: one level is enough for robot + task, and no cycle can be written. */
+/* The included file itself includes nothing: one level is enough for robot + task, and no cycle can
+ * be written. */
 static int include(struct walk *w, const char *path, const yaml_node_t *at)
 {
     char full[PATH_CHARS];
@@ -76,9 +78,11 @@ static int walk_set(struct walk *w, const char *set)
     const bool quoted = value[1] != '[';
     const char *q = quoted ? "'" : "";
     if (list && third != NULL && strcmp(third, "device") == 0 && rest != NULL && *rest != '\0') {
-        (void)snprintf(text, sizeof text, "%s: [{name: '%s', device: {%s: %s%s%s}}]", section, second, rest, q, value + 1, q);
+        (void)snprintf(text, sizeof text, "%s: [{name: '%s', device: {%s: %s%s%s}}]", section,
+                       second, rest, q, value + 1, q);
     } else if (list && third != NULL) {
-        (void)snprintf(text, sizeof text, "%s: [{name: '%s', %s: %s%s%s}]", section, second, third, q, value + 1, q);
+        (void)snprintf(text, sizeof text, "%s: [{name: '%s', %s: %s%s%s}]", section, second, third,
+                       q, value + 1, q);
     } else if (second != NULL) {
         (void)snprintf(text, sizeof text, "%s: {%s: %s%s%s}", section, second, q, value + 1, q);
     } else {
@@ -90,7 +94,8 @@ static int walk_set(struct walk *w, const char *set)
     return config_walk(w, text, strlen(text), NULL);
 }
 
-/* --- what no single key can know ---------------------------------------------------------------------------------- */
+/* --- what no single key can know
+ * ---------------------------------------------------------------------------------- */
 
 static int check_joint(const struct config *c, int i, char *ret_why, int cap)
 {
@@ -105,9 +110,10 @@ static int check_joint(const struct config *c, int i, char *ret_why, int cap)
         return why(ret_why, cap, -EINVAL, "joint %s: sign must be 1 or -1", j->name);
     }
     for (int k = 0; k < i; k++) {
-        if (c->robot.joint[k].bus == j->bus && c->robot.joint[k].id == j->id && c->robot.n_buses > 0) {
-            return why(ret_why, cap, -EINVAL, "joints %s and %s have the same id %d on one bus", c->robot.joint[k].name,
-                       j->name, j->id);
+        if (c->robot.joint[k].bus == j->bus && c->robot.joint[k].id == j->id &&
+            c->robot.n_buses > 0) {
+            return why(ret_why, cap, -EINVAL, "joints %s and %s have the same id %d on one bus",
+                       c->robot.joint[k].name, j->name, j->id);
         }
     }
     return 0;
@@ -122,11 +128,13 @@ static int check_buses(struct config *c, char *ret_why, int cap)
             b->write_phase_us = b->reply_deadline_us + 200;
         }
         if (b->write_phase_us < b->reply_deadline_us) {
-            return why(ret_why, cap, -EINVAL, "bus %s: write_phase_us %d is before reply_deadline_us %d", b->name,
+            return why(ret_why, cap, -EINVAL,
+                       "bus %s: write_phase_us %d is before reply_deadline_us %d", b->name,
                        b->write_phase_us, b->reply_deadline_us);
         }
         if (b->write_phase_us >= period_us) {
-            return why(ret_why, cap, -EINVAL, "bus %s: write_phase_us %d does not fit the tick's %.0f us", b->name,
+            return why(ret_why, cap, -EINVAL,
+                       "bus %s: write_phase_us %d does not fit the tick's %.0f us", b->name,
                        b->write_phase_us, period_us);
         }
     }
@@ -137,7 +145,8 @@ static int check_rates(const struct config *c, char *ret_why, int cap)
 {
     const double ratio = c->robot.control_rate_hz / c->robot.policy_rate_hz;
     if (!(ratio >= 1.0) || fabs(ratio - round(ratio)) > 1e-9 * ratio) {
-        return why(ret_why, cap, -EINVAL, "control.rate_hz %g is no whole multiple of policy.rate_hz %g",
+        return why(ret_why, cap, -EINVAL,
+                   "control.rate_hz %g is no whole multiple of policy.rate_hz %g",
                    c->robot.control_rate_hz, c->robot.policy_rate_hz);
     }
     return 0;
@@ -150,22 +159,30 @@ static int cross_check(struct config *c, char *ret_why, int cap)
     int rc = 0;
     if (c->schema == 0 || c->robot.name[0] == '\0' || c->robot.n_joints == 0 || c->policy == NULL ||
         c->robot.control_rate_hz <= 0.0 || c->robot.policy_rate_hz <= 0.0) {
-        return why(ret_why, cap, -EINVAL,
-                   "%s: schema, name, joints, control.rate_hz, policy.kind and policy.rate_hz must be set", c->path);
+        return why(
+            ret_why, cap, -EINVAL,
+            "%s: schema, name, joints, control.rate_hz, policy.kind and policy.rate_hz must be set",
+            c->path);
     }
     if (c->robot.estop_hardware == ESTOP_UNSET) {
-        return why(ret_why, cap, -EINVAL, "%s: estop.hardware must be set to none, power_sense or gpio", c->path);
+        return why(ret_why, cap, -EINVAL,
+                   "%s: estop.hardware must be set to none, power_sense or gpio", c->path);
     }
     if (c->robot.estop_hardware == ESTOP_GPIO) {
-        return why(ret_why, cap, -EINVAL, "%s: estop.hardware gpio is not available in this version; use power_sense or none",
-                   c->path);
+        return why(
+            ret_why, cap, -EINVAL,
+            "%s: estop.hardware gpio is not available in this version; use power_sense or none",
+            c->path);
     }
     if (c->robot.estop_hardware == ESTOP_POWER_SENSE && c->robot.power_min_v <= 0.0) {
-        return why(ret_why, cap, -EINVAL, "%s: estop.hardware power_sense needs estop.power_min_v", c->path);
+        return why(ret_why, cap, -EINVAL, "%s: estop.hardware power_sense needs estop.power_min_v",
+                   c->path);
     }
     if (strcmp(c->comms.weights, "own") != 0 && strncmp(c->comms.weights, "ipc:///", 7) != 0) {
-        return why(ret_why, cap, -EINVAL, "%s: comms.weights must be own or ipc:///PATH: over a network nobody would "
-                   "know whose they are", c->path);
+        return why(ret_why, cap, -EINVAL,
+                   "%s: comms.weights must be own or ipc:///PATH: over a network nobody would "
+                   "know whose they are",
+                   c->path);
     }
     for (int j = 0; rc == 0 && j < c->robot.n_joints; j++) {
         rc = check_joint(c, j, ret_why, cap);
@@ -175,14 +192,18 @@ static int cross_check(struct config *c, char *ret_why, int cap)
     rc = rc == 0 ? safety_init(&z, &c->robot, &c->safety, ret_why, cap) : rc;
     rc = rc == 0 ? task_open(&t, &c->task, &c->robot, ret_why, cap) : rc;
     if (rc == 0) {
-        const struct dims d = {.n_obs = t.n_obs, .n_act = t.n_act, .batch = c->learner.batch_size, .seg_len = 1,
+        const struct dims d = {.n_obs = t.n_obs,
+                               .n_act = t.n_act,
+                               .batch = c->learner.batch_size,
+                               .seg_len = 1,
                                .policy_rate_hz = c->robot.policy_rate_hz};
         rc = c->policy->check(c->policy_config, &d, ret_why, cap);
     }
     return rc;
 }
 
-/* What weights are bound to: joints, their ranges (action units), slots, the policy's rate; nothing else. */
+/* What weights are bound to: joints, their ranges (action units), slots, the policy's rate; nothing
+ * else. */
 static uint64_t robot_hash(const struct config *c)
 {
     uint64_t h = HASH_START;
@@ -223,8 +244,8 @@ static int finish(struct config *c, const char *const *sets, int n_sets, struct 
     return n < 0 ? n : 0;
 }
 
-int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name, const char *const *sets,
-                     int n_sets, struct arena *mem, char *ret_why, int cap)
+int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name,
+                     const char *const *sets, int n_sets, struct arena *mem, char *ret_why, int cap)
 {
     struct config *c = ret_config;
     defaults(c);
@@ -234,8 +255,8 @@ int config_load_text(struct config *ret_config, const char *text, size_t n, cons
     return rc < 0 ? rc : finish(c, sets, n_sets, &w);
 }
 
-int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets, struct arena *mem,
-                char *ret_why, int cap)
+int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
+                struct arena *mem, char *ret_why, int cap)
 {
     char *text = NULL;
     size_t n = 0;

@@ -1,7 +1,7 @@
 /*
- * One YAML file per robot, which may include another. Read with libyaml's document API and walked by option tables:
- * what is unknown, of the wrong type, out of range, not finite or not consumed whole is refused with file, line,
- * column, key, range and nearest name.
+ * One YAML file per robot, which may include another. Read with libyaml's document API and walked
+ * by option tables: what is unknown, of the wrong type, out of range, not finite or not consumed
+ * whole is refused with file, line, column, key, range and nearest name.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 enum realtime { REALTIME_OFF, REALTIME_PREFER, REALTIME_ENFORCE };
 
 struct control_settings { /* control: */
-    int realtime; /* enum realtime */
+    int realtime;         /* enum realtime */
     int priority, cpu;
     int loop_deadman_ms;  /* the tick is this late: hold */
     int lease_deadman_ms; /* the person is gone */
@@ -41,7 +41,7 @@ struct replay_settings { /* replay: */
     int action; /* enum replay_action */
 };
 
-struct comms_settings { /* comms: */
+struct comms_settings {         /* comms: */
     char telemetry[PATH_CHARS]; /* tcp endpoint for plots, or "off" */
     double telemetry_hz;        /* of records sent; 0: every tick */
     char weights[PATH_CHARS];   /* "own", or the ipc endpoint of another publisher */
@@ -75,21 +75,26 @@ struct config {
     double best_known_speed_m_s; /* 0: unknown */
     int schema;
     char path[PATH_CHARS];
-    uint64_t hash, robot_hash; /* of the canonical dump; of joints, slots, action units, policy rate */
+    uint64_t hash,
+        robot_hash; /* of the canonical dump; of joints, slots, action units, policy rate */
 };
 
 /*
- * Load path, then apply the n_sets "KEY=VALUE" overrides through the same checks, then the cross-checks (rates divide,
- * names resolve, policy.check). Errors: -errno and one sentence with file:line:column, key, range, nearest name.
+ * Load path, then apply the n_sets "KEY=VALUE" overrides through the same checks, then the
+ * cross-checks (rates divide, names resolve, policy.check). Errors: -errno and one sentence with
+ * file:line:column, key, range, nearest name.
  */
-int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets, struct arena *mem,
-                char *ret_why, int cap) BASAL_MUST_USE;
+int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
+                struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
-/* The same from text; name stands for the file in messages; an include is looked for beside it. For tests and fuzzing. */
-int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name, const char *const *sets,
-                     int n_sets, struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+/* The same from text; name stands for the file in messages; an include is looked for beside it. For
+ * tests and fuzzing. */
+int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name,
+                     const char *const *sets, int n_sets, struct arena *mem, char *ret_why,
+                     int cap) BASAL_MUST_USE;
 
-/* Canonical YAML of the whole configuration; the order of keys is fixed. Returns its length, or -ENOSPC. */
+/* Canonical YAML of the whole configuration; the order of keys is fixed. Returns its length, or
+ * -ENOSPC. */
 int config_dump(const struct config *c, char *ret_text, int cap);
 
 /* The commented example with every key, unit, range and default: for the manual and tests. */

@@ -1,4 +1,5 @@
-/* The whole configuration as canonical YAML, and the commented reference; both from the option tables. */
+/* The whole configuration as canonical YAML, and the commented reference; both from the option
+ * tables. */
 #include "daemon/config_tables.h"
 
 #include "drivers/driver.h"
@@ -50,7 +51,8 @@ static bool is_set(const struct option *opt, const void *base)
     return strcmp(text, "nan") != 0 && strcmp(text, "-nan") != 0;
 }
 
-static void put_table(struct out *o, const struct option *table, const void *base, const char *indent)
+static void put_table(struct out *o, const struct option *table, const void *base,
+                      const char *indent)
 {
     for (const struct option *opt = table; opt != NULL && opt->key != NULL; opt++) {
         if (is_set(opt, base)) {
@@ -159,7 +161,8 @@ int config_dump(const struct config *c, char *ret_text, int cap)
     return o.n < cap ? o.n : -ENOSPC;
 }
 
-/* --- the commented reference --------------------------------------------------------------------------------------- */
+/* --- the commented reference
+ * --------------------------------------------------------------------------------------- */
 
 static void manual_range(struct out *o, const struct option *opt)
 {
@@ -170,11 +173,14 @@ static void manual_range(struct out *o, const struct option *opt)
     case OPTION_INT:
     case OPTION_INT64:
     case OPTION_INTS:
-        put(o, "%s %.0f to %.0f", opt->type == OPTION_INTS ? "list of whole numbers" : "whole number", opt->min, opt->max);
+        put(o, "%s %.0f to %.0f",
+            opt->type == OPTION_INTS ? "list of whole numbers" : "whole number", opt->min,
+            opt->max);
         break;
     case OPTION_DOUBLE:
     case OPTION_DOUBLES:
-        put(o, "%s %g to %g", opt->type == OPTION_DOUBLES ? "list of numbers" : "number", opt->min, opt->max);
+        put(o, "%s %g to %g", opt->type == OPTION_DOUBLES ? "list of numbers" : "number", opt->min,
+            opt->max);
         break;
     case OPTION_TEXT:
         put(o, "text");
@@ -192,14 +198,16 @@ static void manual_table(struct out *o, const struct option *table, const char *
     for (const struct option *opt = table; opt != NULL && opt->key != NULL; opt++) {
         put(o, "#%s# %s; ", indent, opt->help);
         manual_range(o, opt);
-        put(o, "\n#%s%s: %s\n", indent, opt->key, opt->def != NULL ? opt->def : "        # must be set");
+        put(o, "\n#%s%s: %s\n", indent, opt->key,
+            opt->def != NULL ? opt->def : "        # must be set");
     }
 }
 
 int config_manual(char *ret_text, int cap)
 {
     struct out o = {.text = ret_text, .cap = cap};
-    put(&o, "# Every key of a robot file, with its range and default. Units are the last word of a key.\n");
+    put(&o, "# Every key of a robot file, with its range and default. Units are the last word of a "
+            "key.\n");
     manual_table(&o, config_sections[0].options, " ");
     put(&o, "#\n# bus:   a list of buses\n");
     manual_table(&o, config_bus_options, "   ");

@@ -1,5 +1,6 @@
 /*
- * The option tables of everything that is no plug-in, and where each section's struct lies in struct config.
+ * The option tables of everything that is no plug-in, and where each section's struct lies in
+ * struct config.
  */
 #pragma once
 
@@ -11,7 +12,7 @@ struct section {
     size_t offset; /* of the struct that the options' offsets start from, in struct config */
 };
 
-extern const struct section config_sections[]; /* .name = NULL at the end */
+extern const struct section config_sections[];     /* .name = NULL at the end */
 extern const struct option config_bus_options[];   /* into struct bus_spec */
 extern const struct option config_joint_options[]; /* into struct joint_spec */
 extern const struct option config_extra_options[]; /* into struct extra_spec */

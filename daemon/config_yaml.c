@@ -28,8 +28,8 @@ int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    return why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: %s", w->file, at->start_mark.line + 1, at->start_mark.column + 1,
-               text);
+    return why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: %s", w->file, at->start_mark.line + 1,
+               at->start_mark.column + 1, text);
 }
 
 /* Edits between two short names: Levenshtein. */
@@ -67,7 +67,8 @@ static void nearer(const char *name, const char *key, int *best, const char **ne
     }
 }
 
-static int unknown_key(const struct walk *w, const yaml_node_t *at, const struct target *t, const char *key)
+static int unknown_key(const struct walk *w, const yaml_node_t *at, const struct target *t,
+                       const char *key)
 {
     int best = 1000;
     const char *nearest = "";
@@ -93,7 +94,8 @@ static const char *scalar(const yaml_node_t *n)
 }
 
 /* A scalar, or a list of scalars as "[a, b]". */
-static int text_of(const struct walk *w, const yaml_node_t *n, const char *key, char *ret_text, size_t cap)
+static int text_of(const struct walk *w, const yaml_node_t *n, const char *key, char *ret_text,
+                   size_t cap)
 {
     if (n->type == YAML_SCALAR_NODE) {
         const size_t len = n->data.scalar.length;
@@ -108,7 +110,8 @@ static int text_of(const struct walk *w, const yaml_node_t *n, const char *key, 
         return config_bad(w, n, "%.64s: a value is wanted here, not a map", key);
     }
     size_t used = (size_t)snprintf(ret_text, cap, "[");
-    for (const yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top; i++) {
+    for (const yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top;
+         i++) {
         const char *item = scalar(node(w, *i));
         if (item == NULL || used + strlen(item) + 4 > cap) {
             return config_bad(w, n, "%.64s: a short list of numbers is wanted here", key);
@@ -119,7 +122,8 @@ static int text_of(const struct walk *w, const yaml_node_t *n, const char *key, 
     return 0;
 }
 
-static int walk_pair(const struct walk *w, const yaml_node_t *k, const yaml_node_t *v, const struct target *t)
+static int walk_pair(const struct walk *w, const yaml_node_t *k, const yaml_node_t *v,
+                     const struct target *t)
 {
     const char *key = scalar(k);
     for (int i = 0; i < t->n; i++) {
@@ -173,7 +177,8 @@ static const yaml_node_t *value_of(const struct walk *w, const yaml_node_t *map,
     if (map->type != YAML_MAPPING_NODE) {
         return NULL;
     }
-    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
         const char *k = scalar(node(w, p->key));
         if (k != NULL && strcmp(k, key) == 0) {
             return node(w, p->value);
@@ -195,7 +200,8 @@ static int walk_list(const struct walk *w, const yaml_node_t *list, const char *
     if (list->type != YAML_SEQUENCE_NODE) {
         return config_bad(w, list, "%s: a list is wanted here", what);
     }
-    for (const yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top; i++) {
+    for (const yaml_node_item_t *i = list->data.sequence.items.start;
+         i < list->data.sequence.items.top; i++) {
         const int rc = element(w, node(w, *i));
         if (rc < 0) {
             return rc;
@@ -204,7 +210,8 @@ static int walk_list(const struct walk *w, const yaml_node_t *list, const char *
     return 0;
 }
 
-/* --- lists of named things: a known name is changed, a new one is added ------------------------------------------ */
+/* --- lists of named things: a known name is changed, a new one is added
+ * ------------------------------------------ */
 
 static int walk_bus(const struct walk *w, const yaml_node_t *map)
 {
@@ -232,7 +239,9 @@ static int joint_bus(const struct walk *w, const yaml_node_t *map, struct joint_
     const struct robot *r = &w->config->robot;
     const char *bus = text_value(w, map, "bus");
     if (bus == NULL) {
-        return j->bus >= 0 || r->n_buses == 0 ? 0 : config_bad(w, map, "joints: joint %s needs its bus", j->name);
+        return j->bus >= 0 || r->n_buses == 0
+                   ? 0
+                   : config_bad(w, map, "joints: joint %s needs its bus", j->name);
     }
     for (int i = 0; i < r->n_buses; i++) {
         if (strcmp(r->bus[i].name, bus) == 0) {
@@ -244,8 +253,8 @@ static int joint_bus(const struct walk *w, const yaml_node_t *map, struct joint_
 }
 
 /* The driver's and the emulated device's own settings, with their defaults. */
-static void joint_plugins(const struct walk *w, struct joint_spec *j, const struct serial_driver **ret_driver,
-                          const struct device **ret_device)
+static void joint_plugins(const struct walk *w, struct joint_spec *j,
+                          const struct serial_driver **ret_driver, const struct device **ret_device)
 {
     const char *name = j->bus >= 0 ? w->config->robot.bus[j->bus].driver : "";
     *ret_driver = serial_driver_find(name);
@@ -278,8 +287,15 @@ static int walk_joint(const struct walk *w, const yaml_node_t *map)
     struct joint_spec *j = &r->joint[i];
     if (i == r->n_joints) {
         const double unset = (double)NAN;
-        *j = (struct joint_spec){.bus = -1, .id = -1, .q_min = unset, .q_max = unset, .qd_max = unset, .qdd_max = unset,
-                                 .tau_max = unset, .tau_stall = unset, .temp_max_c = unset};
+        *j = (struct joint_spec){.bus = -1,
+                                 .id = -1,
+                                 .q_min = unset,
+                                 .q_max = unset,
+                                 .qd_max = unset,
+                                 .qdd_max = unset,
+                                 .tau_max = unset,
+                                 .tau_stall = unset,
+                                 .temp_max_c = unset};
         option_defaults(config_joint_options, j);
         r->n_joints++;
     }
@@ -303,7 +319,8 @@ static int walk_joint(const struct walk *w, const yaml_node_t *map)
     if (device == NULL) {
         return config_bad(w, own, "device: there is no emulated device for this bus");
     }
-    return walk_map(w, own, &(struct target){.n = 1, .table = {device->options}, .base = {j->device}});
+    return walk_map(w, own,
+                    &(struct target){.n = 1, .table = {device->options}, .base = {j->device}});
 }
 
 static int walk_extra(const struct walk *w, const yaml_node_t *map)
@@ -314,14 +331,18 @@ static int walk_extra(const struct walk *w, const yaml_node_t *map)
     }
     struct extra_spec *e = &r->extra[r->n_extra];
     option_defaults(config_extra_options, e);
-    const int rc = walk_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {e}});
+    const int rc =
+        walk_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {e}});
     const struct extra_spec *last = r->n_extra > 0 ? &r->extra[r->n_extra - 1] : NULL;
     e->offset = last != NULL ? last->offset + last->n : 0;
     r->n_extra++;
-    return rc == 0 && e->offset + e->n > EXTRA_MAX ? config_bad(w, map, "extra: more than %d numbers", EXTRA_MAX) : rc;
+    return rc == 0 && e->offset + e->n > EXTRA_MAX
+               ? config_bad(w, map, "extra: more than %d numbers", EXTRA_MAX)
+               : rc;
 }
 
-/* --- the task's rows: a list replaces the one before ------------------------------------------------------------- */
+/* --- the task's rows: a list replaces the one before
+ * ------------------------------------------------------------- */
 
 static int walk_slot(const struct walk *w, const yaml_node_t *map)
 {
@@ -329,14 +350,17 @@ static int walk_slot(const struct walk *w, const yaml_node_t *map)
     struct task_spec *t = &w->config->task;
     const char *kind = text_value(w, map, "kind");
     if (kind == NULL || t->n_slots == SLOTS_MAX) {
-        return config_bad(w, map, "observation: every slot needs a kind, and there are at most %d", SLOTS_MAX);
+        return config_bad(w, map, "observation: every slot needs a kind, and there are at most %d",
+                          SLOTS_MAX);
     }
     for (const struct slot_kind *k = slot_kinds; k->name != NULL; k++) {
         if (strcmp(k->name, kind) == 0) {
             struct slot *s = &t->slot[t->n_slots++];
             *s = (struct slot){.kind = k, .term = {.scale = 1.0}};
             option_defaults(k->options, &s->term);
-            return walk_map(w, map, &(struct target){.n = 1, .table = {k->options}, .base = {&s->term}, .also = also});
+            return walk_map(
+                w, map,
+                &(struct target){.n = 1, .table = {k->options}, .base = {&s->term}, .also = also});
         }
     }
     return config_bad(w, map, "observation: there is no slot \"%.32s\"", kind);
@@ -348,14 +372,17 @@ static int walk_reward(const struct walk *w, const yaml_node_t *map)
     struct task_spec *t = &w->config->task;
     const char *kind = text_value(w, map, "kind");
     if (kind == NULL || t->n_rewards == REWARDS_MAX) {
-        return config_bad(w, map, "reward: every term needs a kind, and there are at most %d", REWARDS_MAX);
+        return config_bad(w, map, "reward: every term needs a kind, and there are at most %d",
+                          REWARDS_MAX);
     }
     for (const struct reward_kind *k = reward_kinds; k->name != NULL; k++) {
         if (strcmp(k->name, kind) == 0) {
             struct reward *s = &t->reward[t->n_rewards++];
             *s = (struct reward){.kind = k};
             option_defaults(k->options, &s->term);
-            return walk_map(w, map, &(struct target){.n = 1, .table = {k->options}, .base = {&s->term}, .also = also});
+            return walk_map(
+                w, map,
+                &(struct target){.n = 1, .table = {k->options}, .base = {&s->term}, .also = also});
         }
     }
     return config_bad(w, map, "reward: there is no term \"%.32s\"", kind);
@@ -363,7 +390,8 @@ static int walk_reward(const struct walk *w, const yaml_node_t *map)
 
 static int walk_task_lists(const struct walk *w, const yaml_node_t *map)
 {
-    const yaml_node_t *slots = value_of(w, map, "observation"), *rewards = value_of(w, map, "reward");
+    const yaml_node_t *slots = value_of(w, map, "observation"),
+                      *rewards = value_of(w, map, "reward");
     int rc = 0;
     if (slots != NULL) {
         w->config->task.n_slots = 0;
@@ -376,9 +404,11 @@ static int walk_task_lists(const struct walk *w, const yaml_node_t *map)
     return rc;
 }
 
-/* --- plug-ins chosen by kind --------------------------------------------------------------------------------------- */
+/* --- plug-ins chosen by kind
+ * --------------------------------------------------------------------------------------- */
 
-int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why, int cap)
+int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,
+                         int cap)
 {
     const struct policy *old = c->policy, *now = policy_find(kind);
     const void *old_config = c->policy_config;
@@ -418,20 +448,23 @@ int config_choose_sim(struct config *c, const char *kind, struct arena *mem, cha
     return 0;
 }
 
-static int choose(const struct walk *w, const yaml_node_t *map, const char *section, struct target *t)
+static int choose(const struct walk *w, const yaml_node_t *map, const char *section,
+                  struct target *t)
 {
     const bool policy = strcmp(section, "policy") == 0;
     const char *kind = text_value(w, map, "kind");
     char reason[WHY_CHARS];
     if (kind != NULL) {
-        const int rc = policy ? config_choose_policy(w->config, kind, w->mem, reason, (int)sizeof reason)
-                              : config_choose_sim(w->config, kind, w->mem, reason, (int)sizeof reason);
+        const int rc =
+            policy ? config_choose_policy(w->config, kind, w->mem, reason, (int)sizeof reason)
+                   : config_choose_sim(w->config, kind, w->mem, reason, (int)sizeof reason);
         if (rc < 0) {
             return config_bad(w, value_of(w, map, "kind"), "%s", reason);
         }
     }
-    const struct option *own = policy ? (w->config->policy != NULL ? w->config->policy->options : NULL)
-                                      : (w->config->sim != NULL ? w->config->sim->options : NULL);
+    const struct option *own = policy
+                                   ? (w->config->policy != NULL ? w->config->policy->options : NULL)
+                                   : (w->config->sim != NULL ? w->config->sim->options : NULL);
     if (own == NULL) {
         return config_bad(w, map, "%s: needs its kind first", section);
     }
@@ -442,7 +475,8 @@ static int choose(const struct walk *w, const yaml_node_t *map, const char *sect
 
 static int walk_section(const struct walk *w, const struct section *s, const yaml_node_t *map)
 {
-    static const char *const kind[] = {"kind", NULL}, *const lists[] = {"observation", "reward", NULL};
+    static const char *const kind[] = {"kind", NULL}, *const lists[] = {"observation", "reward",
+                                                                        NULL};
     struct target t = {.n = 1, .table = {s->options}, .base = {(char *)w->config + s->offset}};
     if (strcmp(s->name, "policy") == 0 || strcmp(s->name, "sim") == 0) {
         t.also = kind;
@@ -463,14 +497,19 @@ static int walk_section(const struct walk *w, const struct section *s, const yam
 
 static int walk_root(struct walk *w, const yaml_node_t *root)
 {
-    static const char *const also[] = {"include", "bus",    "joints", "extra",  "control", "estop", "safety", "task",
-                                       "policy",  "learner", "replay", "comms", "sim",     "faults", NULL};
+    static const char *const also[] = {"include", "bus",    "joints", "extra",  "control",
+                                       "estop",   "safety", "task",   "policy", "learner",
+                                       "replay",  "comms",  "sim",    "faults", NULL};
+
     static const struct {
         const char *key;
         int (*element)(const struct walk *w, const yaml_node_t *map);
     } lists[] = {{"bus", walk_bus}, {"joints", walk_joint}, {"extra", walk_extra}};
-    int rc = walk_map(w, root,
-                      &(struct target){.n = 1, .table = {config_sections[0].options}, .base = {w->config}, .also = also});
+
+    int rc = walk_map(
+        w, root,
+        &(struct target){
+            .n = 1, .table = {config_sections[0].options}, .base = {w->config}, .also = also});
     for (unsigned i = 0; rc == 0 && i < sizeof lists / sizeof lists[0]; i++) {
         const yaml_node_t *list = value_of(w, root, lists[i].key);
         rc = list != NULL ? walk_list(w, list, lists[i].key, lists[i].element) : 0;
@@ -516,8 +555,9 @@ int config_walk(struct walk *w, const char *text, size_t n,
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
     int rc;
     if (yaml_parser_load(&parser, &doc) == 0) {
-        rc = why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: this is no YAML: %s", w->file, parser.problem_mark.line + 1,
-                 parser.problem_mark.column + 1, parser.problem != NULL ? parser.problem : "cannot be read");
+        rc = why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: this is no YAML: %s", w->file,
+                 parser.problem_mark.line + 1, parser.problem_mark.column + 1,
+                 parser.problem != NULL ? parser.problem : "cannot be read");
     } else {
         rc = walk_document(w, &doc, include_fn);
         yaml_document_delete(&doc);

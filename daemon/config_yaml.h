@@ -1,6 +1,6 @@
 /*
- * Walk one YAML document by the option tables into struct config. Later documents override earlier ones: the included
- * file first, then the file, then each --set.
+ * Walk one YAML document by the option tables into struct config. Later documents override earlier
+ * ones: the included file first, then the file, then each --set.
  */
 #pragma once
 
@@ -19,11 +19,15 @@ struct walk {
 
 /* Walk text; an include is loaded through include_fn first. 0, or -errno and one sentence. */
 int config_walk(struct walk *w, const char *text, size_t n,
-                int (*include_fn)(struct walk *w, const char *path, const yaml_node_t *at)) BASAL_MUST_USE;
+                int (*include_fn)(struct walk *w, const char *path,
+                                  const yaml_node_t *at)) BASAL_MUST_USE;
 
 /* "file:line:column: " + the sentence. */
-int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Another policy: defaults, and what the old one had under the same keys. */
-int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why, int cap);
-int config_choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why, int cap);
+int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,
+                         int cap);
+int config_choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why,
+                      int cap);

@@ -14,7 +14,7 @@ struct course {
     struct house house;
     double seconds;
     int64_t periods; /* of this trial so far */
-    double earned; /* reward since the course was opened */
+    double earned;   /* reward since the course was opened */
     int64_t period_ns, planned_ns, from_ns;
     void *plant; /* the world as it was when the robot began to run */
     struct loop_state loop;
@@ -22,7 +22,8 @@ struct course {
     struct gait gait; /* on trial */
 };
 
-/* Time is counted in policy periods: the tick that an episode's end takes does not shift the gait. */
+/* Time is counted in policy periods: the tick that an episode's end takes does not shift the gait.
+ */
 static void play(void *self, float *ret_act)
 {
     struct course *k = self;
@@ -74,7 +75,8 @@ static int get_ready(struct course *k, char *ret_why, int cap)
         tick(k);
     }
     if (!l->st.open) {
-        return why(ret_why, cap, -EINVAL, "the simulated robot does not come to run: %s", plant_why(k->house.plant));
+        return why(ret_why, cap, -EINVAL, "the simulated robot does not come to run: %s",
+                   plant_why(k->house.plant));
     }
     k->plant = malloc(plant_state_bytes(k->house.plant));
     if (k->plant == NULL) {
@@ -88,7 +90,8 @@ static int get_ready(struct course *k, char *ret_why, int cap)
     return 0;
 }
 
-int course_open(struct course **ret_course, const struct house_spec *spec, double seconds, char *ret_why, int cap)
+int course_open(struct course **ret_course, const struct house_spec *spec, double seconds,
+                char *ret_why, int cap)
 {
     struct course *k = calloc(1, sizeof *k);
     if (k == NULL) {
@@ -98,8 +101,9 @@ int course_open(struct course **ret_course, const struct house_spec *spec, doubl
     int rc = house_open(&k->house, spec, ret_why, cap);
     if (rc == 0) {
         k->period_ns = llround(k->house.loop.dt_s * (double)NS_PER_S);
-        rc = k->house.loop.odometer >= 0 ? get_ready(k, ret_why, cap)
-                                         : why(ret_why, cap, -EINVAL, "the task has no odometer: set task.travel_joint");
+        rc = k->house.loop.odometer >= 0
+                 ? get_ready(k, ret_why, cap)
+                 : why(ret_why, cap, -EINVAL, "the task has no odometer: set task.travel_joint");
     }
     if (rc < 0) {
         course_close(k);

@@ -1,7 +1,7 @@
 /*
- * A course to try gaits on: the whole daemon in lockstep with one configuration, so that a gait goes through the same
- * bytes, policy rate, interpolation, safety limits and return as a learned policy. Every trial starts from the same
- * world.
+ * A course to try gaits on: the whole daemon in lockstep with one configuration, so that a gait
+ * goes through the same bytes, policy rate, interpolation, safety limits and return as a learned
+ * policy. Every trial starts from the same world.
  */
 #pragma once
 
@@ -11,13 +11,15 @@
 struct course;
 
 /*
- * spec: an emulated plant on virtual time. The task needs an odometer (travel_joint, travel_radius_m). A trial is one
- * second to get going and then about `seconds`, in whole periods of the gait, that count. Errors: -EINVAL and one sentence.
+ * spec: an emulated plant on virtual time. The task needs an odometer (travel_joint,
+ * travel_radius_m). A trial is one second to get going and then about `seconds`, in whole periods
+ * of the gait, that count. Errors: -EINVAL and one sentence.
  */
-int course_open(struct course **ret_course, const struct house_spec *spec, double seconds, char *ret_why, int cap)
-    BASAL_MUST_USE;
+int course_open(struct course **ret_course, const struct house_spec *spec, double seconds,
+                char *ret_why, int cap) BASAL_MUST_USE;
 void course_set_seconds(struct course *k, double seconds);
-/* A gait's period as it will be run: a whole number of policy periods, so that every cycle is the same. */
+/* A gait's period as it will be run: a whole number of policy periods, so that every cycle is the
+ * same. */
 void course_snap(const struct course *k, struct gait *g);
 void course_close(struct course *k);
 

@@ -35,8 +35,9 @@ static void cut_torque(void)
 static void handle(int sig)
 {
     char text[80];
-    const int n = snprintf(text, sizeof text, "<0>basald: signal %d on the %s thread: stopping the robot\n", sig,
-                           on_loop ? "loop" : "other");
+    const int n =
+        snprintf(text, sizeof text, "<0>basald: signal %d on the %s thread: stopping the robot\n",
+                 sig, on_loop ? "loop" : "other");
     const ssize_t ignored = write(STDERR_FILENO, text, n > 0 ? (size_t)n : 0);
     (void)ignored;
     if (on_loop) {

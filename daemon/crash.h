@@ -1,7 +1,8 @@
 /*
- * A crash anywhere is a controlled stop. On any thread but the loop's the handler sets STOP_CRASHED and parks that
- * thread for ever: the loop stops the robot, then the process leaves. On the loop's own thread the handler writes the
- * bytes that cut torque, then lets the process die; the devices' watchdogs are behind it.
+ * A crash anywhere is a controlled stop. On any thread but the loop's the handler sets STOP_CRASHED
+ * and parks that thread for ever: the loop stops the robot, then the process leaves. On the loop's
+ * own thread the handler writes the bytes that cut torque, then lets the process die; the devices'
+ * watchdogs are behind it.
  */
 #pragma once
 

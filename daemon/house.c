@@ -33,13 +33,15 @@ static void open_shared(struct house *h, int weights_max)
     h->shared = s;
 }
 
-static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2], const char **ret_unit)
+static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2],
+                       const char **ret_unit)
 {
     for (int k = 0; k < t->n_obs; k++) {
         (void)task_slot_name(t, k, ret_name[k], NAME_CHARS * 2, &ret_unit[k]);
     }
     for (int k = 0; k < t->n_act; k++) {
-        (void)snprintf(ret_name[t->n_obs + k], NAME_CHARS * 2, "action.%s", t->robot->joint[t->act_joint[k]].name);
+        (void)snprintf(ret_name[t->n_obs + k], NAME_CHARS * 2, "action.%s",
+                       t->robot->joint[t->act_joint[k]].name);
         ret_unit[t->n_obs + k] = "1";
     }
 }
@@ -58,7 +60,7 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
         .n_act = t->n_act,
         .policy_rate_hz = h->config.robot.policy_rate_hz,
         .schema_hash = h->config.robot_hash,
-        .slot_name = (const char(*)[NAME_CHARS * 2])name,
+        .slot_name = (const char(*)[NAME_CHARS * 2]) name,
         .slot_unit = unit,
     };
     if (fd >= 0) {
@@ -67,7 +69,8 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
     return replay_create(&h->replay, &spec, ret_why, cap);
 }
 
-/* Floats that the policy sends, by asking a throw-away learner: no second place knows a network's size. */
+/* Floats that the policy sends, by asking a throw-away learner: no second place knows a network's
+ * size. */
 static int count_weights(struct house *h, const struct dims *d)
 {
     struct arena scratch;
@@ -104,11 +107,12 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     }
     const int n_weights = count_weights(h, &d);
     if (n_weights < 0) {
-        return why(ret_why, cap, n_weights, "policy %s: cannot make its networks: %s", h->config.policy->name,
-                   strerror(-n_weights));
+        return why(ret_why, cap, n_weights, "policy %s: cannot make its networks: %s",
+                   h->config.policy->name, strerror(-n_weights));
     }
     open_shared(h, packed_max(n_weights));
-    rc = plant_open(&h->plant, &h->config, spec->kind, &h->clock, spec->seed, &h->arena, ret_why, cap);
+    rc = plant_open(&h->plant, &h->config, spec->kind, &h->clock, spec->seed, &h->arena, ret_why,
+                    cap);
     if (rc < 0) {
         return rc;
     }
@@ -116,13 +120,14 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     if (rc < 0) {
         return rc;
     }
-    rc = loop_open(&h->loop, &h->config, &h->clock, h->plant, h->replay, h->shared, spec->seed, &h->arena, ret_why, cap);
+    rc = loop_open(&h->loop, &h->config, &h->clock, h->plant, h->replay, h->shared, spec->seed,
+                   &h->arena, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
     intake_init(&h->intake, &h->config, &d, &h->shared->weights, packed_max(n_weights), &h->arena);
-    return learner_open(&h->learner, &h->config, &d, h->replay, h->shared, spec->seed, h->run_id, &h->learner_mem,
-                        ret_why, cap);
+    return learner_open(&h->learner, &h->config, &d, h->replay, h->shared, spec->seed, h->run_id,
+                        &h->learner_mem, ret_why, cap);
 }
 
 int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why, int cap)
@@ -136,12 +141,14 @@ int house_open(struct house *ret_house, const struct house_spec *spec, char *ret
     if (rc < 0) {
         return why(ret_why, cap, rc, "out of address space");
     }
-    rc = config_load(&h->config, spec->config_path, spec->sets, spec->n_sets, &h->arena, ret_why, cap);
+    rc = config_load(&h->config, spec->config_path, spec->sets, spec->n_sets, &h->arena, ret_why,
+                     cap);
     if (rc < 0) {
         return rc;
     }
     if (spec->virtual_clock) {
-        h->run_id = hash_fnv1a(h->config.hash, &spec->seed, sizeof spec->seed); /* the same run has the same name */
+        h->run_id = hash_fnv1a(h->config.hash, &spec->seed,
+                               sizeof spec->seed); /* the same run has the same name */
     } else if (getrandom(&h->run_id, sizeof h->run_id, 0) != (ssize_t)sizeof h->run_id) {
         return why(ret_why, cap, -EIO, "the system gives no random bytes for the run id");
     }

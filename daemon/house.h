@@ -1,6 +1,6 @@
 /*
- * Everything a running basald is made of, built in one visible order and taken down in the other. The service and
- * lockstep live in the same house; they differ in who calls the steps.
+ * Everything a running basald is made of, built in one visible order and taken down in the other.
+ * The service and lockstep live in the same house; they differ in who calls the steps.
  */
 #pragma once
 
@@ -32,5 +32,6 @@ struct house {
     uint64_t seed, run_id;
 };
 
-int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why, int cap) BASAL_MUST_USE;
+int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why,
+               int cap) BASAL_MUST_USE;
 void house_close(struct house *h);

@@ -10,8 +10,8 @@ size_t intake_slot_bytes(int n_max)
     return (n + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
-void intake_init(struct intake *ret_intake, const struct config *c, const struct dims *d, struct mailbox *mailbox,
-                 int n_max, struct arena *mem)
+void intake_init(struct intake *ret_intake, const struct config *c, const struct dims *d,
+                 struct mailbox *mailbox, int n_max, struct arena *mem)
 {
     *ret_intake = (struct intake){
         .config = c,
@@ -55,9 +55,11 @@ static int check_and_pack(struct intake *in, const uint8_t *block, size_t n)
     }
     struct packed *p = mailbox_back(in->mailbox);
     memcpy(in->scratch, view.w, (size_t)view.n * sizeof(float));
-    rc = in->config->policy->pack(in->config->policy_config, &in->dims, in->scratch, view.n, p->w, in->n_max);
+    rc = in->config->policy->pack(in->config->policy_config, &in->dims, in->scratch, view.n, p->w,
+                                  in->n_max);
     if (rc < 0) {
-        return why(in->why, cap, rc, "weights: %s cannot use %d floats", in->config->policy->name, view.n);
+        return why(in->why, cap, rc, "weights: %s cannot use %d floats", in->config->policy->name,
+                   view.n);
     }
     p->id = view.id;
     p->n = rc;

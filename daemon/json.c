@@ -51,7 +51,8 @@ void json_numbers(struct json_object *o, const char *key, const double *value, i
     json_t *list = json_array();
     basal_assert(list != NULL);
     for (int i = 0; i < n; i++) {
-        const int rc = json_array_append_new(list, isfinite(value[i]) ? json_real(value[i]) : json_null());
+        const int rc =
+            json_array_append_new(list, isfinite(value[i]) ? json_real(value[i]) : json_null());
         basal_assert(rc == 0);
     }
     put(o, key, list);
@@ -73,8 +74,11 @@ static void print_lines(json_t *o, FILE *f, int indent)
             print_lines(value, f, indent + 2);
             continue;
         }
-        char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        (void)fprintf(f, "%*s%-24s %s\n", indent, "", key, text != NULL ? text : json_string_value(value));
+        char *text = json_is_string(value)
+                         ? NULL
+                         : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        (void)fprintf(f, "%*s%-24s %s\n", indent, "", key,
+                      text != NULL ? text : json_string_value(value));
         free(text);
     }
 }

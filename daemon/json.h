@@ -1,6 +1,6 @@
 /*
- * One JSON object, built key by key in order and printed on one line, or as "key: value" lines for people. The door to
- * jansson for everything that prints data.
+ * One JSON object, built key by key in order and printed on one line, or as "key: value" lines for
+ * people. The door to jansson for everything that prints data.
  */
 #pragma once
 

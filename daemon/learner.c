@@ -7,12 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d, struct replay *replay,
-                 struct shared *shared, uint64_t seed, uint64_t run_id, struct arena *mem, char *ret_why, int cap)
+int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d,
+                 struct replay *replay, struct shared *shared, uint64_t seed, uint64_t run_id,
+                 struct arena *mem, char *ret_why, int cap)
 {
     struct learner *l = ret_learner;
-    *l = (struct learner){
-        .config = c, .policy = c->policy, .shared = shared, .replay = replay, .dims = *d, .w_max = WEIGHTS_MAX};
+    *l = (struct learner){.config = c,
+                          .policy = c->policy,
+                          .shared = shared,
+                          .replay = replay,
+                          .dims = *d,
+                          .w_max = WEIGHTS_MAX};
     const int rc = c->policy->check(c->policy_config, d, ret_why, cap);
     if (rc < 0) {
         return rc;
@@ -40,7 +45,8 @@ int learner_open(struct learner *ret_learner, const struct config *c, const stru
     l->w = arena_take(mem, (size_t)l->w_max * sizeof(float));
     l->w_max = c->policy->save(l->self, l->w, l->w_max); /* it never grows */
     if (l->w_max < 1) {
-        return why(ret_why, cap, -ENOSPC, "policy %s: more than %d weights", c->policy->name, WEIGHTS_MAX);
+        return why(ret_why, cap, -ENOSPC, "policy %s: more than %d weights", c->policy->name,
+                   WEIGHTS_MAX);
     }
     l->block_cap = weights_bytes(d->n_obs, l->w_max);
     l->block = arena_take(mem, l->block_cap);
@@ -59,7 +65,8 @@ void learner_publish(struct learner *l)
     basal_assert(n > 0);
     l->id.version = (uint32_t)++l->counters[LEARNER_VERSION];
     l->id.step = (int64_t)atomic_load_explicit(&l->shared->steps, memory_order_relaxed);
-    const int64_t bytes = weights_encode(&l->id, l->mean, l->inv_std, l->w, n, l->block, l->block_cap);
+    const int64_t bytes =
+        weights_encode(&l->id, l->mean, l->inv_std, l->w, n, l->block, l->block_cap);
     basal_assert(bytes > 0);
     if (l->publish != NULL) {
         l->publish(l->to, l->block, (size_t)bytes);
@@ -72,7 +79,8 @@ static void follow_scale(struct learner *l)
 {
     const int64_t head = replay_head(l->replay);
     float obs[OBS_MAX];
-    while (l->counters[LEARNER_SEEN] < head && l->counters[LEARNER_SEEN] < l->config->learner.normalize_until) {
+    while (l->counters[LEARNER_SEEN] < head &&
+           l->counters[LEARNER_SEEN] < l->config->learner.normalize_until) {
         if (replay_row_obs(l->replay, l->counters[LEARNER_SEEN]++, obs)) {
             scale_add(l->scale, obs, 1);
         }
@@ -101,14 +109,17 @@ static void report(struct learner *l)
     for (int i = 0; i < STATS_MAX && l->policy->stat_names[i] != NULL; i++) {
         atomic_store_explicit(&s->stat[i], l->stats.v[i], memory_order_relaxed);
     }
-    atomic_store_explicit(&s->updates, (uint64_t)l->counters[LEARNER_UPDATES], memory_order_relaxed);
-    atomic_store_explicit(&s->steps_seen, (uint64_t)l->counters[LEARNER_STEP], memory_order_relaxed);
+    atomic_store_explicit(&s->updates, (uint64_t)l->counters[LEARNER_UPDATES],
+                          memory_order_relaxed);
+    atomic_store_explicit(&s->steps_seen, (uint64_t)l->counters[LEARNER_STEP],
+                          memory_order_relaxed);
     const struct clock c = {0};
     const int64_t now_ns = clock_now_ns(&c);
     if (now_ns - l->rate_from_ns > NS_PER_S) {
         const double s_passed = (double)(now_ns - l->rate_from_ns) / (double)NS_PER_S;
         const double n = (double)(l->counters[LEARNER_UPDATES] - l->rate_from_updates);
-        atomic_store_explicit(&s->updates_per_s, l->rate_from_ns > 0 ? n / s_passed : 0.0, memory_order_relaxed);
+        atomic_store_explicit(&s->updates_per_s, l->rate_from_ns > 0 ? n / s_passed : 0.0,
+                              memory_order_relaxed);
         l->rate_from_ns = now_ns;
         l->rate_from_updates = l->counters[LEARNER_UPDATES];
     }

@@ -1,5 +1,6 @@
 /*
- * The learning thread: sample, update, publish. Knows no algorithm by name, never touches the plant.
+ * The learning thread: sample, update, publish. Knows no algorithm by name, never touches the
+ * plant.
  */
 #pragma once
 
@@ -33,22 +34,30 @@ struct learner {
     int64_t rate_from_ns, rate_from_updates;
 };
 
-enum learner_counter { LEARNER_UPDATES, LEARNER_VERSION, LEARNER_FORGIVEN, LEARNER_SEEN, LEARNER_SKIPPED, LEARNER_STEP };
+enum learner_counter {
+    LEARNER_UPDATES,
+    LEARNER_VERSION,
+    LEARNER_FORGIVEN,
+    LEARNER_SEEN,
+    LEARNER_SKIPPED,
+    LEARNER_STEP
+};
 
-int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d, struct replay *replay,
-                 struct shared *shared, uint64_t seed, uint64_t run_id, struct arena *mem, char *ret_why, int cap)
-    BASAL_MUST_USE;
+int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d,
+                 struct replay *replay, struct shared *shared, uint64_t seed, uint64_t run_id,
+                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
 /*
- * One update if one is owed: gradient_steps for every train_freq policy steps since learning_starts, never more. False:
- * nothing to do now.
+ * One update if one is owed: gradient_steps for every train_freq policy steps since
+ * learning_starts, never more. False: nothing to do now.
  */
 bool learner_step(struct learner *l);
 
 /* Encode the weights as they are now and publish them under the next version. */
 void learner_publish(struct learner *l);
 
-/* Views of all it takes to go on exactly: the algorithm, random streams, normaliser, counters. Returns how many. */
+/* Views of all it takes to go on exactly: the algorithm, random streams, normaliser, counters.
+ * Returns how many. */
 int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max);
 /* After the tensors were written from a checkpoint. */
 void learner_restored(struct learner *l);

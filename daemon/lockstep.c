@@ -97,7 +97,8 @@ static void write_metrics(struct lockstep *k)
 static int learn(struct lockstep *k, char *ret_why, int cap)
 {
     struct house *h = &k->house;
-    const int64_t ticks_max = (k->spec->steps - h->loop.st.step + 1000) * h->loop.ticks_per_period * 4;
+    const int64_t ticks_max =
+        (k->spec->steps - h->loop.st.step + 1000) * h->loop.ticks_per_period * 4;
     for (int64_t i = 0; h->loop.st.step < k->spec->steps; i++) {
         const int64_t step = h->loop.st.step;
         tick(k);
@@ -107,7 +108,8 @@ static int learn(struct lockstep *k, char *ret_why, int cap)
         if (h->loop.st.step != step) {
             write_metrics(k);
         }
-        if (k->spec->checkpoint_steps > 0 && h->loop.st.step >= k->next_checkpoint && h->loop.st.step != step) {
+        if (k->spec->checkpoint_steps > 0 && h->loop.st.step >= k->next_checkpoint &&
+            h->loop.st.step != step) {
             k->next_checkpoint = h->loop.st.step + k->spec->checkpoint_steps;
             const int rc = runfiles_checkpoint(&k->files, h, k->planned_ns, ret_why, cap);
             if (rc < 0) {
@@ -116,8 +118,9 @@ static int learn(struct lockstep *k, char *ret_why, int cap)
         }
         const enum fsm_state state = h->loop.st.fsm.state;
         if (state == STATE_FAULT || state == STATE_ESTOP || i > ticks_max) {
-            return why(ret_why, cap, -EIO, "the robot is in state %s at step %lld of %lld: %s", fsm_state_name(state),
-                       (long long)h->loop.st.step, (long long)k->spec->steps, k->fault);
+            return why(ret_why, cap, -EIO, "the robot is in state %s at step %lld of %lld: %s",
+                       fsm_state_name(state), (long long)h->loop.st.step, (long long)k->spec->steps,
+                       k->fault);
         }
     }
     return 0;
@@ -181,7 +184,8 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_int(o, "updates", h->learner.counters[LEARNER_UPDATES]);
     const double mean = e->n > 0 ? e->sum / e->n : (double)NAN;
     json_number(o, "eval_mean_reward", mean);
-    json_number(o, "eval_std_reward", e->n > 0 ? sqrt(fmax(0.0, e->sum2 / e->n - mean * mean)) : (double)NAN);
+    json_number(o, "eval_std_reward",
+                e->n > 0 ? sqrt(fmax(0.0, e->sum2 / e->n - mean * mean)) : (double)NAN);
     json_int(o, "eval_episodes", e->n);
     json_number(o, "success_rate", (double)NAN);
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)learner_hash(&h->learner));
@@ -204,7 +208,8 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_int(o, "read_phase_us_max", c->read_phase_us_max);
     json_number(o, "final_speed_m_s", e->speed_m_s);
     json_number(o, "best_known_speed_m_s",
-                h->config.best_known_speed_m_s > 0.0 ? h->config.best_known_speed_m_s : (double)NAN);
+                h->config.best_known_speed_m_s > 0.0 ? h->config.best_known_speed_m_s
+                                                     : (double)NAN);
     json_print(o, stdout, k->spec->json);
 }
 

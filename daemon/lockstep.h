@@ -1,6 +1,7 @@
 /*
- * The whole daemon on one thread and a virtual clock: the same steps as the service in a fixed order, the same bytes on
- * the bus, exactly the set number of updates per step, and the same result for the same seed.
+ * The whole daemon on one thread and a virtual clock: the same steps as the service in a fixed
+ * order, the same bytes on the bus, exactly the set number of updates per step, and the same result
+ * for the same seed.
  */
 #pragma once
 

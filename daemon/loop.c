@@ -20,11 +20,13 @@ void loop_dims(const struct config *c, const struct task *t, struct dims *ret_di
     };
 }
 
-int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock, struct plant *plant,
-              struct replay *replay, struct shared *shared, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock,
+              struct plant *plant, struct replay *replay, struct shared *shared, uint64_t seed,
+              struct arena *mem, char *ret_why, int cap)
 {
     struct loop *l = ret_loop;
-    *l = (struct loop){.config = c, .clock = clock, .plant = plant, .replay = replay, .shared = shared};
+    *l = (struct loop){
+        .config = c, .clock = clock, .plant = plant, .replay = replay, .shared = shared};
     int rc = task_open(&l->task, &c->task, &c->robot, ret_why, cap);
     if (rc < 0) {
         return rc;
@@ -62,7 +64,8 @@ static double speed_m_s(const struct loop *l)
         return 0.0;
     }
     const double then = z->odometer[(z->tick - window) % SPEED_TICKS_MAX];
-    return (z->sensed.q[l->odometer] - then) * l->config->task.settings.travel_radius_m / ((double)window * l->dt_s);
+    return (z->sensed.q[l->odometer] - then) * l->config->task.settings.travel_radius_m /
+           ((double)window * l->dt_s);
 }
 
 static void record_joints(const struct loop *l, struct record *ret_record)
@@ -86,7 +89,8 @@ static void record_joints(const struct loop *l, struct record *ret_record)
     }
 }
 
-static void record_fill(const struct loop *l, int64_t planned_ns, int64_t late_ns, struct record *ret_record)
+static void record_fill(const struct loop *l, int64_t planned_ns, int64_t late_ns,
+                        struct record *ret_record)
 {
     const struct loop_state *z = &l->st;
     const struct plant_counters *c = plant_counters(l->plant);
@@ -222,7 +226,8 @@ bool loop_at_rest(const struct loop *l)
     return false;
 }
 
-/* The loop watches those who watch it: main and comms must make progress, or the robot stops under control. */
+/* The loop watches those who watch it: main and comms must make progress, or the robot stops under
+ * control. */
 static void watch_others(struct loop *l, int64_t now_ns)
 {
     struct shared *s = l->shared;

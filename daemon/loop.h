@@ -1,6 +1,6 @@
 /*
- * The control thread: the tick, its periods, its deadlines. Nothing in here allocates, locks, logs, or touches a file, a
- * socket or BLAS.
+ * The control thread: the tick, its periods, its deadlines. Nothing in here allocates, locks, logs,
+ * or touches a file, a socket or BLAS.
  */
 #pragma once
 
@@ -12,7 +12,8 @@
 
 #define SPEED_TICKS_MAX 1024
 
-/* All that the loop remembers, flat, so that a checkpoint is a copy. Only safety.robot is a pointer. */
+/* All that the loop remembers, flat, so that a checkpoint is a copy. Only safety.robot is a
+ * pointer. */
 struct loop_state {
     struct fsm fsm;
     struct safety safety;
@@ -26,21 +27,21 @@ struct loop_state {
     double odometer[SPEED_TICKS_MAX];
     int64_t tick, step, episode, period_t_ns;
     uint64_t fresh;
-    int phase;           /* nominal ticks since the period began */
-    bool open;           /* a period is running */
-    bool stored;         /* ... and has an open row in the replay */
-    uint8_t source;      /* enum source: who drives it */
-    uint32_t version;    /* of the weights that drive it */
+    int phase;            /* nominal ticks since the period began */
+    bool open;            /* a period is running */
+    bool stored;          /* ... and has an open row in the replay */
+    uint8_t source;       /* enum source: who drives it */
+    uint32_t version;     /* of the weights that drive it */
     int coasted, skipped; /* ticks in this period */
-    int reset_left;      /* ticks until the next episode may begin */
-    uint32_t run_flags;  /* enum run_flags */
-    bool end_asked;      /* a person ends the episode ... */
-    double end_reward;   /* ... with this reward on top */
-    int eval_left;       /* ticks of an evaluation still to go; 0: none */
+    int reset_left;       /* ticks until the next episode may begin */
+    uint32_t run_flags;   /* enum run_flags */
+    bool end_asked;       /* a person ends the episode ... */
+    double end_reward;    /* ... with this reward on top */
+    int eval_left;        /* ticks of an evaluation still to go; 0: none */
     double eval_from, eval_ticks;
-    uint32_t held;       /* stop bits seen so far, to answer each once */
-    int plant_event;     /* of the last tick, -1: none */
-    double reward;       /* of the last closed period */
+    uint32_t held;   /* stop bits seen so far, to answer each once */
+    int plant_event; /* of the last tick, -1: none */
+    double reward;   /* of the last closed period */
     uint64_t overruns, coasted_total;
     int64_t push_ns;
 };
@@ -59,13 +60,14 @@ struct loop {
     struct hist *hist;           /* [HISTS_N]: phases, wake-up, last byte out, whole tick */
     int ticks_per_period;
     double dt_s;
-    uint64_t beats[2];    /* of main and comms, as last seen ... */
-    int64_t beats_ns[2];  /* ... and when they last moved */
-    int odometer; /* joint that measures the way; -1: none */
+    uint64_t beats[2];   /* of main and comms, as last seen ... */
+    int64_t beats_ns[2]; /* ... and when they last moved */
+    int odometer;        /* joint that measures the way; -1: none */
 #ifdef BASAL_STALL
     bool stall; /* test build: hang after fifty steps */
 #endif
-    /* a scripted source instead of policy and random; NULL: none. Fills the action of the period that begins */
+    /* a scripted source instead of policy and random; NULL: none. Fills the action of the period
+     * that begins */
     void (*script)(void *self, float *ret_act) BASAL_RT;
     void *script_self;
     struct loop_state st;
@@ -73,11 +75,12 @@ struct loop {
 
 enum { HIST_WAKE = PHASES_N, HIST_LAST_BYTE, HIST_TICK, HISTS_N };
 
-int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock, struct plant *plant,
-              struct replay *replay, struct shared *shared, uint64_t seed, struct arena *mem, char *ret_why, int cap)
-    BASAL_MUST_USE;
+int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock,
+              struct plant *plant, struct replay *replay, struct shared *shared, uint64_t seed,
+              struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
-/* One tick, planned for planned_ns, woken late_ns after it; skipped: ticks that were left out before it. */
+/* One tick, planned for planned_ns, woken late_ns after it; skipped: ticks that were left out
+ * before it. */
 void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skipped) BASAL_RT;
 
 /* Tick until STOP_EXIT is set and the robot is at rest. */

@@ -36,11 +36,13 @@ static bool has_weights(const struct loop *l)
 }
 
 /* May this request be granted now? It becomes an event, or a refusal. */
-static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret_events, char ret_why[WHY_CHARS])
+static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret_events,
+                          char ret_why[WHY_CHARS])
 {
     struct loop_state *z = &l->st;
     const enum fsm_state state = z->fsm.state;
-    if (atomic_load_explicit(&l->shared->stop, memory_order_relaxed) != 0 && q->kind != REQUEST_CLEAR) {
+    if (atomic_load_explicit(&l->shared->stop, memory_order_relaxed) != 0 &&
+        q->kind != REQUEST_CLEAR) {
         return REFUSED_STOPPING;
     }
     switch (q->kind) {
@@ -99,7 +101,8 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
 }
 
 /* At most one request a tick. */
-static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events, struct reply *ret_reply)
+static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
+                         struct reply *ret_reply)
 {
     struct request q;
     ret_reply->id = 0;
@@ -169,9 +172,11 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
         }
     }
     if (z->eval_left > 0 && --z->eval_left == 0 && l->odometer >= 0) {
-        const double way_m = (z->sensed.q[l->odometer] - z->eval_from) * l->config->task.settings.travel_radius_m;
-        loop_tell(l, &(struct happened){
-                         .t_ns = now_ns, .kind = HAPPENED_EVAL, .x = way_m / (z->eval_ticks * l->dt_s)});
+        const double way_m =
+            (z->sensed.q[l->odometer] - z->eval_from) * l->config->task.settings.travel_radius_m;
+        loop_tell(l, &(struct happened){.t_ns = now_ns,
+                                        .kind = HAPPENED_EVAL,
+                                        .x = way_m / (z->eval_ticks * l->dt_s)});
     }
     return events;
 }
@@ -181,8 +186,10 @@ static void tell_latch(struct loop *l)
 {
     if (l->st.fsm.state != STATE_ESTOP) {
         atomic_store_explicit(&l->shared->latched, LATCHED_NOT, memory_order_relaxed);
-    } else if (loop_at_rest(l) && atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
-        atomic_store_explicit(&l->shared->latched, has_power(l) ? LATCHED_ASKED : LATCHED_POWER, memory_order_relaxed);
+    } else if (loop_at_rest(l) &&
+               atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
+        atomic_store_explicit(&l->shared->latched, has_power(l) ? LATCHED_ASKED : LATCHED_POWER,
+                              memory_order_relaxed);
     }
 }
 
@@ -195,8 +202,11 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
     take_request(l, now_ns, &events, &reply);
     fsm_step(&z->fsm, events, now_ns);
     if (z->fsm.state != from) {
-        struct happened h = {
-            .t_ns = now_ns, .kind = HAPPENED_STATE, .a = (int32_t)from, .b = (int32_t)z->fsm.state, .c = (int32_t)events};
+        struct happened h = {.t_ns = now_ns,
+                             .kind = HAPPENED_STATE,
+                             .a = (int32_t)from,
+                             .b = (int32_t)z->fsm.state,
+                             .c = (int32_t)events};
         (void)snprintf(h.text, sizeof h.text, "%s", plant_why(l->plant));
         loop_tell(l, &h);
         if (z->fsm.state == STATE_LIMP) {

@@ -14,7 +14,8 @@ bool loop_period_ends(const struct loop *l)
     if (!z->open) {
         return driving(l) || z->reset_left > 0;
     }
-    return z->phase >= l->ticks_per_period || !driving(l) || l->task.st.end != END_NONE || z->end_asked;
+    return z->phase >= l->ticks_per_period || !driving(l) || l->task.st.end != END_NONE ||
+           z->end_asked;
 }
 
 /* The last safe command of the period, in action units, clipped as an action is. */
@@ -30,9 +31,11 @@ static void applied_action(struct loop *l, float *ret_act)
 static enum source choose_source(const struct loop *l)
 {
     const struct loop_state *z = &l->st;
-    const bool warming = z->step < l->config->learner.learning_starts && (z->run_flags & RUN_NO_LEARN) == 0 &&
-                         l->config->learner.enabled && z->eval_left == 0;
-    if ((z->run_flags & RUN_RANDOM) != 0 || l->packed == NULL || (warming && l->packed->id.step == 0)) {
+    const bool warming = z->step < l->config->learner.learning_starts &&
+                         (z->run_flags & RUN_NO_LEARN) == 0 && l->config->learner.enabled &&
+                         z->eval_left == 0;
+    if ((z->run_flags & RUN_RANDOM) != 0 || l->packed == NULL ||
+        (warming && l->packed->id.step == 0)) {
         return SOURCE_RANDOM;
     }
     return SOURCE_POLICY;
@@ -115,7 +118,8 @@ static bool worth_storing(const struct loop *l)
     return (l->st.run_flags & RUN_NO_LEARN) == 0 && l->st.eval_left == 0;
 }
 
-static void store(struct loop *l, int64_t now_ns, bool opens, const float *applied, const struct observation *obs2)
+static void store(struct loop *l, int64_t now_ns, bool opens, const float *applied,
+                  const struct observation *obs2)
 {
     struct loop_state *z = &l->st;
     const struct period p = {

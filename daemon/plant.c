@@ -49,8 +49,8 @@ static int open_bus(struct plant *p, int i, struct arena *mem, char *ret_why, in
     return 0;
 }
 
-int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind, struct clock *clock, uint64_t seed,
-               struct arena *mem, char *ret_why, int cap)
+int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind,
+               struct clock *clock, uint64_t seed, struct arena *mem, char *ret_why, int cap)
 {
     struct plant *p = arena_take(mem, sizeof *p);
     p->config = c;
@@ -155,7 +155,8 @@ static void count_answers(struct plant *p, struct bus_run *b, uint64_t asked)
     }
 }
 
-/* Ask, collect until all have answered or the deadline; then once more for the slow registers, if it still fits. */
+/* Ask, collect until all have answered or the deadline; then once more for the slow registers, if
+ * it still fits. */
 static void read_bus(struct plant *p, struct bus_run *b)
 {
     const int64_t deadline_ns = p->t_ns + b->bus.spec->reply_deadline_us * NS_PER_US;
@@ -275,7 +276,8 @@ static int body_event(struct plant *p, bool changed)
     p->known = true;
     p->why[0] = '\0';
     if (changed) {
-        memset(p->sensed.torque, p->doing == PLANT_RUN || p->doing == PLANT_ARM ? TORQUE_ON : TORQUE_OFF,
+        memset(p->sensed.torque,
+               p->doing == PLANT_RUN || p->doing == PLANT_ARM ? TORQUE_ON : TORQUE_OFF,
                sizeof p->sensed.torque);
     }
     return changed ? event[p->doing] : -1;
@@ -298,7 +300,8 @@ int plant_do(struct plant *p, enum plant_do what, const struct sensed *s)
             job_start(p, JOB_ARM);
         }
     }
-    const bool idle = what == PLANT_LISTEN || what == PLANT_IDENTIFY || (what == PLANT_STOP && p->stopped);
+    const bool idle =
+        what == PLANT_LISTEN || what == PLANT_IDENTIFY || (what == PLANT_STOP && p->stopped);
     if (idle && !p->known && p->job == JOB_NONE && now_ns >= p->retry_ns) {
         job_start(p, JOB_BRING_UP);
     }
@@ -315,7 +318,8 @@ int plant_do(struct plant *p, enum plant_do what, const struct sensed *s)
 
 static bool may_write(const struct plant *p)
 {
-    return p->known && p->job == JOB_NONE && (p->doing == PLANT_RUN || (p->doing == PLANT_STOP && !p->stopped));
+    return p->known && p->job == JOB_NONE &&
+           (p->doing == PLANT_RUN || (p->doing == PLANT_STOP && !p->stopped));
 }
 
 void plant_write(struct plant *p, const struct command *cmd)
@@ -335,7 +339,8 @@ void plant_write(struct plant *p, const struct command *cmd)
         if (n <= 0) {
             continue;
         }
-        /* a fixed phase after the tick's start, so that the delay from sample to torque is constant */
+        /* a fixed phase after the tick's start, so that the delay from sample to torque is constant
+         */
         const int64_t at_ns = p->t_ns + b->bus.spec->write_phase_us * NS_PER_US;
         (void)clock_sleep_until(p->clock, at_ns);
         if (p->world != NULL) {
@@ -360,7 +365,8 @@ void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
             continue;
         }
         char reason[WHY_CHARS] = "";
-        const int fd = serial_open(b->bus.spec->device, b->bus.spec->baud, reason, (int)sizeof reason);
+        const int fd =
+            serial_open(b->bus.spec->device, b->bus.spec->baud, reason, (int)sizeof reason);
         if (fd >= 0) {
             atomic_store_explicit(&b->wanted, false, memory_order_relaxed);
             atomic_store_explicit(&b->offered, fd, memory_order_release);
@@ -430,7 +436,8 @@ void plant_injected(const struct plant *p, uint64_t ret_counts[WIRE_FAULTS])
     }
 }
 
-/* --- flat state for a checkpoint: the struct, every joint's driver state, the world ----------------------------- */
+/* --- flat state for a checkpoint: the struct, every joint's driver state, the world
+ * ----------------------------- */
 
 static size_t joint_bytes(const struct plant *p)
 {

@@ -1,6 +1,6 @@
 /*
- * The body: read() and write(). From devices on buses, from their emulators in process (the same bytes on virtual
- * time), or from a body without bytes. Only the loop thread touches it.
+ * The body: read() and write(). From devices on buses, from their emulators in process (the same
+ * bytes on virtual time), or from a body without bytes. Only the loop thread touches it.
  */
 #pragma once
 
@@ -30,24 +30,29 @@ struct reopen {
 };
 
 /* kind PLANT_DEVICES: real ttys. seed: body, sensor noise and faults draw from its children. */
-int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind, struct clock *clock, uint64_t seed,
-               struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind,
+               struct clock *clock, uint64_t seed, struct arena *mem, char *ret_why,
+               int cap) BASAL_MUST_USE;
 void plant_close(struct plant *p);
 
 /* The reading of the tick that starts at t_ns. fresh gets a bit per joint with a new sample. */
-void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64_t *ret_fresh) BASAL_RT;
+void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed,
+                uint64_t *ret_fresh) BASAL_RT;
 /* What to do from now on; returns the event that a set-up or stop ended with, or -1. */
 int plant_do(struct plant *p, enum plant_do what, const struct sensed *s) BASAL_RT;
 void plant_write(struct plant *p, const struct command *cmd) BASAL_RT;
 
 /*
- * Not the loop: another thread calls this about ten times a second. Opens real ttys and hands them to the loop, closes
- * those that it returned; with back-off. state [BUSES_MAX] belongs to the caller.
+ * Not the loop: another thread calls this about ten times a second. Opens real ttys and hands them
+ * to the loop, closes those that it returned; with back-off. state [BUSES_MAX] belongs to the
+ * caller.
  */
 void plant_service(struct plant *p, int64_t now_ns, struct reopen *state);
 
-/* For the crash handler: the bytes that cut torque on one bus and where to write them, or -ENODEV. */
-int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx, size_t cap) BASAL_RT;
+/* For the crash handler: the bytes that cut torque on one bus and where to write them, or -ENODEV.
+ */
+int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx,
+                     size_t cap) BASAL_RT;
 
 /* Bus is up and devices are identified; else the sentence that says why not. */
 bool plant_ready(const struct plant *p) BASAL_RT;

@@ -1,5 +1,6 @@
 /*
- * Inside of the plant, shared by plant.c (read, write, do) and plant_job.c (set-up of all buses, step by step).
+ * Inside of the plant, shared by plant.c (read, write, do) and plant_job.c (set-up of all buses,
+ * step by step).
  */
 #pragma once
 
@@ -11,21 +12,22 @@
 #define RX_BYTES 1024
 #define TX_BYTES 1024
 
-/* What plant does over several ticks: goals of the drivers' step machines, all buses in turn for each. */
+/* What plant does over several ticks: goals of the drivers' step machines, all buses in turn for
+ * each. */
 enum job { JOB_NONE, JOB_BRING_UP, JOB_ARM, JOB_STOP };
 
 struct bus_run {
     struct robot_bus bus;
     const struct serial_driver *driver;
     struct port port;
-    bool up;                  /* the port answers system calls */
-    bool flying;              /* a set-up is under way */
+    bool up;     /* the port answers system calls */
+    bool flying; /* a set-up is under way */
     struct setup setup;
     uint8_t rx[RX_BYTES];
     size_t n_rx;
-    _Atomic int offered;      /* fd from plant_service to the loop, -1: none */
-    _Atomic int returned;     /* fd from the loop to plant_service, -1: none */
-    _Atomic bool wanted;      /* the loop has no fd */
+    _Atomic int offered;  /* fd from plant_service to the loop, -1: none */
+    _Atomic int returned; /* fd from the loop to plant_service, -1: none */
+    _Atomic bool wanted;  /* the loop has no fd */
 };
 
 struct plant {
@@ -37,17 +39,17 @@ struct plant {
     struct bus_run bus[BUSES_MAX];
     struct sensed sensed; /* the last of everything; what did not answer coasts here */
     uint64_t fresh;
-    int64_t t_ns;         /* of the tick */
+    int64_t t_ns; /* of the tick */
     enum plant_do doing;
     enum job job;
-    int goal, at_bus;     /* of the job */
+    int goal, at_bus; /* of the job */
     bool job_failed;
-    bool known;           /* every device identified and made safe since the bus came up */
-    bool stopped;         /* PLANT_STOP has ended */
-    int64_t stop_ns;      /* when it began */
-    int64_t retry_ns;     /* next bring-up */
-    int event;            /* of enum fsm_event; -1: none */
-    uint64_t torque_off;  /* read back by the last stop */
+    bool known;          /* every device identified and made safe since the bus came up */
+    bool stopped;        /* PLANT_STOP has ended */
+    int64_t stop_ns;     /* when it began */
+    int64_t retry_ns;    /* next bring-up */
+    int event;           /* of enum fsm_event; -1: none */
+    uint64_t torque_off; /* read back by the last stop */
     char why[WHY_CHARS];
     struct plant_counters counters;
 };

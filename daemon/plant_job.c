@@ -12,7 +12,9 @@ static const enum setup_goal job_goals[][2] = {
     [JOB_ARM] = {SETUP_ARM, SETUP_ARM},
     [JOB_STOP] = {SETUP_DISARM, SETUP_DISARM},
 };
-static const int job_goals_n[] = {[JOB_NONE] = 0, [JOB_BRING_UP] = 2, [JOB_ARM] = 1, [JOB_STOP] = 1};
+
+static const int job_goals_n[] = {
+    [JOB_NONE] = 0, [JOB_BRING_UP] = 2, [JOB_ARM] = 1, [JOB_STOP] = 1};
 
 void job_start(struct plant *p, enum job job)
 {
@@ -54,7 +56,8 @@ static void job_end(struct plant *p)
     p->job = JOB_NONE;
 }
 
-/* A disarm goes on with the other buses whatever happens; anything else ends at the first failure. */
+/* A disarm goes on with the other buses whatever happens; anything else ends at the first failure.
+ */
 static void bus_ended(struct plant *p, struct bus_run *b, bool ok)
 {
     b->flying = false;
@@ -78,7 +81,8 @@ static void note_torque(struct plant *p, const struct bus_run *b)
         const bool off = (b->setup.torque_off >> j & 1u) != 0;
         if (b->setup.goal == SETUP_DISARM) {
             p->sensed.torque[j] = off ? TORQUE_OFF : TORQUE_UNKNOWN;
-        } else if (b->setup.goal == SETUP_ARM && b->setup.state == SETUP_DONE && p->config->robot.joint[j].actuated) {
+        } else if (b->setup.goal == SETUP_ARM && b->setup.state == SETUP_DONE &&
+                   p->config->robot.joint[j].actuated) {
             p->sensed.torque[j] = TORQUE_ON;
         }
     }
@@ -87,8 +91,10 @@ static void note_torque(struct plant *p, const struct bus_run *b)
 
 static void begin(struct plant *p, struct bus_run *b)
 {
-    b->setup = (struct setup){
-        .goal = job_goals[p->job][p->goal], .state = SETUP_BUSY, .bus = &b->bus, .sensed = &p->sensed};
+    b->setup = (struct setup){.goal = job_goals[p->job][p->goal],
+                              .state = SETUP_BUSY,
+                              .bus = &b->bus,
+                              .sensed = &p->sensed};
     b->n_rx = 0;
     b->bus.pending = 0;
     b->flying = true;
@@ -100,7 +106,8 @@ static bool exchange(struct plant *p, struct bus_run *b, int64_t deadline_ns)
 {
     uint8_t tx[TX_BYTES];
     b->setup.used = 0;
-    const int n = b->driver->setup(&b->setup, clock_now_ns(p->clock), b->rx, b->n_rx, tx, sizeof tx);
+    const int n =
+        b->driver->setup(&b->setup, clock_now_ns(p->clock), b->rx, b->n_rx, tx, sizeof tx);
     basal_assert(b->setup.used <= b->n_rx);
     b->n_rx -= b->setup.used;
     memmove(b->rx, b->rx + b->setup.used, b->n_rx);
@@ -177,7 +184,8 @@ void plant_lose(struct plant *p, struct bus_run *b)
         p->sensed.faults[j] |= FAULT_LOST;
     }
     (void)snprintf(p->why, sizeof p->why,
-                   "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it is read back",
+                   "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it "
+                   "is read back",
                    b->bus.spec->name, b->bus.spec->device);
     if (b->flying) {
         b->setup.why[0] = '\0';

@@ -1,6 +1,6 @@
 /*
- * Where a bus's bytes go: a real tty, or a bus of the emulated world. One contract for both: write all, read until
- * something came or the absolute deadline, and -EIO when the bus is gone.
+ * Where a bus's bytes go: a real tty, or a bus of the emulated world. One contract for both: write
+ * all, read until something came or the absolute deadline, and -EIO when the bus is gone.
  */
 #pragma once
 

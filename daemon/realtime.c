@@ -41,10 +41,12 @@ static bool cpu_clock_source(void)
     }
     const bool read = fgets(name, (int)sizeof name, f) != NULL;
     (void)fclose(f);
-    return !read || strncmp(name, "tsc", 3) == 0 || strncmp(name, "arch_sys", 8) == 0 || strncmp(name, "kvm", 3) == 0;
+    return !read || strncmp(name, "tsc", 3) == 0 || strncmp(name, "arch_sys", 8) == 0 ||
+           strncmp(name, "kvm", 3) == 0;
 }
 
-int realtime_enter(struct realtime_state *ret_state, const struct control_settings *c, char *ret_verdict, int cap)
+int realtime_enter(struct realtime_state *ret_state, const struct control_settings *c,
+                   char *ret_verdict, int cap)
 {
     char lacks[160] = "";
     *ret_state = (struct realtime_state){.dma_latency_fd = -1};
@@ -61,19 +63,20 @@ int realtime_enter(struct realtime_state *ret_state, const struct control_settin
     }
     const int32_t zero = 0;
     ret_state->dma_latency_fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
-    if (ret_state->dma_latency_fd < 0 || write(ret_state->dma_latency_fd, &zero, sizeof zero) != sizeof zero) {
+    if (ret_state->dma_latency_fd < 0 ||
+        write(ret_state->dma_latency_fd, &zero, sizeof zero) != sizeof zero) {
         missing(lacks, sizeof lacks, "/dev/cpu_dma_latency");
     }
     if (!cpu_clock_source()) {
         missing(lacks, sizeof lacks, "the processor's counter as clock source");
     }
     if (lacks[0] == '\0') {
-        (void)snprintf(ret_verdict, (size_t)cap, "yes: SCHED_FIFO %d on CPU %d, memory locked", c->priority,
-                       realtime_cpu(c));
+        (void)snprintf(ret_verdict, (size_t)cap, "yes: SCHED_FIFO %d on CPU %d, memory locked",
+                       c->priority, realtime_cpu(c));
         return 0;
     }
-    (void)snprintf(ret_verdict, (size_t)cap, "%s: missing %s", c->realtime == REALTIME_ENFORCE ? "refused" : "in part",
-                   lacks);
+    (void)snprintf(ret_verdict, (size_t)cap, "%s: missing %s",
+                   c->realtime == REALTIME_ENFORCE ? "refused" : "in part", lacks);
     if (c->realtime == REALTIME_ENFORCE) {
         realtime_leave(ret_state);
         return -EPERM;

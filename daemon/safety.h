@@ -1,6 +1,7 @@
 /*
- * The last word before the motors: pure functions from (what is sensed, what was commanded, what is asked) to a safe
- * command, with the rule that bit for every joint. Knows no policy, no bus, no clock but the dt it is given.
+ * The last word before the motors: pure functions from (what is sensed, what was commanded, what is
+ * asked) to a safe command, with the rule that bit for every joint. Knows no policy, no bus, no
+ * clock but the dt it is given.
  */
 #pragma once
 
@@ -8,7 +9,8 @@
 #include "daemon/base/robot.h"
 #include "daemon/base/rt.h"
 
-/* Which rule changed a joint's command; the worst of the tick. Names for telemetry in safety_rule_name. */
+/* Which rule changed a joint's command; the worst of the tick. Names for telemetry in
+ * safety_rule_name. */
 enum safety_rule {
     RULE_NONE,
     RULE_ACCELERATION, /* rate of change of the commanded velocity   */
@@ -36,13 +38,13 @@ enum safety_trip {
 };
 
 struct safety_settings {
-    double position_margin_rad;   /* measured overshoot allowed beyond the range before it trips */
-    double velocity_margin_frac;  /* of qd_max */
-    double latency_s;             /* sample to torque: what braking distance must add */
-    double effort_s;              /* how long measured effort may exceed the ceiling */
-    double runaway_s;             /* how long a joint may move against its command */
-    int stale_ticks_max;          /* ticks a sample may be old */
-    double derate_from_frac;      /* of temp_max_c: torque falls linearly from here to 0 at temp_max_c */
+    double position_margin_rad;  /* measured overshoot allowed beyond the range before it trips */
+    double velocity_margin_frac; /* of qd_max */
+    double latency_s;            /* sample to torque: what braking distance must add */
+    double effort_s;             /* how long measured effort may exceed the ceiling */
+    double runaway_s;            /* how long a joint may move against its command */
+    int stale_ticks_max;         /* ticks a sample may be old */
+    double derate_from_frac; /* of temp_max_c: torque falls linearly from here to 0 at temp_max_c */
 };
 
 extern const struct option safety_options[];
@@ -50,16 +52,16 @@ extern const struct option safety_options[];
 struct safety {
     const struct robot *robot;
     struct safety_settings settings;
-    double dt_s;                         /* nominal tick */
-    bool primed;                         /* some joint has a commanded trajectory */
-    uint64_t held;                       /* a bit per joint that has one: q_cmd, qd_cmd are valid */
-    uint64_t fresh;                      /* a bit per joint whose sample is new this tick */
-    double q_cmd[JOINTS_MAX];            /* last safe command */
+    double dt_s;              /* nominal tick */
+    bool primed;              /* some joint has a commanded trajectory */
+    uint64_t held;            /* a bit per joint that has one: q_cmd, qd_cmd are valid */
+    uint64_t fresh;           /* a bit per joint whose sample is new this tick */
+    double q_cmd[JOINTS_MAX]; /* last safe command */
     double qd_cmd[JOINTS_MAX];
-    double q_ask[JOINTS_MAX];            /* last goal that was asked for and could be: where coasting holds */
-    double ceiling[JOINTS_MAX];          /* last safe torque ceiling, as a part of tau_max */
-    int stale[JOINTS_MAX];               /* ticks without a fresh sample while driven */
-    int frozen[JOINTS_MAX][2];           /* ticks an unchanged sample stood below, above its goal */
+    double q_ask[JOINTS_MAX]; /* last goal that was asked for and could be: where coasting holds */
+    double ceiling[JOINTS_MAX]; /* last safe torque ceiling, as a part of tau_max */
+    int stale[JOINTS_MAX];      /* ticks without a fresh sample while driven */
+    int frozen[JOINTS_MAX][2];  /* ticks an unchanged sample stood below, above its goal */
     double runaway_s[JOINTS_MAX], effort_s[JOINTS_MAX];
     double q_last[JOINTS_MAX];           /* fresh sample before this one */
     uint8_t rule[JOINTS_MAX];            /* enum safety_rule of this tick */
@@ -70,31 +72,34 @@ struct safety {
 };
 
 /* Refuses a robot with a limit that is unset or not finite. 0, or -EINVAL and one sentence. */
-int safety_init(struct safety *ret_safety, const struct robot *robot, const struct safety_settings *settings,
-                char *ret_why, int cap) BASAL_MUST_USE;
+int safety_init(struct safety *ret_safety, const struct robot *robot,
+                const struct safety_settings *settings, char *ret_why, int cap) BASAL_MUST_USE;
 
 /* Judge what is sensed: sets trips. fresh: a bit per joint whose sample is new this tick. */
 void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh) BASAL_RT;
 
 /*
- * May torque come on? Every pose inside its range (by half the margin), every value finite, no fault, nothing too hot.
- * 0, or -EPERM and one sentence.
+ * May torque come on? Every pose inside its range (by half the margin), every value finite, no
+ * fault, nothing too hot. 0, or -EPERM and one sentence.
  */
-int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why, int cap) BASAL_MUST_USE;
+int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why,
+                   int cap) BASAL_MUST_USE;
 
 /*
- * Make cmd safe in place, after safety_watch in the same tick. dt is always one nominal tick: after a stall nothing
- * jumps. The command continues from the last safe one; a joint that was off starts at its measured pose, and stays off
- * until a fresh sample tells it. What comes out per mode that is asked:
+ * Make cmd safe in place, after safety_watch in the same tick. dt is always one nominal tick: after
+ * a stall nothing jumps. The command continues from the last safe one; a joint that was off starts
+ * at its measured pose, and stays off until a fresh sample tells it. What comes out per mode that
+ * is asked:
  *
- *   position   the goal moves from the last safe goal within acceleration, velocity and range, and can always brake
- *   hold       the same trajectory brakes to rest and stays: comes out as position
- *   velocity   the speed, within acceleration, velocity and the braking distance that the measured pose leaves
- *   effort     the torque, within the ceiling; full opposite torque where the measured speed is too fast to stop
- *   impedance  goal as position, gains and torque finite and within the ceiling
+ *   position   the goal moves from the last safe goal within acceleration, velocity and range, and
+ * can always brake hold       the same trajectory brakes to rest and stays: comes out as position
+ *   velocity   the speed, within acceleration, velocity and the braking distance that the measured
+ * pose leaves effort     the torque, within the ceiling; full opposite torque where the measured
+ * speed is too fast to stop impedance  goal as position, gains and torque finite and within the
+ * ceiling
  *
- * Braking outranks the rate limits: a range or a ceiling that shrinks cuts the speed at once, and past the end of a
- * range only inward motion passes. Finite whatever is asked or sensed.
+ * Braking outranks the rate limits: a range or a ceiling that shrinks cuts the speed at once, and
+ * past the end of a range only inward motion passes. Finite whatever is asked or sensed.
  */
 void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd) BASAL_RT;
 
@@ -102,5 +107,6 @@ void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd
 void safety_forget(struct safety *z) BASAL_RT;
 
 const char *safety_rule_name(enum safety_rule rule);
-/* One sentence for the worst trip of trip_joint in this tick: which joint, which value, which limit, what to do. */
+/* One sentence for the worst trip of trip_joint in this tick: which joint, which value, which
+ * limit, what to do. */
 int safety_explain(const struct safety *z, const struct sensed *s, char *ret_text, int cap);

@@ -33,7 +33,7 @@ struct service {
     char said[BUSES_MAX][WHY_CHARS]; /* what was last logged of each bus */
     _Atomic bool leaving;            /* the loop has ended: learner and comms end too */
     _Atomic bool comms_leaving;
-    _Atomic bool save_asked;         /* main asks the learner's thread for a checkpoint */
+    _Atomic bool save_asked; /* main asks the learner's thread for a checkpoint */
     pthread_t loop_thread, learner_thread, comms_thread;
     int64_t next_checkpoint_ns, next_metrics_ns, woke_watchdog_ns;
     uint32_t latched; /* enum latched as it stands on disk */
@@ -135,11 +135,17 @@ static int start_threads(struct service *s, char *ret_why, int cap)
     const struct control_settings *c = &s->house.config.control;
     const int cpu = realtime_cpu(c);
     const bool rt = c->realtime != REALTIME_OFF;
-    const struct thread_spec loop = {.name = "basald-loop", .class = rt ? THREAD_FIFO : THREAD_NORMAL,
-                                     .priority = c->priority, .cpu = rt ? cpu : -1, .not_cpu = -1};
-    const struct thread_spec learner = {.name = "basald-learner", .class = rt ? THREAD_IDLE : THREAD_NORMAL, .cpu = -1,
+    const struct thread_spec loop = {.name = "basald-loop",
+                                     .class = rt ? THREAD_FIFO : THREAD_NORMAL,
+                                     .priority = c->priority,
+                                     .cpu = rt ? cpu : -1,
+                                     .not_cpu = -1};
+    const struct thread_spec learner = {.name = "basald-learner",
+                                        .class = rt ? THREAD_IDLE : THREAD_NORMAL,
+                                        .cpu = -1,
                                         .not_cpu = rt ? cpu : -1};
     const struct thread_spec comms = {.name = "basald-comms", .cpu = -1, .not_cpu = -1};
+
     const struct {
         pthread_t *thread;
         const struct thread_spec *spec;
@@ -147,11 +153,14 @@ static int start_threads(struct service *s, char *ret_why, int cap)
     } list[] = {{&s->comms_thread, &comms, comms_body},
                 {&s->learner_thread, &learner, learner_body},
                 {&s->loop_thread, &loop, loop_body}};
+
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         char missed[WHY_CHARS];
-        const int rc = thread_start(list[i].thread, list[i].spec, list[i].body, s, missed, (int)sizeof missed);
+        const int rc =
+            thread_start(list[i].thread, list[i].spec, list[i].body, s, missed, (int)sizeof missed);
         if (rc < 0) {
-            return why(ret_why, cap, rc, "cannot start thread %s: %s", list[i].spec->name, strerror(-rc));
+            return why(ret_why, cap, rc, "cannot start thread %s: %s", list[i].spec->name,
+                       strerror(-rc));
         }
         if (missed[0] != '\0') {
             log_line(LOG_LEVEL_WARN, "%s", missed);
@@ -160,7 +169,8 @@ static int start_threads(struct service *s, char *ret_why, int cap)
     return 0;
 }
 
-/* --- main's step, ten times a second -------------------------------------------------------------------------------- */
+/* --- main's step, ten times a second
+ * -------------------------------------------------------------------------------- */
 
 static void serve_buses(struct service *s, int64_t now_ns)
 {
@@ -180,7 +190,8 @@ static void feed_watchdog(struct service *s, int64_t now_ns)
     const uint64_t beats = atomic_load_explicit(&s->house.shared->loop_beats, memory_order_relaxed);
     if (beats != s->beats_seen) {
         s->beats_seen = beats;
-        if (s->watchdog_us > 0 && now_ns - s->woke_watchdog_ns > (int64_t)s->watchdog_us * NS_PER_US / 4) {
+        if (s->watchdog_us > 0 &&
+            now_ns - s->woke_watchdog_ns > (int64_t)s->watchdog_us * NS_PER_US / 4) {
             (void)sd_notify(0, "WATCHDOG=1");
             s->woke_watchdog_ns = now_ns;
         }
@@ -194,7 +205,8 @@ static int64_t unix_ns(void)
     return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* What the loop says of the estop, onto the disk. What fails is tried again at the next step, and said once. */
+/* What the loop says of the estop, onto the disk. What fails is tried again at the next step, and
+ * said once. */
 static void keep_latch(struct service *s)
 {
     char reason[WHY_CHARS] = "";
@@ -205,9 +217,10 @@ static void keep_latch(struct service *s)
     struct latch latch = {.unix_ns = unix_ns()};
     (void)snprintf(latch.reason, sizeof latch.reason, "%s",
                    now == LATCHED_POWER ? "motor power was lost" : "a person asked for it");
-    const int rc = now == LATCHED_NOT
-                       ? latch_clear(s->files.writer, s->files.store.fd, reason, (int)sizeof reason)
-                       : latch_set(s->files.writer, s->files.store.fd, &latch, reason, (int)sizeof reason);
+    const int rc =
+        now == LATCHED_NOT
+            ? latch_clear(s->files.writer, s->files.store.fd, reason, (int)sizeof reason)
+            : latch_set(s->files.writer, s->files.store.fd, &latch, reason, (int)sizeof reason);
     if (rc == 0) {
         s->latched = now;
     } else {
@@ -267,9 +280,9 @@ static void live(struct service *s, const sigset_t *signals)
 static void say_hello(const struct service *s)
 {
     const struct config *c = &s->house.config;
-    log_line(LOG_LEVEL_NOTE, "basald %s, robot %s, config %016llx, loop %g Hz, %s at %g Hz", BASALD_VERSION,
-             c->robot.name, (unsigned long long)c->hash, c->robot.control_rate_hz, c->policy->name,
-             c->robot.policy_rate_hz);
+    log_line(LOG_LEVEL_NOTE, "basald %s, robot %s, config %016llx, loop %g Hz, %s at %g Hz",
+             BASALD_VERSION, c->robot.name, (unsigned long long)c->hash, c->robot.control_rate_hz,
+             c->policy->name, c->robot.policy_rate_hz);
     log_line(LOG_LEVEL_NOTE, "real time %s", s->house.shared->verdict);
 }
 
@@ -356,15 +369,19 @@ int service_make_safe(const struct house_spec *spec)
     uint64_t fresh;
     const int64_t until_ns = clock_now_ns(&mono) + 3 * NS_PER_S;
     int event = -1;
-    for (int64_t t_ns = clock_now_ns(&mono); t_ns < until_ns && event != EVENT_IDENTIFIED; t_ns = clock_now_ns(&mono)) {
+    for (int64_t t_ns = clock_now_ns(&mono); t_ns < until_ns && event != EVENT_IDENTIFIED;
+         t_ns = clock_now_ns(&mono)) {
         plant_service(h->plant, t_ns, reopen);
-        plant_read(h->plant, t_ns, &sensed, &fresh); /* bringing up ends with torque off, read back */
+        plant_read(h->plant, t_ns, &sensed,
+                   &fresh); /* bringing up ends with torque off, read back */
         event = plant_do(h->plant, PLANT_LISTEN, &sensed);
         (void)usleep(5000);
     }
     const bool safe = event == EVENT_IDENTIFIED;
     log_line(safe ? LOG_LEVEL_NOTE : LOG_LEVEL_ERR, "make safe: %s",
-             safe ? "torque is off on every device" : reopen[0].why[0] != '\0' ? reopen[0].why : plant_why(h->plant));
+             safe                       ? "torque is off on every device"
+             : reopen[0].why[0] != '\0' ? reopen[0].why
+                                        : plant_why(h->plant));
     house_close(h);
     free(h);
     return safe ? 0 : EXIT_FAILURE;

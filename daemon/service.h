@@ -1,5 +1,6 @@
 /*
- * The life as a service: real devices, real time, threads. Starts limp, stops under control, tells the service manager.
+ * The life as a service: real devices, real time, threads. Starts limp, stops under control, tells
+ * the service manager.
  */
 #pragma once
 
@@ -16,5 +17,6 @@ struct service_spec {
 /* Returns an exit status. */
 int service_run(const struct service_spec *spec);
 
-/* After any exit, by the service manager: cut torque, read it back, leave. Returns an exit status. */
+/* After any exit, by the service manager: cut torque, read it back, leave. Returns an exit status.
+ */
 int service_make_safe(const struct house_spec *spec);

@@ -1,6 +1,6 @@
 /*
- * What threads share, in four shapes only: rings, mailboxes, the replay, sticky bits. No other file-to-file state
- * crosses a thread.
+ * What threads share, in four shapes only: rings, mailboxes, the replay, sticky bits. No other
+ * file-to-file state crosses a thread.
  */
 #pragma once
 
@@ -10,17 +10,25 @@
 #include "daemon/fsm.h"
 #include "daemon/safety.h"
 
-enum phase { PHASE_READ, PHASE_OBSERVE, PHASE_ACT, PHASE_SAFETY, PHASE_WRITE, PHASE_PUSH, PHASES_N };
+enum phase {
+    PHASE_READ,
+    PHASE_OBSERVE,
+    PHASE_ACT,
+    PHASE_SAFETY,
+    PHASE_WRITE,
+    PHASE_PUSH,
+    PHASES_N
+};
 
 /* One tick, whole: telemetry, monitor, black box. Flat. */
 struct record {
     uint64_t tick;
-    int64_t t_ns;      /* CLOCK_MONOTONIC or virtual, planned start */
-    int64_t wake_ns;   /* how late it started */
+    int64_t t_ns;               /* CLOCK_MONOTONIC or virtual, planned start */
+    int64_t wake_ns;            /* how late it started */
     int64_t phase_ns[PHASES_N]; /* push: of the tick before */
     int64_t last_byte_ns;       /* goals' last byte out, after the planned start */
-    uint8_t state;     /* enum fsm_state */
-    uint8_t source;    /* enum source */
+    uint8_t state;              /* enum fsm_state */
+    uint8_t source;             /* enum source */
     uint8_t plant_ready, learner_paused;
     int n, n_act;
     float q[JOINTS_MAX], qd[JOINTS_MAX], tau[JOINTS_MAX];
@@ -33,24 +41,25 @@ struct record {
     float act[ACT_MAX];
     uint32_t trips;
     uint32_t weights_version;
-    int64_t step;      /* policy steps */
+    int64_t step; /* policy steps */
     int64_t episode;
-    double reward;     /* of the last closed period */
+    double reward; /* of the last closed period */
     double episode_return;
-    double way_m;      /* the task's travel since the episode began */
-    double speed_m_s;  /* of the odometer, averaged over the last second; NaN: none */
+    double way_m;     /* the task's travel since the episode began */
+    double speed_m_s; /* of the odometer, averaged over the last second; NaN: none */
     uint64_t overruns, coasted, crc_errors, bytes_tx, bytes_rx, reconnects;
     uint64_t faults_injected;
 };
 
-/* A change that a person should know. Flat text, made outside the tick by comms from kind and numbers. */
+/* A change that a person should know. Flat text, made outside the tick by comms from kind and
+ * numbers. */
 enum event_kind {
-    HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
-    HAPPENED_TRIP,     /* a = trips, b = joint                       */
-    HAPPENED_REFUSED,  /* a = request kind, b = refusal              */
-    HAPPENED_EPISODE,  /* a = episode, x = return, y = length in s   */
-    HAPPENED_PLANT,    /* text = plant_why                           */
-    HAPPENED_EVAL,     /* x = mean speed or return                   */
+    HAPPENED_STATE,   /* a = from, b = to, c = fsm event            */
+    HAPPENED_TRIP,    /* a = trips, b = joint                       */
+    HAPPENED_REFUSED, /* a = request kind, b = refusal              */
+    HAPPENED_EPISODE, /* a = episode, x = return, y = length in s   */
+    HAPPENED_PLANT,   /* text = plant_why                           */
+    HAPPENED_EVAL,    /* x = mean speed or return                   */
 };
 
 struct happened {
@@ -98,7 +107,8 @@ struct reply {
     char why[WHY_CHARS];
 };
 
-/* Sticky stop bits: OR-ed in by anyone, read by every tick, cleared only by the loop when the robot has stopped. */
+/* Sticky stop bits: OR-ed in by anyone, read by every tick, cleared only by the loop when the robot
+ * has stopped. */
 enum stop_bits {
     STOP_ASKED = 1,   /* basalctl stop                                 */
     STOP_ESTOP = 2,   /* basalctl estop                                */
@@ -122,10 +132,10 @@ struct learner_shared {
 struct shared {
     _Atomic uint32_t stop;
     _Atomic uint64_t loop_beats, comms_beats, main_beats;
-    struct ring telemetry; /* struct record: loop -> comms */
-    struct ring happened;  /* struct happened: loop -> comms */
-    struct ring requests;  /* struct request: comms -> loop */
-    struct ring replies;   /* struct reply: loop -> comms */
+    struct ring telemetry;    /* struct record: loop -> comms */
+    struct ring happened;     /* struct happened: loop -> comms */
+    struct ring requests;     /* struct request: comms -> loop */
+    struct ring replies;      /* struct reply: loop -> comms */
     struct mailbox weights;   /* struct packed: comms -> loop */
     _Atomic uint64_t steps;   /* policy steps stored so far: loop -> learner */
     _Atomic uint32_t latched; /* enum latched: loop -> main, which keeps it on disk */

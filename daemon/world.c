@@ -10,8 +10,8 @@
 struct world {
     const struct config *config;
     const struct sim *sim;
-    void *self;           /* the sim's own, without state */
-    void *body;           /* sim state */
+    void *self; /* the sim's own, without state */
+    void *body; /* sim state */
     size_t body_bytes;
     int64_t now_ns, next_substep_ns, substep_ns;
     struct rng rng_body, rng_sense;
@@ -21,27 +21,31 @@ struct world {
     int joint[BUSES_MAX][WIRE_DEVICES];
 };
 
-static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, char *ret_why,
+                    int cap)
 {
     const struct robot *robot = &w->config->robot;
     struct wire *wire = &w->wire[i];
     const struct fault_settings *f = &w->config->faults;
-    wire->config = (struct wire_config){.p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
-                                        .late_ns = f->late_us * NS_PER_US};
+    wire->config =
+        (struct wire_config){.p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
+                             .late_ns = f->late_us * NS_PER_US};
     char label[NAME_CHARS + 8];
     (void)snprintf(label, sizeof label, "wire.%s", robot->bus[i].name);
     rng_child(&wire->st.rng, seed, label);
     wire->st.baud = (uint32_t)robot->bus[i].baud;
     const struct device *device = device_find(robot->bus[i].driver);
     if (device == NULL) {
-        return why(ret_why, cap, -EINVAL, "bus %s: there is no emulated %s", robot->bus[i].name, robot->bus[i].driver);
+        return why(ret_why, cap, -EINVAL, "bus %s: there is no emulated %s", robot->bus[i].name,
+                   robot->bus[i].driver);
     }
     for (int j = 0; j < robot->n_joints; j++) {
         if (robot->joint[j].bus != i) {
             continue;
         }
         if (wire->n == WIRE_DEVICES) {
-            return why(ret_why, cap, -EINVAL, "bus %s: more than %d emulated devices", robot->bus[i].name, WIRE_DEVICES);
+            return why(ret_why, cap, -EINVAL, "bus %s: more than %d emulated devices",
+                       robot->bus[i].name, WIRE_DEVICES);
         }
         wire->device[wire->n] = device;
         wire->device_state[wire->n] = arena_take(mem, device->state_bytes);
@@ -51,13 +55,16 @@ static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, ch
     return 0;
 }
 
-int world_open(struct world **ret_world, const struct config *c, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+int world_open(struct world **ret_world, const struct config *c, uint64_t seed, struct arena *mem,
+               char *ret_why, int cap)
 {
     if (c->sim == NULL) {
-        return why(ret_why, cap, -EINVAL, "%s has no section sim: there is no body to simulate", c->path);
+        return why(ret_why, cap, -EINVAL, "%s has no section sim: there is no body to simulate",
+                   c->path);
     }
     struct world *w = arena_take(mem, sizeof *w);
-    *w = (struct world){.config = c, .sim = c->sim, .substep_ns = c->sim_settings.substep_us * NS_PER_US};
+    *w = (struct world){
+        .config = c, .sim = c->sim, .substep_ns = c->sim_settings.substep_us * NS_PER_US};
     int rc = c->sim->open(c->sim_config, &c->robot, mem, &w->self, ret_why, cap);
     if (rc < 0) {
         return rc;
@@ -96,7 +103,8 @@ static void substep(struct world *w)
             w->wire[i].device[k]->step(w->wire[i].device_state[k], w->now_ns, &truth, &w->command);
         }
     }
-    w->sim->step(w->self, w->body, &w->command, (double)w->substep_ns / (double)NS_PER_S, &w->rng_body);
+    w->sim->step(w->self, w->body, &w->command, (double)w->substep_ns / (double)NS_PER_S,
+                 &w->rng_body);
 }
 
 static void advance_wires(struct world *w, int64_t t_ns)
@@ -150,7 +158,8 @@ void world_truth(struct world *w, struct sensed *ret_sensed)
 void world_sense(struct world *w, struct sensed *ret_sensed)
 {
     const int64_t t_ns = ret_sensed->t_ns;
-    w->sim->sense(w->self, w->body, w->config->sim_settings.noise > 0.0 ? &w->rng_sense : NULL, ret_sensed);
+    w->sim->sense(w->self, w->body, w->config->sim_settings.noise > 0.0 ? &w->rng_sense : NULL,
+                  ret_sensed);
     ret_sensed->t_ns = t_ns;
 }
 
@@ -199,7 +208,8 @@ void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS])
     }
 }
 
-/* --- flat state: clock, random streams, body, wires, devices ----------------------------------------------------- */
+/* --- flat state: clock, random streams, body, wires, devices
+ * ----------------------------------------------------- */
 
 struct flat {
     int64_t now_ns, next_substep_ns;

@@ -1,7 +1,8 @@
 /*
- * The robot that is not there: a body and the emulated devices on its buses, on one clock. Whenever time crosses a
- * multiple of the substep, the truth is sensed, every device steps (bus and joint order) and the body steps exactly once;
- * bytes take effect at the next substep. Its whole state is flat.
+ * The robot that is not there: a body and the emulated devices on its buses, on one clock. Whenever
+ * time crosses a multiple of the substep, the truth is sensed, every device steps (bus and joint
+ * order) and the body steps exactly once; bytes take effect at the next substep. Its whole state is
+ * flat.
  */
 #pragma once
 
@@ -11,8 +12,8 @@
 struct world;
 
 /* seed: body, reset, sensor noise and wire faults draw from its children. */
-int world_open(struct world **ret_world, const struct config *c, uint64_t seed, struct arena *mem, char *ret_why, int cap)
-    BASAL_MUST_USE;
+int world_open(struct world **ret_world, const struct config *c, uint64_t seed, struct arena *mem,
+               char *ret_why, int cap) BASAL_MUST_USE;
 
 int64_t world_now_ns(const struct world *w);
 /* Let everything happen up to t_ns. */
@@ -20,8 +21,8 @@ void world_advance(struct world *w, int64_t t_ns);
 /* The host puts n bytes on a bus now; returns when the last one is on the wire. */
 int64_t world_tx(struct world *w, int bus, const uint8_t *bytes, size_t n, uint32_t baud);
 /*
- * Advance until bytes reach the host on this bus, or t_ns. Returns how many were copied; 0 at t_ns; -EIO when the bus
- * is away.
+ * Advance until bytes reach the host on this bus, or t_ns. Returns how many were copied; 0 at t_ns;
+ * -EIO when the bus is away.
  */
 int world_rx(struct world *w, int bus, int64_t t_ns, uint8_t *ret_bytes, size_t cap);
 

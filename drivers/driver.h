@@ -1,6 +1,6 @@
 /*
- * The contract of everything that knows hardware. A driver is a pure codec: it never opens, reads, waits or logs; bytes
- * in, meaning out. `plant` moves the bytes and owns the clock.
+ * The contract of everything that knows hardware. A driver is a pure codec: it never opens, reads,
+ * waits or logs; bytes in, meaning out. `plant` moves the bytes and owns the clock.
  */
 #pragma once
 
@@ -8,10 +8,19 @@
 #include "daemon/base/robot.h"
 
 enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT };
+
 enum setup_state { SETUP_BUSY, SETUP_DONE, SETUP_FAILED };
 
 /* What a device does when its bus goes silent and its watchdog (if any) trips. */
-enum silence { SILENCE_OFF, SILENCE_BRAKE, SILENCE_HOLD, SILENCE_DAMPED, SILENCE_KEEPS_GOING, SILENCE_NONE };
+enum silence {
+    SILENCE_OFF,
+    SILENCE_BRAKE,
+    SILENCE_HOLD,
+    SILENCE_DAMPED,
+    SILENCE_KEEPS_GOING,
+    SILENCE_NONE
+};
+
 enum stop_how { STOP_OFF, STOP_BRAKE, STOP_HOLD, STOP_DAMPED };
 
 struct silence_row {
@@ -24,11 +33,12 @@ struct silence_row {
 
 struct driver_info {
     const char *name;
-    const struct option *options;      /* of a joint on this driver, merged into its YAML map; may be NULL */
-    size_t config_bytes;               /* of that struct */
+    const struct option
+        *options;        /* of a joint on this driver, merged into its YAML map; may be NULL */
+    size_t config_bytes; /* of that struct */
     const struct silence_row *silence; /* ends with .source = NULL */
     size_t joint_bytes;                /* run-time state of one joint: flat, no pointers */
-    int reply_us_max;                  /* longest request of ask with its replies, one more may start if this fits */
+    int reply_us_max; /* longest request of ask with its replies, one more may start if this fits */
 };
 
 struct identity {
@@ -61,8 +71,8 @@ struct setup {
     struct robot_bus *bus;
     const struct sensed *sensed; /* latest; may be NULL */
     int stage, joint, tries;
-    size_t used;     /* bytes or frames of rx that were consumed */
-    int64_t wake_ns; /* call again then, even without an answer */
+    size_t used;         /* bytes or frames of rx that were consumed */
+    int64_t wake_ns;     /* call again then, even without an answer */
     uint64_t torque_off; /* SETUP_DISARM: joints whose torque was read back as off */
     int written;         /* settings in non-volatile memory that differed and were written */
     char why[WHY_CHARS]; /* one sentence, when failed */
@@ -70,10 +80,13 @@ struct setup {
 
 struct serial_driver {
     struct driver_info info;
-    int (*setup)(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx, size_t cap) BASAL_RT;
+    int (*setup)(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
+                 size_t cap) BASAL_RT;
     int (*ask)(struct robot_bus *b, uint8_t *ret_tx, size_t cap) BASAL_RT;
-    int (*goals)(struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx, size_t cap) BASAL_RT;
-    int (*decode)(struct robot_bus *b, const uint8_t *rx, size_t n, struct sensed *ret_sensed) BASAL_RT;
+    int (*goals)(struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx,
+                 size_t cap) BASAL_RT;
+    int (*decode)(struct robot_bus *b, const uint8_t *rx, size_t n,
+                  struct sensed *ret_sensed) BASAL_RT;
     int (*stop)(const struct robot_bus *b, enum stop_how how, uint8_t *ret_tx, size_t cap) BASAL_RT;
 };
 

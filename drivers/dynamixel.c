@@ -1,11 +1,14 @@
 /*
- * Dynamixel Protocol 2.0, X-series: ask for the state of all joints, decode it, send goals, stop. Pure codec.
+ * Dynamixel Protocol 2.0, X-series: ask for the state of all joints, decode it, send goals, stop.
+ * Pure codec.
  *
- *   ask 1   sync read (fast where every firmware can) of 120..135: tick, moving, PWM, current, velocity, position
- *   ask 2   one slow register of one joint in rotation: voltage and temperature, hardware error, torque, watchdog
- *   goals   sync write of Goal Position (116); of Goal PWM (100), the torque ceiling, when it changed or was long ago
+ *   ask 1   sync read (fast where every firmware can) of 120..135: tick, moving, PWM, current,
+ * velocity, position ask 2   one slow register of one joint in rotation: voltage and temperature,
+ * hardware error, torque, watchdog goals   sync write of Goal Position (116); of Goal PWM (100),
+ * the torque ceiling, when it changed or was long ago
  *
- * Position goals only; the ceiling is a part of full PWM, which at standstill is a part of the stall torque.
+ * Position goals only; the ceiling is a part of full PWM, which at standstill is a part of the
+ * stall torque.
  */
 #include "drivers/dynamixel.h"
 
@@ -16,11 +19,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define PWM_REFRESH_GOALS 20   /* sync writes are not acknowledged: repeat the ceiling */
-#define SAME_TICKS_MAX    5    /* replies with one and the same device time: it is frozen */
-#define TICK_SLACK_US     300000 /* device time may differ from ours by this much between replies; more is a reboot */
-#define OFFSET_LEAK_US    1    /* per reply: follows the drift of two clocks */
-#define REPLY_US_MAX      1200 /* the longest request with its replies at 1 Mbaud, pauses included */
+#define PWM_REFRESH_GOALS 20 /* sync writes are not acknowledged: repeat the ceiling */
+#define SAME_TICKS_MAX    5  /* replies with one and the same device time: it is frozen */
+#define TICK_SLACK_US                                                                              \
+    300000 /* device time may differ from ours by this much between replies; more is a reboot */
+#define OFFSET_LEAK_US 1    /* per reply: follows the drift of two clocks */
+#define REPLY_US_MAX   1200 /* the longest request with its replies at 1 Mbaud, pauses included */
 
 struct slow_row {
     uint16_t addr, len;
@@ -35,7 +39,8 @@ static bool all_fast(const struct robot_bus *b)
     for (int k = 0; k < b->n; k++) {
         const struct identity *id = &b->id[b->joint[k]];
         const struct dxl_model_row *row = dxl_model_find(id->model);
-        if (!id->known || row == NULL || row->fast_firmware == 0 || id->firmware < row->fast_firmware) {
+        if (!id->known || row == NULL || row->fast_firmware == 0 ||
+            id->firmware < row->fast_firmware) {
             return false;
         }
     }
@@ -86,9 +91,12 @@ static int dynamixel_ask(struct robot_bus *b, uint8_t *ret_tx, size_t cap)
     return 0;
 }
 
-/* --- state --------------------------------------------------------------------------------------------------- */
+/* --- state
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-/* The device's own clock gives the sample's age, says when it stands still, and when the device started anew. */
+/* The device's own clock gives the sample's age, says when it stands still, and when the device
+ * started anew. */
 static void follow_tick(struct dxl_joint *z, uint16_t tick_ms, struct sensed *s, int j)
 {
     const int64_t host_us = s->t_ns / NS_PER_US;
@@ -153,7 +161,12 @@ static uint32_t faults_of(uint8_t status)
     static const struct {
         uint8_t bit;
         uint32_t fault;
-    } map[] = {{1, FAULT_VOLTAGE}, {4, FAULT_OVERHEAT}, {8, FAULT_ENCODER}, {16, FAULT_ELECTRICAL}, {32, FAULT_OVERLOAD}};
+    } map[] = {{1, FAULT_VOLTAGE},
+               {4, FAULT_OVERHEAT},
+               {8, FAULT_ENCODER},
+               {16, FAULT_ELECTRICAL},
+               {32, FAULT_OVERLOAD}};
+
     uint32_t faults = 0;
     for (unsigned i = 0; i < sizeof map / sizeof map[0]; i++) {
         faults |= (status & map[i].bit) != 0 ? map[i].fault : 0;
@@ -163,7 +176,8 @@ static uint32_t faults_of(uint8_t status)
 
 static void take_slow(struct robot_bus *b, int j, const uint8_t *p, struct sensed *s)
 {
-    const uint32_t hardware = FAULT_VOLTAGE | FAULT_OVERHEAT | FAULT_ENCODER | FAULT_ELECTRICAL | FAULT_OVERLOAD;
+    const uint32_t hardware =
+        FAULT_VOLTAGE | FAULT_OVERHEAT | FAULT_ENCODER | FAULT_ELECTRICAL | FAULT_OVERLOAD;
     switch (b->last_addr) {
     case DXL_PRESENT_VOLTAGE:
         s->volt_v[j] = (float)dxl_get16(p) * 0.1f;
@@ -176,7 +190,8 @@ static void take_slow(struct robot_bus *b, int j, const uint8_t *p, struct sense
         s->torque[j] = p[0] != 0 ? TORQUE_ON : TORQUE_OFF;
         break;
     case DXL_WATCHDOG:
-        s->faults[j] = p[0] == 0xFF ? s->faults[j] | FAULT_WATCHDOG : s->faults[j] & ~(uint32_t)FAULT_WATCHDOG;
+        s->faults[j] =
+            p[0] == 0xFF ? s->faults[j] | FAULT_WATCHDOG : s->faults[j] & ~(uint32_t)FAULT_WATCHDOG;
         break;
     default:
         break;
@@ -184,7 +199,8 @@ static void take_slow(struct robot_bus *b, int j, const uint8_t *p, struct sense
 }
 
 /* A reply that answers what was asked: take it. */
-static bool take_reply(struct robot_bus *b, int id, uint8_t error, const uint8_t *p, size_t n, struct sensed *s)
+static bool take_reply(struct robot_bus *b, int id, uint8_t error, const uint8_t *p, size_t n,
+                       struct sensed *s)
 {
     const int j = robot_bus_joint(b, id);
     if (j < 0 || (b->pending >> j & 1u) == 0 || n != b->last_len || (error & 0x7F) != 0) {
@@ -198,7 +214,8 @@ static bool take_reply(struct robot_bus *b, int id, uint8_t error, const uint8_t
         take_slow(b, j, p, s);
     }
     if ((error & DXL_ALERT) == 0) {
-        const uint32_t hardware = FAULT_VOLTAGE | FAULT_OVERHEAT | FAULT_ENCODER | FAULT_ELECTRICAL | FAULT_OVERLOAD;
+        const uint32_t hardware =
+            FAULT_VOLTAGE | FAULT_OVERHEAT | FAULT_ENCODER | FAULT_ELECTRICAL | FAULT_OVERLOAD;
         s->faults[j] &= ~hardware;
     } else if ((s->faults[j] & 0x1F) == 0) {
         s->faults[j] |= FAULT_ELECTRICAL; /* which one: the slow read of register 70 says */
@@ -206,7 +223,8 @@ static bool take_reply(struct robot_bus *b, int id, uint8_t error, const uint8_t
     return true;
 }
 
-/* ERR ID data.. CRC CRC per device; the last CRC is the packet's own. Intermediate ones are a running sum. */
+/* ERR ID data.. CRC CRC per device; the last CRC is the packet's own. Intermediate ones are a
+ * running sum. */
 static void take_fast(struct robot_bus *b, const uint8_t *packet, size_t total, struct sensed *s)
 {
     const size_t block = (size_t)b->last_len + 4;
@@ -219,14 +237,17 @@ static void take_fast(struct robot_bus *b, const uint8_t *packet, size_t total, 
     }
 }
 
-static int dynamixel_decode(struct robot_bus *b, const uint8_t *rx, size_t n, struct sensed *ret_sensed)
+static int dynamixel_decode(struct robot_bus *b, const uint8_t *rx, size_t n,
+                            struct sensed *ret_sensed)
 {
     struct dxl_packet p;
     const int used = dxl_parse(rx, n, &p);
-    if (used == -EBADMSG && n >= DXL_HEADER + 4 && rx[0] == 0xFF && rx[1] == 0xFF && rx[2] == 0xFD && rx[3] == 0) {
+    if (used == -EBADMSG && n >= DXL_HEADER + 4 && rx[0] == 0xFF && rx[1] == 0xFF &&
+        rx[2] == 0xFD && rx[3] == 0) {
         b->crc_errors++;
         if (rx[4] == DXL_BROADCAST && b->last_addr == DXL_STATE_FROM) {
-            take_fast(b, rx, n, ret_sensed); /* damaged further on: save the devices before the damage */
+            take_fast(b, rx, n,
+                      ret_sensed); /* damaged further on: save the devices before the damage */
         }
     }
     if (used <= 0) {
@@ -242,7 +263,9 @@ static int dynamixel_decode(struct robot_bus *b, const uint8_t *rx, size_t n, st
     return used;
 }
 
-/* --- goals --------------------------------------------------------------------------------------------------- */
+/* --- goals
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static uint16_t pwm_of(const struct joint_spec *j, const struct command *cmd, int joint)
 {
@@ -253,16 +276,21 @@ static uint16_t pwm_of(const struct joint_spec *j, const struct command *cmd, in
 
 static int32_t counts_of(const struct joint_spec *j, double q_rad)
 {
-    const double counts = floor(joint_to_device(j, q_rad) / DXL_RAD_PER_COUNT + 0.5) + DXL_COUNTS_MIDDLE;
-    return counts < 0.0 ? 0 : counts > DXL_COUNTS_PER_TURN - 1 ? DXL_COUNTS_PER_TURN - 1 : (int32_t)counts;
+    const double counts =
+        floor(joint_to_device(j, q_rad) / DXL_RAD_PER_COUNT + 0.5) + DXL_COUNTS_MIDDLE;
+    return counts < 0.0                       ? 0
+           : counts > DXL_COUNTS_PER_TURN - 1 ? DXL_COUNTS_PER_TURN - 1
+                                              : (int32_t)counts;
 }
 
 static bool has_goal(const struct robot_bus *b, const struct command *cmd, int j)
 {
-    return b->robot->joint[j].actuated && cmd->mode[j] != MODE_OFF && isfinite(cmd->q[j]) && isfinite(cmd->tau_max[j]);
+    return b->robot->joint[j].actuated && cmd->mode[j] != MODE_OFF && isfinite(cmd->q[j]) &&
+           isfinite(cmd->tau_max[j]);
 }
 
-static int put_positions(const struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx, size_t cap)
+static int put_positions(const struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx,
+                         size_t cap)
 {
     uint8_t params[4 + 5 * JOINTS_MAX];
     size_t n = 4;
@@ -302,7 +330,8 @@ static int put_ceilings(struct robot_bus *b, const struct command *cmd, uint8_t 
     return n > 4 ? dxl_build(DXL_BROADCAST, DXL_SYNC_WRITE, params, n, ret_tx, cap) : 0;
 }
 
-static int dynamixel_goals(struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx, size_t cap)
+static int dynamixel_goals(struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx,
+                           size_t cap)
 {
     const int first = put_ceilings(b, cmd, ret_tx, cap);
     if (first < 0) {
@@ -317,7 +346,8 @@ static int dynamixel_stop(const struct robot_bus *b, enum stop_how how, uint8_t 
     uint8_t params[4 + 2 * JOINTS_MAX];
     size_t n = 4;
     if (how != STOP_OFF) {
-        return -ENOTSUP; /* braking and holding are goals of a powered servo: what the bus watchdog does */
+        return -ENOTSUP; /* braking and holding are goals of a powered servo: what the bus watchdog
+                            does */
     }
     dxl_put16(params, DXL_TORQUE_ENABLE);
     dxl_put16(params + 2, 1);

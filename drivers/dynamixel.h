@@ -1,6 +1,6 @@
 /*
- * Inside of the Dynamixel driver: what dynamixel.c (state, goals), dynamixel_setup.c (the step machine) and
- * dynamixel_models.c (facts per model) share.
+ * Inside of the Dynamixel driver: what dynamixel.c (state, goals), dynamixel_setup.c (the step
+ * machine) and dynamixel_models.c (facts per model) share.
  */
 #pragma once
 
@@ -19,24 +19,24 @@ struct dxl_config {
 
 /* Run-time state of one joint. */
 struct dxl_joint {
-    uint16_t tick_ms;      /* last Realtime Tick */
+    uint16_t tick_ms; /* last Realtime Tick */
     bool ticked;
-    int64_t tick_host_ns;  /* host time of that reply */
-    int64_t offset_us;     /* least host - device time seen: what counts as age 0 */
-    int same_ticks;        /* replies in a row with the same tick */
+    int64_t tick_host_ns; /* host time of that reply */
+    int64_t offset_us;    /* least host - device time seen: what counts as age 0 */
+    int same_ticks;       /* replies in a row with the same tick */
     uint16_t pwm_sent;
-    int pwm_age;           /* goals since Goal PWM was last sent */
-    int32_t present;       /* counts, from set-up */
-    uint32_t value;        /* last register read in set-up */
+    int pwm_age;     /* goals since Goal PWM was last sent */
+    int32_t present; /* counts, from set-up */
+    uint32_t value;  /* last register read in set-up */
 };
 
 struct dxl_model_row {
     uint16_t model;
     const char *name;
-    bool has_current;      /* else register 126 is the load, +-1000 = 0.1 % */
+    bool has_current; /* else register 126 is the load, +-1000 = 0.1 % */
     double ma_per_unit;
-    double stall_ma;       /* at the rated voltage */
-    int fast_firmware;     /* fast sync read from this firmware on; 0: never */
+    double stall_ma;   /* at the rated voltage */
+    int fast_firmware; /* fast sync read from this firmware on; 0: never */
 };
 
 const struct dxl_model_row *dxl_model_find(int model) BASAL_RT;
@@ -49,4 +49,5 @@ enum silence dxl_silence(int model, int mode, int firmware) BASAL_RT;
 extern const struct option dxl_options[];
 extern const struct silence_row dxl_silence_rows[];
 
-int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx, size_t cap) BASAL_RT;
+int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
+              size_t cap) BASAL_RT;

@@ -62,6 +62,7 @@ const struct silence_row dxl_silence_rows[] = {
     {0, DXL_MODE_EXTENDED, 0, 37, SILENCE_NONE, "e-manual, Bus Watchdog (98): from firmware 38"},
     {.source = NULL},
 };
+
 /* clang-format on */
 
 const struct dxl_model_row *dxl_model_find(int model)
@@ -77,8 +78,8 @@ const struct dxl_model_row *dxl_model_find(int model)
 enum silence dxl_silence(int model, int mode, int firmware)
 {
     for (const struct silence_row *r = dxl_silence_rows; r->source != NULL; r++) {
-        if ((r->model == 0 || r->model == model) && r->mode == mode && (unsigned)firmware >= r->firmware_min &&
-            (unsigned)firmware <= r->firmware_max) {
+        if ((r->model == 0 || r->model == model) && r->mode == mode &&
+            (unsigned)firmware >= r->firmware_min && (unsigned)firmware <= r->firmware_max) {
             return r->silence;
         }
     }
@@ -101,7 +102,8 @@ int dxl_watchdog_units(const struct robot_bus *b)
 {
     const double periods_ms = 3.0 * 1000.0 / b->robot->control_rate_hz;
     const double retry_ms = 2.0 * b->spec->reply_deadline_us / 1000.0;
-    const double wanted_ms = b->spec->watchdog_ms > 0 ? b->spec->watchdog_ms : fmax(periods_ms, retry_ms);
+    const double wanted_ms =
+        b->spec->watchdog_ms > 0 ? b->spec->watchdog_ms : fmax(periods_ms, retry_ms);
     const int units = (int)ceil(wanted_ms / DXL_WATCHDOG_MS);
     return units < 1 ? 1 : units > DXL_WATCHDOG_MAX ? DXL_WATCHDOG_MAX : units;
 }

@@ -40,7 +40,8 @@ uint32_t dxl_get32(const uint8_t *bytes)
     return dxl_get16(bytes) | (uint32_t)dxl_get16(bytes + 2) << 16;
 }
 
-int dxl_build(uint8_t id, uint8_t instruction, const uint8_t *params, size_t n, uint8_t *ret_tx, size_t cap)
+int dxl_build(uint8_t id, uint8_t instruction, const uint8_t *params, size_t n, uint8_t *ret_tx,
+              size_t cap)
 {
     static const uint8_t header[4] = {0xFF, 0xFF, 0xFD, 0x00};
     if (cap < DXL_HEADER + 1 + n + n / 3 + 2) {
@@ -52,7 +53,8 @@ int dxl_build(uint8_t id, uint8_t instruction, const uint8_t *params, size_t n, 
     size_t at = 8;
     for (size_t i = 0; i < n; i++) {
         ret_tx[at++] = params[i];
-        if (at >= 10 && ret_tx[at - 3] == 0xFF && ret_tx[at - 2] == 0xFF && ret_tx[at - 1] == 0xFD) {
+        if (at >= 10 && ret_tx[at - 3] == 0xFF && ret_tx[at - 2] == 0xFF &&
+            ret_tx[at - 1] == 0xFD) {
             ret_tx[at++] = 0xFD;
         }
     }

@@ -1,8 +1,8 @@
 /*
  * Protocol 2.0 packets, pure: build one, find the next one in a stream.
  *
- *   FF FF FD 00 ID LEN_L LEN_H INST params.. CRC_L CRC_H        LEN = bytes after LEN_H, after stuffing
- *   status:                    55   ERR params.. CRC_L CRC_H
+ *   FF FF FD 00 ID LEN_L LEN_H INST params.. CRC_L CRC_H        LEN = bytes after LEN_H, after
+ * stuffing status:                    55   ERR params.. CRC_L CRC_H
  *
  * In INST..params every FF FF FD gets an FD appended; fast status packets are not stuffed.
  */
@@ -23,15 +23,17 @@ struct dxl_packet {
     uint8_t params[DXL_PARAMS_MAX]; /* stuffing removed */
 };
 
-/* CRC-16, polynomial 0x8005, start 0; over "123456789": 0xFEE8. crc: 0 or the result of the part before. */
+/* CRC-16, polynomial 0x8005, start 0; over "123456789": 0xFEE8. crc: 0 or the result of the part
+ * before. */
 uint16_t dxl_crc(uint16_t crc, const uint8_t *bytes, size_t n) BASAL_RT;
 
 /* Returns the packet's length, or -ENOSPC. */
-int dxl_build(uint8_t id, uint8_t instruction, const uint8_t *params, size_t n, uint8_t *ret_tx, size_t cap) BASAL_RT;
+int dxl_build(uint8_t id, uint8_t instruction, const uint8_t *params, size_t n, uint8_t *ret_tx,
+              size_t cap) BASAL_RT;
 
 /*
- * Look at the front of bytes. Returns the length of a whole good packet; 0: more bytes are needed; -EBADMSG: no packet
- * starts here, or it is damaged: drop one byte and look again.
+ * Look at the front of bytes. Returns the length of a whole good packet; 0: more bytes are needed;
+ * -EBADMSG: no packet starts here, or it is damaged: drop one byte and look again.
  */
 int dxl_parse(const uint8_t *bytes, size_t n, struct dxl_packet *ret_packet) BASAL_RT;
 

@@ -1,6 +1,7 @@
 /*
- * Dynamixel Protocol 2.0 and the X-series control table: constants only, so that driver and emulator share nothing but
- * these numbers. Source: the maker's e-manual, "Protocol 2.0" and the control tables of XL330, XL430, XM430.
+ * Dynamixel Protocol 2.0 and the X-series control table: constants only, so that driver and
+ * emulator share nothing but these numbers. Source: the maker's e-manual, "Protocol 2.0" and the
+ * control tables of XL330, XL430, XM430.
  */
 #pragma once
 
@@ -36,7 +37,8 @@ enum dxl_error {
     DXL_ALERT = 0x80,
 };
 
-/* Control table addresses; the size in bytes is in the name where a program writes or reads it on its own. */
+/* Control table addresses; the size in bytes is in the name where a program writes or reads it on
+ * its own. */
 enum dxl_register {
     DXL_MODEL = 0,
     DXL_FIRMWARE = 6,
@@ -118,13 +120,13 @@ enum dxl_model {
 };
 
 /* Units of one count. */
-#define DXL_COUNTS_PER_TURN   4096
-#define DXL_COUNTS_MIDDLE     2048
-#define DXL_RAD_PER_COUNT     (6.283185307179586 / DXL_COUNTS_PER_TURN)
-#define DXL_RAD_S_PER_UNIT    (0.229 * 6.283185307179586 / 60.0)
-#define DXL_RAD_S2_PER_UNIT   (214.577 * 6.283185307179586 / 3600.0)
-#define DXL_PWM_FULL          885
-#define DXL_WATCHDOG_MS       20
-#define DXL_WATCHDOG_MAX      127
-#define DXL_TICK_MODULO       32768
-#define DXL_RETURN_DELAY_US   2
+#define DXL_COUNTS_PER_TURN 4096
+#define DXL_COUNTS_MIDDLE   2048
+#define DXL_RAD_PER_COUNT   (6.283185307179586 / DXL_COUNTS_PER_TURN)
+#define DXL_RAD_S_PER_UNIT  (0.229 * 6.283185307179586 / 60.0)
+#define DXL_RAD_S2_PER_UNIT (214.577 * 6.283185307179586 / 3600.0)
+#define DXL_PWM_FULL        885
+#define DXL_WATCHDOG_MS     20
+#define DXL_WATCHDOG_MAX    127
+#define DXL_TICK_MODULO     32768
+#define DXL_RETURN_DELAY_US 2

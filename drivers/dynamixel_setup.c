@@ -1,6 +1,6 @@
 /*
- * Set-up of all Dynamixels of a bus as a pure step machine: lists of steps per goal, joint by joint. A step reads a
- * register, compares, writes only where it differs, and reads back.
+ * Set-up of all Dynamixels of a bus as a pure step machine: lists of steps per goal, joint by
+ * joint. A step reads a register, compares, writes only where it differs, and reads back.
  */
 #include "drivers/dynamixel.h"
 
@@ -94,6 +94,7 @@ static const struct {
     [SETUP_IDENTIFY] = LIST(identify), [SETUP_ARM] = LIST(arm), [SETUP_DISARM] = LIST(disarm),
     [SETUP_CLEAR] = LIST(clear), [SETUP_REBOOT] = LIST(reboot),
 };
+
 /* clang-format on */
 
 /* Where in a step: setup.stage = step x PARTS + part. */
@@ -105,7 +106,9 @@ static int32_t range_count(const struct joint_spec *j, bool high)
     joint_range_to_device(j, &low_rad, &high_rad);
     const double counts = (high ? high_rad : low_rad) / DXL_RAD_PER_COUNT + DXL_COUNTS_MIDDLE;
     const double whole = high ? ceil(counts) : floor(counts);
-    return whole < 0.0 ? 0 : whole > DXL_COUNTS_PER_TURN - 1 ? DXL_COUNTS_PER_TURN - 1 : (int32_t)whole;
+    return whole < 0.0                       ? 0
+           : whole > DXL_COUNTS_PER_TURN - 1 ? DXL_COUNTS_PER_TURN - 1
+                                             : (int32_t)whole;
 }
 
 static uint32_t in_units(double value, double unit, uint32_t least, uint32_t most)
@@ -153,7 +156,8 @@ static uint32_t value_of(const struct robot_bus *b, int joint, enum wanted wante
     case WANT_PROFILE_ACCELERATION:
         return c->profile_acceleration_frac <= 0.0
                    ? 0
-                   : in_units(c->profile_acceleration_frac * fabs(joint_rate_to_device(j, j->qdd_max)),
+                   : in_units(c->profile_acceleration_frac *
+                                  fabs(joint_rate_to_device(j, j->qdd_max)),
                               DXL_RAD_S2_PER_UNIT, 1, 32767);
     case WANT_PRESENT:
         return (uint32_t)((const struct dxl_joint *)b->state[joint])->present;
@@ -177,8 +181,8 @@ static int fail(struct setup *s, const char *what, const char *do_this)
 {
     const struct joint_spec *j = &s->bus->robot->joint[s->bus->joint[s->joint]];
     s->state = SETUP_FAILED;
-    return why(s->why, (int)sizeof s->why, -EIO, "joint %s (id %d on bus %s): %s; %s", j->name, j->id, s->bus->spec->name,
-               what, do_this);
+    return why(s->why, (int)sizeof s->why, -EIO, "joint %s (id %d on bus %s): %s; %s", j->name,
+               j->id, s->bus->spec->name, what, do_this);
 }
 
 static void next_step(struct setup *s)
@@ -219,12 +223,14 @@ static void check_identity(struct setup *s, const struct dxl_packet *p)
     id->known = true;
     id->silence = dxl_silence(id->model, dxl_mode_of(j), id->firmware);
     if (j->model != 0 && j->model != id->model) {
-        (void)snprintf(text, sizeof text, "model %d answers, the robot file says %d", id->model, j->model);
+        (void)snprintf(text, sizeof text, "model %d answers, the robot file says %d", id->model,
+                       j->model);
         give_up(s, text, "check the wiring and the ids, or correct joints.model");
         return;
     }
     if (id->firmware < j->firmware_min) {
-        (void)snprintf(text, sizeof text, "firmware %d, at least %d is wanted", id->firmware, j->firmware_min);
+        (void)snprintf(text, sizeof text, "firmware %d, at least %d is wanted", id->firmware,
+                       j->firmware_min);
         give_up(s, text, "update it with the maker's tool");
         return;
     }
@@ -240,12 +246,15 @@ static void check_pose(struct setup *s, int32_t counts)
     const double q = joint_from_device(j, (counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
     if (q < j->q_min - DXL_RAD_PER_COUNT || q > j->q_max + DXL_RAD_PER_COUNT) {
         char text[96];
-        (void)snprintf(text, sizeof text, "at %.3f rad, outside its range %.3f to %.3f", q, j->q_min, j->q_max);
+        (void)snprintf(text, sizeof text, "at %.3f rad, outside its range %.3f to %.3f", q,
+                       j->q_min, j->q_max);
         give_up(s, text, "move it inside by hand, then arm again");
         return;
     }
     const int32_t low = range_count(j, false), high = range_count(j, true);
-    ((struct dxl_joint *)s->bus->state[joint])->present = counts < low ? low : counts > high ? high : counts;
+    ((struct dxl_joint *)s->bus->state[joint])->present = counts < low    ? low
+                                                          : counts > high ? high
+                                                                          : counts;
     next_step(s);
 }
 
@@ -303,7 +312,8 @@ static int request_write(struct setup *s, const struct step *step, uint8_t *ret_
     if (step->addr < DXL_EEPROM_END && s->written >= 0) {
         s->written++;
     }
-    return dxl_build((uint8_t)s->bus->robot->joint[joint].id, DXL_WRITE, params, 2u + step->size, ret_tx, cap);
+    return dxl_build((uint8_t)s->bus->robot->joint[joint].id, DXL_WRITE, params, 2u + step->size,
+                     ret_tx, cap);
 }
 
 /* A status from the joint in question moves the machine on. */
@@ -318,7 +328,8 @@ static void hear(struct setup *s, const struct step *step, const struct dxl_pack
         if ((p->error & 0x7F) != 0) {
             char text[96];
             (void)snprintf(text, sizeof text, "refuses %u in register %u with error %u",
-                           (unsigned)value_of(s->bus, s->bus->joint[s->joint], step->wanted), step->addr, p->error & 0x7Fu);
+                           (unsigned)value_of(s->bus, s->bus->joint[s->joint], step->wanted),
+                           step->addr, p->error & 0x7Fu);
             give_up(s, text, "check the value and the model");
             return;
         }
@@ -386,7 +397,8 @@ static void check_silence(struct setup *s)
     next_step(s);
 }
 
-int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx, size_t cap)
+int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
+              size_t cap)
 {
     const struct step *step = current(s);
     s->used = 0;
@@ -423,7 +435,9 @@ int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint
         s->tries++;
     }
     if (s->tries >= TRIES) {
-        give_up(s, s->goal == SETUP_DISARM ? "torque off could not be read back" : "does not answer as it should",
+        give_up(s,
+                s->goal == SETUP_DISARM ? "torque off could not be read back"
+                                        : "does not answer as it should",
                 "check power, cable, id and baud rate (basalctl scan)");
         return 0;
     }

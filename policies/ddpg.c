@@ -1,9 +1,10 @@
 /*
  * Deep deterministic policy gradient.
  *
- * Lillicrap et al. 2016, "Continuous control with deep reinforcement learning", arXiv:1509.02971, Algorithm 1. Departs
- * from it: the action joins the critic at its first layer; one learning rate for actor and critic unless both are set; no
- * batch normalisation, no weight decay; Gaussian exploration beside Ornstein-Uhlenbeck.
+ * Lillicrap et al. 2016, "Continuous control with deep reinforcement learning", arXiv:1509.02971,
+ * Algorithm 1. Departs from it: the action joins the critic at its first layer; one learning rate
+ * for actor and critic unless both are set; no batch normalisation, no weight decay; Gaussian
+ * exploration beside Ornstein-Uhlenbeck.
  */
 #include "policies/nn/critic.h"
 #include "policies/nn/views.h"
@@ -52,11 +53,13 @@ static const struct option ddpg_options[] = {
      .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers of actor and critic"},
     {.key = NULL},
 };
+
 /* clang-format on */
 
 enum { TRAIN_CRITIC_LOSS, TRAIN_ACTOR_LOSS, TRAIN_SKIPPED };
 
-static const char *const ddpg_stats[] = {"train/critic_loss", "train/actor_loss", "train/skipped_not_finite", NULL};
+static const char *const ddpg_stats[] = {"train/critic_loss", "train/actor_loss",
+                                         "train/skipped_not_finite", NULL};
 
 /* mu(s): the network's output through tanh */
 static void act_all(struct mlp *mu, const float *s, int n, int n_act, float *ret_a)
@@ -81,7 +84,8 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     }
 
     /* theta_Q <- theta_Q - lr grad E[ 1/2 (Q(s, a) - y)^2 ] */
-    const float loss = critic_fit(&z->q, b->s, b->a, &(struct critic_target){z->y, b->w, b->ret_td}, n);
+    const float loss =
+        critic_fit(&z->q, b->s, b->a, &(struct critic_target){z->y, b->w, b->ret_td}, n);
     ret_stats->v[TRAIN_CRITIC_LOSS] = (double)loss;
     ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
@@ -125,7 +129,8 @@ static void ddpg_wants(const void *config, struct wants *ret_wants)
     *ret_wants = (struct wants){.seg_len = 1};
 }
 
-static void actor_shape(const struct ddpg_config *c, const struct dims *d, struct mlp_shape *ret_shape)
+static void actor_shape(const struct ddpg_config *c, const struct dims *d,
+                        struct mlp_shape *ret_shape)
 {
     mlp_shape(ret_shape, d->n_obs, c->hidden, c->n_hidden, d->n_act);
 }
@@ -154,7 +159,8 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     actor_shape(c, d, &shape);
     mlp_init(&z->mu, &shape, d->batch, mem, rng);
     mlp_init(&z->mu_targ, &shape, d->batch, mem, rng);
-    adam_init(&z->mu_opt, z->mu.n, c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : lr, mem);
+    adam_init(&z->mu_opt, z->mu.n,
+              c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : lr, mem);
     critic_init(&z->q, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     critic_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     mlp_copy(&z->mu, &z->mu_targ);
@@ -183,7 +189,9 @@ static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
     return views_get(&z->views, ret_tensors, n_max);
 }
 
-/* --- acting --------------------------------------------------------------------------------------------------- */
+/* --- acting
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct ddpg_actor {
     struct mlp_shape shape;
@@ -192,7 +200,8 @@ struct ddpg_actor {
     float x[ACT_MAX]; /* of the Ornstein-Uhlenbeck process */
 };
 
-static int ddpg_pack(const void *config, const struct dims *d, const float *w, int n, float *ret_packed, int n_max)
+static int ddpg_pack(const void *config, const struct dims *d, const float *w, int n,
+                     float *ret_packed, int n_max)
 {
     struct mlp_shape shape;
     actor_shape(config, d, &shape);
@@ -229,7 +238,8 @@ static void ddpg_reset(void *actor, struct rng *rng)
     memset(a->x, 0, sizeof a->x);
 }
 
-/* mu(s), plus noise: normal, or x <- x - theta x + sigma N(0,1) (Uhlenbeck and Ornstein 1930, dt = 1 step) */
+/* mu(s), plus noise: normal, or x <- x - theta x + sigma N(0,1) (Uhlenbeck and Ornstein 1930, dt =
+ * 1 step) */
 static void ddpg_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
 {
     struct ddpg_actor *a = actor;

@@ -55,7 +55,8 @@ static int hold_state(void *learner, struct tensor *ret_tensors, int n_max)
     return 0;
 }
 
-static int hold_pack(const void *config, const struct dims *d, const float *w, int n, float *ret_packed, int n_max)
+static int hold_pack(const void *config, const struct dims *d, const float *w, int n,
+                     float *ret_packed, int n_max)
 {
     (void)config;
     if (n != 1 || n_max < 1 || (int)w[0] != d->n_act) {

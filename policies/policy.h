@@ -1,7 +1,9 @@
 /*
- * The contract of everything that decides or learns. One algorithm is one file that ends with one `const struct policy`.
+ * The contract of everything that decides or learns. One algorithm is one file that ends with one
+ * `const struct policy`.
  *
- * Threads: init, update, save, state belong to the learner; pack to comms; actor_*, reset, act to the loop.
+ * Threads: init, update, save, state belong to the learner; pack to comms; actor_*, reset, act to
+ * the loop.
  */
 #pragma once
 
@@ -45,23 +47,23 @@ struct tensor {
 };
 
 struct batch {
-    int n;                   /* B */
-    int seg_len;             /* rows are B/seg_len runs of consecutive steps; 1 = independent rows */
-    int64_t step;            /* policy steps taken so far: the clock of schedules */
-    bool sweep_end;          /* the last batch of one pass over all rows */
-    const float *s;          /* [B,O] */
-    const float *a;          /* [B,A] in [-1,1]; [B,1] the choice when discrete */
-    const float *r;          /* [B]   n-step return when asked for */
-    const float *s2;         /* [B,O] */
-    const float *g;          /* [B]   gamma^k (1 - terminal); a time limit is not terminal */
-    const float *w;          /* [B]   importance weights, outcome probabilities; all 1 otherwise */
-    const float *a2;         /* [B,A] the action taken in s2, or NULL */
-    const float *logp;       /* [B]   of a when it was taken; NaN = unknown; or NULL */
-    const uint64_t *legal;   /* [B]   choices allowed in s, a bit each; NULL = all */
-    const uint64_t *legal2;  /* [B]   and in s2 */
-    const uint8_t *last;     /* [B]   a run stops after this row (end of episode, flag, edge) */
-    const uint8_t *valid;    /* [B]   0 = padding; NULL = all valid */
-    const uint8_t *source;   /* [B]   enum source: who drove */
+    int n;                  /* B */
+    int seg_len;            /* rows are B/seg_len runs of consecutive steps; 1 = independent rows */
+    int64_t step;           /* policy steps taken so far: the clock of schedules */
+    bool sweep_end;         /* the last batch of one pass over all rows */
+    const float *s;         /* [B,O] */
+    const float *a;         /* [B,A] in [-1,1]; [B,1] the choice when discrete */
+    const float *r;         /* [B]   n-step return when asked for */
+    const float *s2;        /* [B,O] */
+    const float *g;         /* [B]   gamma^k (1 - terminal); a time limit is not terminal */
+    const float *w;         /* [B]   importance weights, outcome probabilities; all 1 otherwise */
+    const float *a2;        /* [B,A] the action taken in s2, or NULL */
+    const float *logp;      /* [B]   of a when it was taken; NaN = unknown; or NULL */
+    const uint64_t *legal;  /* [B]   choices allowed in s, a bit each; NULL = all */
+    const uint64_t *legal2; /* [B]   and in s2 */
+    const uint8_t *last;    /* [B]   a run stops after this row (end of episode, flag, edge) */
+    const uint8_t *valid;   /* [B]   0 = padding; NULL = all valid */
+    const uint8_t *source;  /* [B]   enum source: who drove */
     const uint32_t *version; /* [B]   of the weights that acted */
     float *ret_td;           /* [B]   |TD error| for priorities, or NULL = nobody asks */
 };
@@ -90,7 +92,8 @@ struct policy {
     int (*check)(const void *config, const struct dims *d, char *ret_why, int cap);
     void (*wants)(const void *config, struct wants *ret_wants);
 
-    /* learner thread; init is the only call that allocates, from the arena; the caller owns and saves rng */
+    /* learner thread; init is the only call that allocates, from the arena; the caller owns and
+     * saves rng */
     void *(*init)(const void *config, const struct dims *d, struct arena *mem, struct rng *rng);
     void (*update)(void *learner, const struct batch *b, struct stats *ret_stats);
     /* what act needs, canonical order; n or -ENOSPC */
@@ -99,7 +102,8 @@ struct policy {
     int (*state)(void *learner, struct tensor *ret_tensors, int n_max);
 
     /* comms thread: weights as sent -> the layout that act likes to read; n or -errno */
-    int (*pack)(const void *config, const struct dims *d, const float *w, int n, float *ret_packed, int n_max);
+    int (*pack)(const void *config, const struct dims *d, const float *w, int n, float *ret_packed,
+                int n_max);
 
     /* loop thread; the actor is flat bytes without pointers, saved with checkpoints */
     size_t (*actor_bytes)(const void *config, const struct dims *d);

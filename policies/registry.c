@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#define POLICIES(X) \
-    X(hold)         \
-    X(ddpg)         \
+#define POLICIES(X)                                                                                \
+    X(hold)                                                                                        \
+    X(ddpg)                                                                                        \
     X(sac)
 
 #define X(name) extern const struct policy policy_##name;

@@ -20,7 +20,8 @@ static size_t words_of(int n_obs, int n_act)
 
 size_t segment_bytes(int n_obs, int n_act, int64_t capacity)
 {
-    return sizeof(struct segment_header) + (size_t)capacity * words_of(n_obs, n_act) * sizeof(uint32_t);
+    return sizeof(struct segment_header) +
+           (size_t)capacity * words_of(n_obs, n_act) * sizeof(uint32_t);
 }
 
 static uint32_t header_crc(const struct segment_header *h)
@@ -70,15 +71,17 @@ static void write_header(struct segment_header *h, const struct replay_spec *spe
 
 static int check_spec(const struct replay_spec *s, char *ret_why, int cap)
 {
-    if (s->n_obs < 1 || s->n_obs > OBS_MAX || s->n_act < 1 || s->n_act > ACT_MAX || s->capacity < 4 ||
-        s->capacity > INT64_C(1) << 32) {
-        return why(ret_why, cap, -EINVAL, "replay: %d observations, %d actions, %lld rows are out of range", s->n_obs,
+    if (s->n_obs < 1 || s->n_obs > OBS_MAX || s->n_act < 1 || s->n_act > ACT_MAX ||
+        s->capacity < 4 || s->capacity > INT64_C(1) << 32) {
+        return why(ret_why, cap, -EINVAL,
+                   "replay: %d observations, %d actions, %lld rows are out of range", s->n_obs,
                    s->n_act, (long long)s->capacity);
     }
     return 0;
 }
 
-int replay_create(struct replay **ret_replay, const struct replay_spec *spec, char *ret_why, int cap)
+int replay_create(struct replay **ret_replay, const struct replay_spec *spec, char *ret_why,
+                  int cap)
 {
     int rc = check_spec(spec, ret_why, cap);
     if (rc < 0) {
@@ -87,12 +90,14 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
     const size_t bytes = segment_bytes(spec->n_obs, spec->n_act, spec->capacity);
     const int fd = memfd_create("basald-replay", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) {
-        rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20, strerror(errno));
+        rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20,
+                 strerror(errno));
         goto out;
     }
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (p == MAP_FAILED) {
-        rc = why(ret_why, cap, -errno, "replay: cannot map %zu MB: %s", bytes >> 20, strerror(errno));
+        rc = why(ret_why, cap, -errno, "replay: cannot map %zu MB: %s", bytes >> 20,
+                 strerror(errno));
         goto out;
     }
     (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -114,16 +119,18 @@ static int check_header(const struct segment_header *h, size_t bytes, char *ret_
         return why(ret_why, cap, -EBADMSG, "replay: this is no replay segment");
     }
     if (h->version != REPLAY_VERSION || h->header_bytes != sizeof *h) {
-        return why(ret_why, cap, -EPROTO, "replay: segment version %u, this program reads %u", h->version,
-                   REPLAY_VERSION);
+        return why(ret_why, cap, -EPROTO, "replay: segment version %u, this program reads %u",
+                   h->version, REPLAY_VERSION);
     }
     if (h->crc != header_crc(h)) {
-        return why(ret_why, cap, -EBADMSG, "replay: the header's checksum is wrong, the segment is damaged");
+        return why(ret_why, cap, -EBADMSG,
+                   "replay: the header's checksum is wrong, the segment is damaged");
     }
     const struct replay_spec s = {.capacity = h->capacity, .n_obs = h->n_obs, .n_act = h->n_act};
     if (check_spec(&s, NULL, 0) < 0 || h->row_words != words_of(h->n_obs, h->n_act) ||
         bytes != segment_bytes(h->n_obs, h->n_act, h->capacity)) {
-        return why(ret_why, cap, -EBADMSG, "replay: the header's counts do not fit the segment's size");
+        return why(ret_why, cap, -EBADMSG,
+                   "replay: the header's counts do not fit the segment's size");
     }
     const int64_t head = atomic_load(&h->head), open = atomic_load(&h->open);
     if (head < 0 || (open != 0 && open != 1)) {
@@ -164,18 +171,20 @@ static void make_final(struct replay *r)
     atomic_fetch_add_explicit(&r->seg->head, 1, memory_order_release);
 }
 
-int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *spec, char *ret_why, int cap)
+int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *spec, char *ret_why,
+                 int cap)
 {
     struct replay *r = NULL;
     const int rc = map_segment(&r, fd, true, ret_why, cap);
     if (rc < 0 || r == NULL) {
         return rc;
     }
-    if (r->n_obs != spec->n_obs || r->n_act != spec->n_act || r->seg->schema_hash != spec->schema_hash ||
-        r->capacity != spec->capacity) {
+    if (r->n_obs != spec->n_obs || r->n_act != spec->n_act ||
+        r->seg->schema_hash != spec->schema_hash || r->capacity != spec->capacity) {
         (void)munmap(r->seg, r->bytes);
         free(r);
-        return why(ret_why, cap, -EPROTO, "replay: the kept segment belongs to another robot or configuration");
+        return why(ret_why, cap, -EPROTO,
+                   "replay: the kept segment belongs to another robot or configuration");
     }
     if (atomic_load(&r->seg->open) != 0) {
         make_final(r);
@@ -241,7 +250,8 @@ static void open_row(struct replay *r, int64_t row_index, const struct observati
 static void count(_Atomic int64_t *x, bool yes)
 {
     if (yes) {
-        atomic_store_explicit(x, atomic_load_explicit(x, memory_order_relaxed) + 1, memory_order_relaxed);
+        atomic_store_explicit(x, atomic_load_explicit(x, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
     }
 }
 
@@ -285,7 +295,8 @@ const void *replay_data(const struct replay *r)
 int replay_restore(struct replay *r, const void *bytes, size_t n, char *ret_why, int cap)
 {
     if (n != r->bytes) {
-        return why(ret_why, cap, -EPROTO, "replay: the checkpoint's segment has %zu bytes, this run's %zu", n, r->bytes);
+        return why(ret_why, cap, -EPROTO,
+                   "replay: the checkpoint's segment has %zu bytes, this run's %zu", n, r->bytes);
     }
     const int rc = check_header(bytes, n, ret_why, cap);
     if (rc < 0) {

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define GUARD_ROWS 64  /* rows behind the oldest that the writer may overwrite while we read */
+#define GUARD_ROWS 64   /* rows behind the oldest that the writer may overwrite while we read */
 #define TRIES_MAX  1000 /* draws for one row before giving up */
 
 struct sampler {
@@ -54,8 +54,8 @@ static void gather_action(const struct sampler *s, int64_t row, float *ret_act)
     const struct replay *r = s->replay;
     const _Atomic uint32_t *w = segment_row(r, row);
     const uint32_t source = word_get(&w[r->at_tail + ROW_META]) >> 8 & 0xff;
-    const bool applied =
-        s->spec.action == REPLAY_APPLIED || (s->spec.action == REPLAY_BY_SOURCE && source == SOURCE_HUMAN);
+    const bool applied = s->spec.action == REPLAY_APPLIED ||
+                         (s->spec.action == REPLAY_BY_SOURCE && source == SOURCE_HUMAN);
     const int at = r->n_obs + (applied ? r->n_act : 0);
     for (int k = 0; k < r->n_act; k++) {
         ret_act[k] = clip1(word_float(&w[at + k]));
@@ -69,8 +69,8 @@ static uint64_t legal_of(const struct replay *r, int64_t row)
 }
 
 /*
- * The n-step window from row: r = sum gamma^i r_i, g = gamma^k (1 - terminal), s2 after k rows. It stops at an end, at a
- * flag, before a final row and at the head.
+ * The n-step window from row: r = sum gamma^i r_i, g = gamma^k (1 - terminal), s2 after k rows. It
+ * stops at an end, at a flag, before a final row and at the head.
  */
 static void gather_window(const struct sampler *s, int64_t row, int64_t head, int i)
 {
@@ -84,7 +84,8 @@ static void gather_window(const struct sampler *s, int64_t row, int64_t head, in
         discount *= s->spec.gamma;
         terminal = (meta & ROW_TERMINAL) != 0;
         at++;
-        if ((meta & (ROW_TERMINAL | ROW_TRUNCATED | ROW_FLAG)) != 0 || at >= head || (meta_of(r, at) & ROW_FINAL) != 0) {
+        if ((meta & (ROW_TERMINAL | ROW_TRUNCATED | ROW_FLAG)) != 0 || at >= head ||
+            (meta_of(r, at) & ROW_FINAL) != 0) {
             break;
         }
     }
@@ -110,9 +111,11 @@ static void gather_row(const struct sampler *s, int64_t row, int64_t head, int i
     s->valid[i] = 1;
 }
 
-struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec, struct arena *mem)
+struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec,
+                             struct arena *mem)
 {
-    basal_assert(spec->batch > 0 && spec->n_steps > 0 && spec->seg_len > 0 && spec->batch % spec->seg_len == 0);
+    basal_assert(spec->batch > 0 && spec->n_steps > 0 && spec->seg_len > 0 &&
+                 spec->batch % spec->seg_len == 0);
     const size_t b = (size_t)spec->batch, f = sizeof(float);
     struct sampler *s = arena_take(mem, sizeof *s);
     *s = (struct sampler){.replay = r, .spec = *spec};
@@ -151,7 +154,8 @@ static int64_t draw_row(struct sampler *s, struct rng *rng, int i)
             continue;
         }
         gather_row(s, row, head, i);
-        atomic_thread_fence(memory_order_acquire); /* the copies above come before the check below */
+        atomic_thread_fence(
+            memory_order_acquire); /* the copies above come before the check below */
         if (row >= replay_head(r) - r->capacity + 1) {
             return row;
         }
@@ -272,12 +276,15 @@ static bool row_is_sane(const struct replay *r, int64_t row, char *ret_why, int 
     }
     for (int k = r->n_obs; k < r->at_tail; k++) {
         if (!isfinite(word_float(&w[k]))) {
-            (void)why(ret_why, cap, 0, "row %lld: action word %d is not finite", (long long)row, k - r->n_obs);
+            (void)why(ret_why, cap, 0, "row %lld: action word %d is not finite", (long long)row,
+                      k - r->n_obs);
             return false;
         }
     }
-    if (!isfinite(word_float(&tail[ROW_R])) || !(word_float(&tail[ROW_DT]) >= 0.0f) || (meta >> 8 & 0xff) > SOURCE_HUMAN) {
-        (void)why(ret_why, cap, 0, "row %lld: reward, dt or source is out of range", (long long)row);
+    if (!isfinite(word_float(&tail[ROW_R])) || !(word_float(&tail[ROW_DT]) >= 0.0f) ||
+        (meta >> 8 & 0xff) > SOURCE_HUMAN) {
+        (void)why(ret_why, cap, 0, "row %lld: reward, dt or source is out of range",
+                  (long long)row);
         return false;
     }
     return true;
@@ -292,7 +299,8 @@ int64_t replay_verify(const struct replay *r, char *ret_why, int cap)
         const bool final_next = row + 1 < head && (meta_of(r, row + 1) & ROW_FINAL) != 0;
         bool sane = row_is_sane(r, row, bad == 0 ? ret_why : NULL, cap);
         if (sane && ends && row + 1 < head && !final_next) {
-            (void)why(bad == 0 ? ret_why : NULL, cap, 0, "row %lld ends an episode without a final row", (long long)row);
+            (void)why(bad == 0 ? ret_why : NULL, cap, 0,
+                      "row %lld ends an episode without a final row", (long long)row);
             sane = false;
         }
         bad += !sane;

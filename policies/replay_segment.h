@@ -1,6 +1,7 @@
 /*
- * The bytes of a replay segment: what replay.c writes and replay_read.c gathers. Offsets are derived from the header's
- * counts by one function, so that writer, reader and other processes agree.
+ * The bytes of a replay segment: what replay.c writes and replay_read.c gathers. Offsets are
+ * derived from the header's counts by one function, so that writer, reader and other processes
+ * agree.
  */
 #pragma once
 
@@ -32,14 +33,27 @@ struct segment_header {
     double policy_rate_hz;
     struct segment_slot slot[REPLAY_SLOTS];
     uint32_t crc; /* CRC-32C over all before */
-    _Alignas(CACHE_LINE) _Atomic int64_t head; /* rows < head are closed; row head has its observation */
-    _Atomic int64_t open;                      /* 1: row head is open */
+    _Alignas(
+        CACHE_LINE) _Atomic int64_t head; /* rows < head are closed; row head has its observation */
+    _Atomic int64_t open;                 /* 1: row head is open */
     _Atomic int64_t episodes, terminals, truncated, human;
     _Alignas(CACHE_LINE) _Atomic uint32_t rows[];
 };
 
-/* One row, in 32-bit words: obs[O] asked[A] applied[A] r logp dt bits|source version t_lo t_hi legal_lo legal_hi */
-enum row_word { ROW_R, ROW_LOGP, ROW_DT, ROW_META, ROW_VERSION, ROW_T_LO, ROW_T_HI, ROW_LEGAL_LO, ROW_LEGAL_HI, ROW_WORDS };
+/* One row, in 32-bit words: obs[O] asked[A] applied[A] r logp dt bits|source version t_lo t_hi
+ * legal_lo legal_hi */
+enum row_word {
+    ROW_R,
+    ROW_LOGP,
+    ROW_DT,
+    ROW_META,
+    ROW_VERSION,
+    ROW_T_LO,
+    ROW_T_HI,
+    ROW_LEGAL_LO,
+    ROW_LEGAL_HI,
+    ROW_WORDS
+};
 
 struct replay {
     struct segment_header *seg;
@@ -74,6 +88,7 @@ static inline float word_float(const _Atomic uint32_t *w)
         uint32_t u;
         float f;
     } x = {.u = word_get(w)};
+
     return x.f;
 }
 
@@ -83,5 +98,6 @@ static inline void float_put(_Atomic uint32_t *w, float v)
         float f;
         uint32_t u;
     } x = {.f = v};
+
     word_put(w, x.u);
 }

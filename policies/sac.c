@@ -1,9 +1,9 @@
 /*
  * Soft actor-critic: twin critics, automatic temperature.
  *
- * Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", arXiv:1812.05905, Algorithm 1 and equations 5
- * to 18. Departs from it: alpha is stepped as log alpha and clipped to [1e-4, 1e2]; an update whose critic loss is not
- * finite is skipped and counted.
+ * Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", arXiv:1812.05905,
+ * Algorithm 1 and equations 5 to 18. Departs from it: alpha is stepped as log alpha and clipped to
+ * [1e-4, 1e2]; an update whose critic loss is not finite is skipped and counted.
  */
 #include "policies/nn/critic.h"
 #include "policies/nn/gauss.h"
@@ -57,12 +57,24 @@ static const struct option sac_options[] = {
      .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers of actor and critics"},
     {.key = NULL},
 };
+
 /* clang-format on */
 
-enum { TRAIN_CRITIC_LOSS, TRAIN_ACTOR_LOSS, TRAIN_ENT_COEF, TRAIN_ENT_COEF_LOSS, TRAIN_ENTROPY, TRAIN_SKIPPED };
+enum {
+    TRAIN_CRITIC_LOSS,
+    TRAIN_ACTOR_LOSS,
+    TRAIN_ENT_COEF,
+    TRAIN_ENT_COEF_LOSS,
+    TRAIN_ENTROPY,
+    TRAIN_SKIPPED
+};
 
-static const char *const sac_stats[] = {"train/critic_loss",   "train/actor_loss", "train/ent_coef",
-                                        "train/ent_coef_loss", "train/entropy",    "train/skipped_not_finite",
+static const char *const sac_stats[] = {"train/critic_loss",
+                                        "train/actor_loss",
+                                        "train/ent_coef",
+                                        "train/ent_coef_loss",
+                                        "train/entropy",
+                                        "train/skipped_not_finite",
                                         NULL};
 
 static void sac_update(void *self, const struct batch *b, struct stats *ret_stats)
@@ -140,7 +152,8 @@ static int sac_check(const void *config, const struct dims *d, char *ret_why, in
         return why(ret_why, cap, -EINVAL, "sac needs continuous actions and observations");
     }
     if (strcmp(c->ent_coef, "auto") != 0 && !fixed_alpha(c, &alpha)) {
-        return why(ret_why, cap, -EINVAL, "policy.ent_coef must be auto or a positive number, not \"%s\"", c->ent_coef);
+        return why(ret_why, cap, -EINVAL,
+                   "policy.ent_coef must be auto or a positive number, not \"%s\"", c->ent_coef);
     }
     return 0;
 }
@@ -158,7 +171,9 @@ static float *floats(struct arena *mem, int n)
 
 static void name_all(struct sac *z, struct arena *mem)
 {
-    static const char *const critics[] = {"critic0", "critic1"}, *const targets[] = {"critic0_target", "critic1_target"};
+    static const char *const critics[] = {"critic0", "critic1"}, *const targets[] = {
+                                                                     "critic0_target",
+                                                                     "critic1_target"};
     struct views *v = &z->views;
     v->mem = mem;
     views_mlp(v, "actor", &z->pi.net);
@@ -190,7 +205,8 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     gauss_init(&z->pi, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     for (int i = 0; i < 2; i++) {
         critic_init(&z->q[i], d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
-        critic_init(&z->q_targ[i], d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+        critic_init(&z->q_targ[i], d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem,
+                    rng);
         mlp_copy(&z->q[i].net, &z->q_targ[i].net);
         z->dq[i] = floats(mem, d->batch);
         z->da[i] = floats(mem, d->batch * d->n_act);
@@ -222,19 +238,23 @@ static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
     return views_get(&z->views, ret_tensors, n_max);
 }
 
-/* --- acting --------------------------------------------------------------------------------------------------- */
+/* --- acting
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct sac_actor {
     struct mlp_shape shape;
     int n_act;
 };
 
-static void actor_shape(const struct sac_config *c, const struct dims *d, struct mlp_shape *ret_shape)
+static void actor_shape(const struct sac_config *c, const struct dims *d,
+                        struct mlp_shape *ret_shape)
 {
     mlp_shape(ret_shape, d->n_obs, c->hidden, c->n_hidden, 2 * d->n_act);
 }
 
-static int sac_pack(const void *config, const struct dims *d, const float *w, int n, float *ret_packed, int n_max)
+static int sac_pack(const void *config, const struct dims *d, const float *w, int n,
+                    float *ret_packed, int n_max)
 {
     struct mlp_shape shape;
     actor_shape(config, d, &shape);

@@ -1,4 +1,5 @@
-/* Periods, episodes and the meaning of an action. The rows of slots and reward terms are in task_rows.c. */
+/* Periods, episodes and the meaning of an action. The rows of slots and reward terms are in
+ * task_rows.c. */
 #include "policies/task.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ const struct option task_options[] = {
      .help = "radius of the odometer's wheel"},
     {.key = NULL},
 };
+
 /* clang-format on */
 
 static int find_joint(const struct robot *r, const char *name)
@@ -49,7 +51,8 @@ static int resolve(struct term *a, const struct robot *r, const char *kind, char
     }
     a->joint_index = find_joint(r, a->joint);
     if (a->joint_index < 0) {
-        return why(ret_why, cap, -EINVAL, "task: %s names joint \"%s\", which the robot does not have", kind, a->joint);
+        return why(ret_why, cap, -EINVAL,
+                   "task: %s names joint \"%s\", which the robot does not have", kind, a->joint);
     }
     return 0;
 }
@@ -73,11 +76,13 @@ static int open_slots(struct task *t, char *ret_why, int cap)
         }
     }
     if (t->n_obs == 0) {
-        return why(ret_why, cap, -EINVAL, "task: nothing is observed; list slots under task.observation");
+        return why(ret_why, cap, -EINVAL,
+                   "task: nothing is observed; list slots under task.observation");
     }
     if (t->spec->settings.actuation == ACTUATE_RAMP && !remembers) {
         return why(ret_why, cap, -EINVAL,
-                   "task: with actuation ramp the last action belongs to the state; add the slot last_action");
+                   "task: with actuation ramp the last action belongs to the state; add the slot "
+                   "last_action");
     }
     return 0;
 }
@@ -94,7 +99,8 @@ static int open_rewards(struct task *t, char *ret_why, int cap)
     return 0;
 }
 
-int task_open(struct task *ret_task, const struct task_spec *spec, const struct robot *robot, char *ret_why, int cap)
+int task_open(struct task *ret_task, const struct task_spec *spec, const struct robot *robot,
+              char *ret_why, int cap)
 {
     struct task *t = ret_task;
     *t = (struct task){.spec = spec, .robot = robot, .travel_joint = -1};
@@ -113,7 +119,8 @@ int task_open(struct task *ret_task, const struct task_spec *spec, const struct 
                        spec->settings.travel_joint);
         }
     } else if (spec->settings.travel_max_m > 0.0) {
-        return why(ret_why, cap, -EINVAL, "task.travel_max_m needs task.travel_joint, the joint that measures the way");
+        return why(ret_why, cap, -EINVAL,
+                   "task.travel_max_m needs task.travel_joint, the joint that measures the way");
     }
     t->ticks_per_period = (int)llround(robot->control_rate_hz / robot->policy_rate_hz);
     const int rc = open_slots(t, ret_why, cap);
@@ -214,7 +221,8 @@ void task_unactuate(const struct task *t, const struct command *cmd, float *ret_
 {
     for (int k = 0; k < t->n_act; k++) {
         const struct joint_spec *j = &t->robot->joint[t->act_joint[k]];
-        ret_act[k] = (float)(2.0 * (cmd->q[t->act_joint[k]] - j->q_min) / (j->q_max - j->q_min) - 1.0);
+        ret_act[k] =
+            (float)(2.0 * (cmd->q[t->act_joint[k]] - j->q_min) / (j->q_max - j->q_min) - 1.0);
     }
 }
 

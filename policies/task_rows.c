@@ -1,6 +1,6 @@
 /*
- * What can be observed and what can be rewarded: a slot or a reward term is one row of a table at the end. Where a row
- * names no joint it means all actuated joints, in order.
+ * What can be observed and what can be rewarded: a slot or a reward term is one row of a table at
+ * the end. Where a row names no joint it means all actuated joints, in order.
  */
 #include "policies/task.h"
 
@@ -30,6 +30,7 @@ static const struct option weight_options[] = {OPTION_WEIGHT, {.key = NULL}};
 static const struct option forward_options[] = {
     {.key = "joint", .type = OPTION_TEXT, .offset = AT(joint), .n_max = NAME_CHARS, .def = NULL, .help = "the odometer"},
     OPTION_RADIUS, OPTION_WEIGHT, {.key = NULL}};
+
 /* clang-format on */
 
 static int width_joint(const struct task *t, const struct term *a)
@@ -64,7 +65,8 @@ static int joint_of(const struct task *t, const struct term *a, int i)
     return a->joint_index >= 0 ? a->joint_index : t->act_joint[i];
 }
 
-static void observe_position(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_position(const struct task *t, const struct term *a, const struct sensed *s,
+                             float *ret_obs)
 {
     for (int i = 0; i < width_joint(t, a); i++) {
         ret_obs[i] = (float)s->q[joint_of(t, a, i)];
@@ -72,29 +74,34 @@ static void observe_position(const struct task *t, const struct term *a, const s
 }
 
 /* The joint's range onto -1..1. */
-static void observe_in_range(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_in_range(const struct task *t, const struct term *a, const struct sensed *s,
+                             float *ret_obs)
 {
     for (int i = 0; i < width_joint(t, a); i++) {
         const struct joint_spec *j = &t->robot->joint[joint_of(t, a, i)];
-        ret_obs[i] = (float)(2.0 * (s->q[joint_of(t, a, i)] - j->q_min) / (j->q_max - j->q_min) - 1.0);
+        ret_obs[i] =
+            (float)(2.0 * (s->q[joint_of(t, a, i)] - j->q_min) / (j->q_max - j->q_min) - 1.0);
     }
 }
 
-static void observe_velocity(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_velocity(const struct task *t, const struct term *a, const struct sensed *s,
+                             float *ret_obs)
 {
     for (int i = 0; i < width_joint(t, a); i++) {
         ret_obs[i] = (float)s->qd[joint_of(t, a, i)];
     }
 }
 
-static void observe_effort(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_effort(const struct task *t, const struct term *a, const struct sensed *s,
+                           float *ret_obs)
 {
     for (int i = 0; i < width_joint(t, a); i++) {
         ret_obs[i] = (float)s->tau[joint_of(t, a, i)];
     }
 }
 
-static void observe_sin_cos(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_sin_cos(const struct task *t, const struct term *a, const struct sensed *s,
+                            float *ret_obs)
 {
     for (int i = 0; i < width_joint(t, a); i++) {
         ret_obs[2 * i] = (float)sin(s->q[joint_of(t, a, i)]);
@@ -102,7 +109,8 @@ static void observe_sin_cos(const struct task *t, const struct term *a, const st
     }
 }
 
-static void observe_temperature(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_temperature(const struct task *t, const struct term *a, const struct sensed *s,
+                                float *ret_obs)
 {
     for (int i = 0; i < width_joint(t, a); i++) {
         const float temp_c = s->temp_c[joint_of(t, a, i)];
@@ -110,13 +118,15 @@ static void observe_temperature(const struct task *t, const struct term *a, cons
     }
 }
 
-static void observe_speed(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_speed(const struct task *t, const struct term *a, const struct sensed *s,
+                          float *ret_obs)
 {
     (void)t;
     ret_obs[0] = (float)(s->qd[a->joint_index] * a->radius_m);
 }
 
-static void observe_last_action(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_last_action(const struct task *t, const struct term *a, const struct sensed *s,
+                                float *ret_obs)
 {
     (void)a;
     (void)s;
@@ -125,7 +135,8 @@ static void observe_last_action(const struct task *t, const struct term *a, cons
     }
 }
 
-static void observe_extra(const struct task *t, const struct term *a, const struct sensed *s, float *ret_obs)
+static void observe_extra(const struct task *t, const struct term *a, const struct sensed *s,
+                          float *ret_obs)
 {
     for (int k = 0; k < width_extra(t, a); k++) {
         ret_obs[k] = (float)s->extra[k];
@@ -133,10 +144,11 @@ static void observe_extra(const struct task *t, const struct term *a, const stru
 }
 
 /*
- * weight per metre: by the odometer's angle, not its speed. Samples of the speed add up to the way only if it is smooth
- * between two ticks; a learner finds the gaits where it is not.
+ * weight per metre: by the odometer's angle, not its speed. Samples of the speed add up to the way
+ * only if it is smooth between two ticks; a learner finds the gaits where it is not.
  */
-static double reward_forward(struct task *t, const struct term *a, const struct sensed *s, double dt_s)
+static double reward_forward(struct task *t, const struct term *a, const struct sensed *s,
+                             double dt_s)
 {
     (void)dt_s;
     return a->weight * (s->q[a->joint_index] - t->st.q_last[a->joint_index]) * a->radius_m;
@@ -152,19 +164,22 @@ static double mean_square(const struct task *t, const struct term *a, const doub
 }
 
 /* - weight mean tau^2, per second */
-static double reward_effort(struct task *t, const struct term *a, const struct sensed *s, double dt_s)
+static double reward_effort(struct task *t, const struct term *a, const struct sensed *s,
+                            double dt_s)
 {
     return -a->weight * mean_square(t, a, s->tau) * dt_s;
 }
 
 /* - weight mean qd^2, per second */
-static double reward_velocity(struct task *t, const struct term *a, const struct sensed *s, double dt_s)
+static double reward_velocity(struct task *t, const struct term *a, const struct sensed *s,
+                              double dt_s)
 {
     return -a->weight * mean_square(t, a, s->qd) * dt_s;
 }
 
 /* - weight mean (a_t - a_(t-1))^2, per period, of the applied actions */
-static double reward_action_change(struct task *t, const struct term *a, const struct sensed *s, double dt_s)
+static double reward_action_change(struct task *t, const struct term *a, const struct sensed *s,
+                                   double dt_s)
 {
     (void)s;
     (void)dt_s;
@@ -177,18 +192,23 @@ static double reward_action_change(struct task *t, const struct term *a, const s
 }
 
 /* - weight per second and joint in the outer twentieth of its range */
-static double reward_range(struct task *t, const struct term *a, const struct sensed *s, double dt_s)
+static double reward_range(struct task *t, const struct term *a, const struct sensed *s,
+                           double dt_s)
 {
     double sum = 0.0;
     for (int i = 0; i < width_joint(t, a); i++) {
         const int j = joint_of(t, a, i);
         const double edge = 0.05 * (t->robot->joint[j].q_max - t->robot->joint[j].q_min);
-        sum += s->q[j] < t->robot->joint[j].q_min + edge || s->q[j] > t->robot->joint[j].q_max - edge ? 1.0 : 0.0;
+        sum +=
+            s->q[j] < t->robot->joint[j].q_min + edge || s->q[j] > t->robot->joint[j].q_max - edge
+                ? 1.0
+                : 0.0;
     }
     return -a->weight * sum * dt_s;
 }
 
-static double reward_alive(struct task *t, const struct term *a, const struct sensed *s, double dt_s)
+static double reward_alive(struct task *t, const struct term *a, const struct sensed *s,
+                           double dt_s)
 {
     (void)t;
     (void)s;

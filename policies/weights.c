@@ -21,16 +21,18 @@ struct head {
     char algo[16];
     int64_t step;
 };
+
 _Static_assert(sizeof(struct head) == 80, "the block's layout is part of the wire");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the block is little-endian");
 
 size_t weights_bytes(int n_obs, int n_weights)
 {
-    return sizeof(struct head) + (2 * (size_t)n_obs + (size_t)n_weights) * sizeof(float) + sizeof(uint32_t);
+    return sizeof(struct head) + (2 * (size_t)n_obs + (size_t)n_weights) * sizeof(float) +
+           sizeof(uint32_t);
 }
 
-int64_t weights_encode(const struct weights_id *id, const float *mean, const float *scale, const float *w, int n,
-                       uint8_t *ret_block, size_t cap)
+int64_t weights_encode(const struct weights_id *id, const float *mean, const float *scale,
+                       const float *w, int n, uint8_t *ret_block, size_t cap)
 {
     const size_t bytes = weights_bytes(id->n_obs, n), per_obs = (size_t)id->n_obs * sizeof(float);
     if (bytes > cap) {
@@ -70,7 +72,8 @@ static bool all_finite(const uint8_t *bytes, size_t n)
     return true;
 }
 
-int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view, char *ret_why, int cap)
+int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view, char *ret_why,
+                   int cap)
 {
     struct head h;
     uint32_t crc;
@@ -82,7 +85,8 @@ int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view
         return why(ret_why, cap, -EBADMSG, "weights: this is no weights block");
     }
     if (h.codec != CODEC) {
-        return why(ret_why, cap, -EPROTO, "weights: codec %u, this program reads %u", h.codec, CODEC);
+        return why(ret_why, cap, -EPROTO, "weights: codec %u, this program reads %u", h.codec,
+                   CODEC);
     }
     if (h.n_obs < 1 || h.n_obs > OBS_MAX || h.n_act < 1 || h.n_act > ACT_MAX || h.n_weights < 1 ||
         h.n_weights > WEIGHTS_MAX || n != weights_bytes((int)h.n_obs, (int)h.n_weights)) {
@@ -116,27 +120,31 @@ int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view
     return 0;
 }
 
-int weights_accept(const struct weights_id *id, const struct weights_id *want, uint32_t have, char *ret_why, int cap)
+int weights_accept(const struct weights_id *id, const struct weights_id *want, uint32_t have,
+                   char *ret_why, int cap)
 {
     if (strcmp(id->algo, want->algo) != 0) {
-        return why(ret_why, cap, -EPROTO, "weights are of %s, this robot runs %s", id->algo, want->algo);
+        return why(ret_why, cap, -EPROTO, "weights are of %s, this robot runs %s", id->algo,
+                   want->algo);
     }
     if (id->robot_hash != want->robot_hash) {
-        return why(ret_why, cap, -EPROTO, "weights belong to another robot, or its joints or slots were changed");
+        return why(ret_why, cap, -EPROTO,
+                   "weights belong to another robot, or its joints or slots were changed");
     }
     if (id->n_obs != want->n_obs || id->n_act != want->n_act) {
-        return why(ret_why, cap, -EPROTO, "weights see %d and do %d numbers, this robot %d and %d", id->n_obs, id->n_act,
-                   want->n_obs, want->n_act);
+        return why(ret_why, cap, -EPROTO, "weights see %d and do %d numbers, this robot %d and %d",
+                   id->n_obs, id->n_act, want->n_obs, want->n_act);
     }
     if (id->policy_rate_hz != want->policy_rate_hz) {
-        return why(ret_why, cap, -EPROTO, "weights were trained at %g Hz, this robot runs at %g Hz", id->policy_rate_hz,
-                   want->policy_rate_hz);
+        return why(ret_why, cap, -EPROTO, "weights were trained at %g Hz, this robot runs at %g Hz",
+                   id->policy_rate_hz, want->policy_rate_hz);
     }
     if (id->run_id != want->run_id) {
         return why(ret_why, cap, -EPROTO, "weights come from another run");
     }
     if (id->version <= have) {
-        return why(ret_why, cap, -ESTALE, "weights are version %u, version %u is here", id->version, have);
+        return why(ret_why, cap, -ESTALE, "weights are version %u, version %u is here", id->version,
+                   have);
     }
     return 0;
 }

@@ -1,12 +1,13 @@
 /*
- * One block of weights, as it travels: header, normaliser, floats, checksum. Checked before it is used: length, magic,
- * run id, version, robot hash, dims, rate, checksum, finite.
+ * One block of weights, as it travels: header, normaliser, floats, checksum. Checked before it is
+ * used: length, magic, run id, version, robot hash, dims, rate, checksum, finite.
  *
- *   magic u32 "BSLW" | codec u32 = 1 | run_id u64 | version u32 | flags u32 | robot_hash u64 | policy_rate_hz f64
- *   n_obs u32 | n_act u32 | n_weights u32 | reserved u32 | algo char[16] | step i64 | mean f32[n_obs] | scale f32[n_obs]
- *   | weights f32[n_weights] | crc32c u32 over all before
+ *   magic u32 "BSLW" | codec u32 = 1 | run_id u64 | version u32 | flags u32 | robot_hash u64 |
+ * policy_rate_hz f64 n_obs u32 | n_act u32 | n_weights u32 | reserved u32 | algo char[16] | step
+ * i64 | mean f32[n_obs] | scale f32[n_obs] | weights f32[n_weights] | crc32c u32 over all before
  *
- * Little-endian. mean and scale: observed = (x - mean) x scale, clipped to +-10; all 0 and 1 when not normalised.
+ * Little-endian. mean and scale: observed = (x - mean) x scale, clipped to +-10; all 0 and 1 when
+ * not normalised.
  */
 #pragma once
 
@@ -30,8 +31,8 @@ struct weights_id {
 size_t weights_bytes(int n_obs, int n_weights);
 
 /* Returns bytes written, or -ENOSPC. */
-int64_t weights_encode(const struct weights_id *id, const float *mean, const float *scale, const float *w, int n,
-                       uint8_t *ret_block, size_t cap) BASAL_MUST_USE;
+int64_t weights_encode(const struct weights_id *id, const float *mean, const float *scale,
+                       const float *w, int n, uint8_t *ret_block, size_t cap) BASAL_MUST_USE;
 
 struct weights_view {
     struct weights_id id;
@@ -40,11 +41,13 @@ struct weights_view {
 };
 
 /*
- * Errors: -EBADMSG (length, magic, checksum), -EPROTO (codec), -EDOM (a number is not finite), and one sentence.
+ * Errors: -EBADMSG (length, magic, checksum), -EPROTO (codec), -EDOM (a number is not finite), and
+ * one sentence.
  */
-int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view, char *ret_why, int cap)
-    BASAL_MUST_USE;
+int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view, char *ret_why,
+                   int cap) BASAL_MUST_USE;
 
-/* Are these for me? -EPROTO and one sentence: other robot, dims, rate or algorithm; -ESTALE: not newer than have. */
-int weights_accept(const struct weights_id *id, const struct weights_id *want, uint32_t have, char *ret_why, int cap)
-    BASAL_MUST_USE;
+/* Are these for me? -EPROTO and one sentence: other robot, dims, rate or algorithm; -ESTALE: not
+ * newer than have. */
+int weights_accept(const struct weights_id *id, const struct weights_id *want, uint32_t have,
+                   char *ret_why, int cap) BASAL_MUST_USE;

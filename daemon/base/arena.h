@@ -1,6 +1,6 @@
 /*
- * All memory is taken at start. An arena is one block that only grows until it is frozen; after that an allocation is
- * an assertion. It remembers its name and high-water mark.
+ * All memory is taken at start. An arena is one block that only grows until it is frozen; after
+ * that an allocation is an assertion. It remembers its name and high-water mark.
  */
 #pragma once
 

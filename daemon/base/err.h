@@ -1,6 +1,7 @@
 /*
- * Errors of the world: functions return 0 or a count, else -errno, and leave ret_ outputs untouched.
- * Where a person must act, they also fill one sentence: what, where, which limit, what to do.
+ * Errors of the world: functions return 0 or a count, else -errno, and leave ret_ outputs
+ * untouched. Where a person must act, they also fill one sentence: what, where, which limit, what
+ * to do.
  */
 #pragma once
 

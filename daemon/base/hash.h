@@ -1,6 +1,6 @@
 /*
- * Two sums: FNV-1a 64 names things (weights, configs), CRC-32C (Castagnoli, reflected 0x82F63B78) finds damage.
- * Neither protects against intent.
+ * Two sums: FNV-1a 64 names things (weights, configs), CRC-32C (Castagnoli, reflected 0x82F63B78)
+ * finds damage. Neither protects against intent.
  */
 #pragma once
 

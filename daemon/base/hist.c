@@ -26,7 +26,8 @@ static int64_t middle_of(int bucket)
 static void add_relaxed(_Atomic uint64_t *x)
 {
     /* one writer: a plain load and store, no locked instruction */
-    atomic_store_explicit(x, atomic_load_explicit(x, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(x, atomic_load_explicit(x, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 void hist_add(struct hist *h, int64_t ns)

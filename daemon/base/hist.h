@@ -1,6 +1,6 @@
 /*
- * A histogram of durations with logarithmic buckets (32 to the power of two, 3 % wide). One writer counts in the tick;
- * anyone reads: relaxed atomics, each bucket right on its own.
+ * A histogram of durations with logarithmic buckets (32 to the power of two, 3 % wide). One writer
+ * counts in the tick; anyone reads: relaxed atomics, each bucket right on its own.
  */
 #pragma once
 

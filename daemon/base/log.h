@@ -1,6 +1,7 @@
 /*
- * One line per change of state, to stderr with a syslog priority in front, which the journal understands. Only the
- * roof logs, never the tick; repeats are limited by the caller's struct log_limit.
+ * One line per change of state, to stderr with a syslog priority in front, which the journal
+ * understands. Only the roof logs, never the tick; repeats are limited by the caller's struct
+ * log_limit.
  */
 #pragma once
 

@@ -20,7 +20,8 @@ void *mailbox_back(struct mailbox *m)
 
 void mailbox_put(struct mailbox *m)
 {
-    /* release: pairs with the acquire in mailbox_take; acquire: the slot that comes back is no longer read */
+    /* release: pairs with the acquire in mailbox_take; acquire: the slot that comes back is no
+     * longer read */
     const uint32_t old =
         atomic_exchange_explicit(&m->middle, m->back | MAILBOX_FRESH, memory_order_acq_rel);
     m->back = old & MAILBOX_INDEX;
@@ -39,5 +40,6 @@ const void *mailbox_take(struct mailbox *m)
 const void *mailbox_waiting(const struct mailbox *m)
 {
     const uint32_t middle = atomic_load_explicit(&m->middle, memory_order_acquire);
-    return (middle & MAILBOX_FRESH) != 0 ? m->slots + (middle & MAILBOX_INDEX) * m->slot_bytes : NULL;
+    return (middle & MAILBOX_FRESH) != 0 ? m->slots + (middle & MAILBOX_INDEX) * m->slot_bytes
+                                         : NULL;
 }

@@ -1,6 +1,7 @@
 /*
- * A mailbox between one writer and one reader: the newest wins. Three slots; writer and reader each own one, the third
- * is exchanged by one atomic swap, so neither ever waits and the reader may keep its slot as long as it likes.
+ * A mailbox between one writer and one reader: the newest wins. Three slots; writer and reader each
+ * own one, the third is exchanged by one atomic swap, so neither ever waits and the reader may keep
+ * its slot as long as it likes.
  */
 #pragma once
 
@@ -25,7 +26,8 @@ void mailbox_init(struct mailbox *ret_box, void *block, size_t slot_bytes);
 void *mailbox_back(struct mailbox *m) BASAL_RT;
 void mailbox_put(struct mailbox *m) BASAL_RT;
 
-/* The newest slot if one came since the last take, else NULL. It stays valid until the next take that is not NULL. */
+/* The newest slot if one came since the last take, else NULL. It stays valid until the next take
+ * that is not NULL. */
 const void *mailbox_take(struct mailbox *m) BASAL_RT;
 
 /*

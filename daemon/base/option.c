@@ -40,7 +40,8 @@ static int in_range(const struct option *o, double v, char *ret_why, int cap)
 }
 
 /* One number, consumed whole; whole numbers only where the option wants them. */
-static int parse_number(const struct option *o, bool whole, const char *text, double *ret_v, char *ret_why, int cap)
+static int parse_number(const struct option *o, bool whole, const char *text, double *ret_v,
+                        char *ret_why, int cap)
 {
     char *end = NULL;
     errno = 0;
@@ -64,7 +65,8 @@ static int set_list(const struct option *o, void *config, const char *text, char
     char buf[512];
     const size_t len = strlen(text);
     if (len >= sizeof buf) {
-        return why(ret_why, cap, -EINVAL, "%s: the list is longer than %zu characters", o->key, sizeof buf - 1);
+        return why(ret_why, cap, -EINVAL, "%s: the list is longer than %zu characters", o->key,
+                   sizeof buf - 1);
     }
     memcpy(buf, text, len + 1);
     char *p = buf;
@@ -94,7 +96,8 @@ static int set_list(const struct option *o, void *config, const char *text, char
     return 0;
 }
 
-static int set_choice(const struct option *o, int *ret_index, const char *text, char *ret_why, int cap)
+static int set_choice(const struct option *o, int *ret_index, const char *text, char *ret_why,
+                      int cap)
 {
     char names[160] = "";
     for (int i = 0; o->choices[i] != NULL; i++) {
@@ -103,12 +106,14 @@ static int set_choice(const struct option *o, int *ret_index, const char *text, 
             return 0;
         }
         const size_t used = strlen(names);
-        (void)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : " | ", o->choices[i]);
+        (void)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : " | ",
+                       o->choices[i]);
     }
     return why(ret_why, cap, -EINVAL, "%s must be %s, not \"%s\"", o->key, names, text);
 }
 
-static int set_whole64(const struct option *o, int64_t *ret_v, const char *text, char *ret_why, int cap)
+static int set_whole64(const struct option *o, int64_t *ret_v, const char *text, char *ret_why,
+                       int cap)
 {
     char *end = NULL;
     errno = 0;
@@ -147,7 +152,8 @@ int option_set(const struct option *o, void *config, const char *text, char *ret
         return parse_number(o, false, text, field, ret_why, cap);
     case OPTION_TEXT:
         if (strlen(text) >= (size_t)o->n_max) {
-            return why(ret_why, cap, -EINVAL, "%s is longer than %d characters", o->key, o->n_max - 1);
+            return why(ret_why, cap, -EINVAL, "%s is longer than %d characters", o->key,
+                       o->n_max - 1);
         }
         memcpy(field, text, strlen(text) + 1);
         return 0;

@@ -1,6 +1,7 @@
 /*
- * One row per setting. The same row parses the YAML, checks the range, prints the default, the commented
- * example and the manual. A module's settings are a struct; a row knows where in it the value lives.
+ * One row per setting. The same row parses the YAML, checks the range, prints the default, the
+ * commented example and the manual. A module's settings are a struct; a row knows where in it the
+ * value lives.
  *
  * A table ends with a row whose key is NULL. The unit is the last word of the key.
  */
@@ -26,10 +27,10 @@ enum option_type {
 struct option {
     const char *key;
     enum option_type type;
-    size_t offset;              /* of the value in its struct */
-    double min, max;            /* numbers and list elements; ignored elsewhere */
-    const char *def;            /* default as written in YAML ("[64, 64]" for lists); NULL: must be set */
-    const char *help;           /* one sentence, no full stop */
+    size_t offset;    /* of the value in its struct */
+    double min, max;  /* numbers and list elements; ignored elsewhere */
+    const char *def;  /* default as written in YAML ("[64, 64]" for lists); NULL: must be set */
+    const char *help; /* one sentence, no full stop */
     const char *const *choices; /* OPTION_CHOICE: names, NULL at the end */
     int n_max;                  /* TEXT: bytes with the NUL; INTS, DOUBLES: most elements */
     size_t n_offset;            /* INTS, DOUBLES: where the count lives */
@@ -40,10 +41,11 @@ const struct option *option_find(const struct option *table, const char *key);
 
 /*
  * Read text into the field of o in config. A list is written "[1, 2]" or "1, 2".
- * Errors: -EINVAL and one sentence in ret_why (type, range, a token not consumed whole, not finite).
+ * Errors: -EINVAL and one sentence in ret_why (type, range, a token not consumed whole, not
+ * finite).
  */
-int option_set(const struct option *o, void *config, const char *text, char *ret_why, int cap)
-    BASAL_MUST_USE;
+int option_set(const struct option *o, void *config, const char *text, char *ret_why,
+               int cap) BASAL_MUST_USE;
 
 /* Every default into config; rows without one are left as they are. */
 void option_defaults(const struct option *table, void *config);

@@ -1,6 +1,6 @@
 /*
- * A ring between one writer and one reader: every record, in order; when full the new one is dropped and counted.
- * The block holds no pointers, so it may lie in a memfd.
+ * A ring between one writer and one reader: every record, in order; when full the new one is
+ * dropped and counted. The block holds no pointers, so it may lie in a memfd.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /*
- * Random numbers as an argument: xoshiro256++ (Blackman and Vigna 2019) seeded through splitmix64. One tree from one
- * seed: a child is drawn from its parent's seed and a label, so that a new consumer never shifts an old one's stream.
+ * Random numbers as an argument: xoshiro256++ (Blackman and Vigna 2019) seeded through splitmix64.
+ * One tree from one seed: a child is drawn from its parent's seed and a label, so that a new
+ * consumer never shifts an old one's stream.
  */
 #pragma once
 

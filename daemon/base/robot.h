@@ -1,6 +1,6 @@
 /*
- * The robot as data: buses, joints, limits. Read by drivers, sim, safety, task and config; never written
- * after start. A robot file fills it; a user with another robot on a known bus writes no C.
+ * The robot as data: buses, joints, limits. Read by drivers, sim, safety, task and config; never
+ * written after start. A robot file fills it; a user with another robot on a known bus writes no C.
  */
 #pragma once
 
@@ -17,9 +17,10 @@ struct bus_spec {
     int baud;
     int order;             /* enum bus_order */
     int reply_deadline_us; /* after the tick's start every reply must be in */
-    int write_phase_us;    /* same_tick: goals go out this long after the tick's start; 0: deadline + 200 */
-    int misses_max;        /* consecutive missed replies that a joint may coast over */
-    int watchdog_ms;       /* device-side timeout wanted; 0: computed as safety.md 7 says */
+    int write_phase_us; /* same_tick: goals go out this long after the tick's start; 0: deadline +
+                           200 */
+    int misses_max;     /* consecutive missed replies that a joint may coast over */
+    int watchdog_ms;    /* device-side timeout wanted; 0: computed as safety.md 7 says */
     bool accept_no_device_watchdog;
 };
 
@@ -27,16 +28,16 @@ struct joint_spec {
     char name[NAME_CHARS];
     int bus; /* index */
     int id;
-    int model;        /* model number that identify must find; 0: any */
-    int firmware_min; /* 0: any */
-    bool actuated;    /* false: measured only, mode always off, no action */
-    int sign;         /* +1 or -1: direction of the device against the joint */
-    double gear;      /* device turns per joint turn */
-    double zero_rad;  /* device angle (from its middle, 2048 counts) where the joint reads 0 */
-    double q_min, q_max;                 /* rad */
-    double qd_max, qdd_max;              /* rad/s, rad/s^2 */
-    double tau_max;                      /* Nm: continuous ceiling */
-    double tau_stall;                    /* Nm at full PWM and standstill: what Goal PWM is a fraction of */
+    int model;           /* model number that identify must find; 0: any */
+    int firmware_min;    /* 0: any */
+    bool actuated;       /* false: measured only, mode always off, no action */
+    int sign;            /* +1 or -1: direction of the device against the joint */
+    double gear;         /* device turns per joint turn */
+    double zero_rad;     /* device angle (from its middle, 2048 counts) where the joint reads 0 */
+    double q_min, q_max; /* rad */
+    double qd_max, qdd_max; /* rad/s, rad/s^2 */
+    double tau_max;         /* Nm: continuous ceiling */
+    double tau_stall;       /* Nm at full PWM and standstill: what Goal PWM is a fraction of */
     double temp_max_c;
     void *driver; /* settings of the joint's driver, by its option table; may be NULL */
     void *device; /* settings of the joint's emulated device; may be NULL */
@@ -55,8 +56,8 @@ struct robot {
     struct joint_spec joint[JOINTS_MAX];
     struct extra_spec extra[EXTRA_MAX];
     double control_rate_hz, policy_rate_hz;
-    int estop_hardware;     /* enum estop_hardware */
-    double power_min_v;     /* power_sense: below this motor power counts as cut */
-    bool drop_accepted;     /* limp while loaded is accepted by the owner */
-    double arm_ramp_s;      /* torque ramp from 0 to the ceiling when arming */
+    int estop_hardware; /* enum estop_hardware */
+    double power_min_v; /* power_sense: below this motor power counts as cut */
+    bool drop_accepted; /* limp while loaded is accepted by the owner */
+    double arm_ramp_s;  /* torque ramp from 0 to the ceiling when arming */
 };

@@ -15,8 +15,8 @@
 #define CACHE_LINE     64
 
 /*
- * Say which promise of the program was broken, then abort(). The crash handler of the daemon decides
- * what the robot does: on the loop thread its configured stop, elsewhere a controlled stop.
+ * Say which promise of the program was broken, then abort(). The crash handler of the daemon
+ * decides what the robot does: on the loop thread its configured stop, elsewhere a controlled stop.
  */
 _Noreturn void basal_panic(const char *file, int line, const char *what);
 

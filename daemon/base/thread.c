@@ -26,8 +26,8 @@ static int set_cpu(const struct thread_spec *spec, char *ret_why, int cap)
         return 0;
     }
     if (sched_setaffinity(0, sizeof set, &set) != 0) {
-        return why(ret_why, cap, -errno, "thread %s: cannot run on CPU %d: %s", spec->name, spec->cpu,
-                   strerror(errno));
+        return why(ret_why, cap, -errno, "thread %s: cannot run on CPU %d: %s", spec->name,
+                   spec->cpu, strerror(errno));
     }
     return 0;
 }
@@ -40,13 +40,16 @@ int thread_become(const struct thread_spec *spec, char *ret_why, int cap)
     int policy = SCHED_OTHER;
     if (spec->class == THREAD_IDLE) {
         policy = SCHED_IDLE;
+
     } else if (spec->class == THREAD_FIFO) {
         policy = SCHED_FIFO | SCHED_RESET_ON_FORK;
         param.sched_priority = spec->priority;
     }
+
     if (policy != SCHED_OTHER && sched_setscheduler(0, policy, &param) != 0) {
         return why(ret_why, cap, -errno,
-                   "thread %s: the system refuses its scheduling class (%s); give the process CAP_SYS_NICE "
+                   "thread %s: the system refuses its scheduling class (%s); give the process "
+                   "CAP_SYS_NICE "
                    "or LimitRTPRIO=95",
                    spec->name, strerror(errno));
     }
@@ -86,8 +89,8 @@ static void *run(void *arg)
     return body(body_arg);
 }
 
-int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*body)(void *), void *arg,
-                 char *ret_missed, int cap)
+int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*body)(void *),
+                 void *arg, char *ret_missed, int cap)
 {
     struct start s = {.spec = spec, .body = body, .arg = arg, .ret_missed = ret_missed, .cap = cap};
     (void)why(ret_missed, cap, 0, "%s", "");
@@ -97,7 +100,8 @@ int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*
     }
     sigset_t all, old;
     (void)sigfillset(&all);
-    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}; /* a crash must reach its handler */
+    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                          SIGABRT}; /* a crash must reach its handler */
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         (void)sigdelset(&all, faults[i]);
     }

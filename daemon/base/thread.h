@@ -1,5 +1,6 @@
 /*
- * Threads as the daemon wants them: named, with a scheduling class, a processor and all signals blocked.
+ * Threads as the daemon wants them: named, with a scheduling class, a processor and all signals
+ * blocked.
  */
 #pragma once
 
@@ -19,14 +20,16 @@ struct thread_spec {
 };
 
 /*
- * Start body(arg). What the system refuses (class, processor) is reported in ret_missed, one sentence, and the thread
- * runs without it. Errors: -errno of pthread_create.
+ * Start body(arg). What the system refuses (class, processor) is reported in ret_missed, one
+ * sentence, and the thread runs without it. Errors: -errno of pthread_create.
  */
-int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*body)(void *), void *arg,
-                 char *ret_missed, int cap) BASAL_MUST_USE;
+int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*body)(void *),
+                 void *arg, char *ret_missed, int cap) BASAL_MUST_USE;
 
-/* Put the calling thread into the class and onto the processor of spec. 0, or -errno and one sentence. */
+/* Put the calling thread into the class and onto the processor of spec. 0, or -errno and one
+ * sentence. */
 int thread_become(const struct thread_spec *spec, char *ret_why, int cap) BASAL_MUST_USE;
 
-/* Denormals to zero in this thread (FTZ and DAZ on x86, FZ on aarch64): a stray denormal costs a hundred cycles. */
+/* Denormals to zero in this thread (FTZ and DAZ on x86, FZ on aarch64): a stray denormal costs a
+ * hundred cycles. */
 void thread_flush_denormals(void);

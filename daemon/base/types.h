@@ -32,12 +32,20 @@ enum joint_fault {
     FAULT_COMMAND = 1 << 9,  /* it refused a command                             */
 };
 
-/* What a silent bus or a brown-out leaves behind: arming sets everything up anew and clears these. */
+/* What a silent bus or a brown-out leaves behind: arming sets everything up anew and clears these.
+ */
 #define FAULTS_OF_SILENCE (FAULT_WATCHDOG | FAULT_REBOOT | FAULT_FROZEN | FAULT_COMMAND)
 
 enum torque { TORQUE_UNKNOWN, TORQUE_OFF, TORQUE_ON };
 
-enum command_mode { MODE_OFF, MODE_HOLD, MODE_POSITION, MODE_VELOCITY, MODE_EFFORT, MODE_IMPEDANCE };
+enum command_mode {
+    MODE_OFF,
+    MODE_HOLD,
+    MODE_POSITION,
+    MODE_VELOCITY,
+    MODE_EFFORT,
+    MODE_IMPEDANCE
+};
 
 /* Who drove a period of the policy; stored with every transition. */
 enum source { SOURCE_HOLD, SOURCE_RANDOM, SOURCE_POLICY, SOURCE_HUMAN };

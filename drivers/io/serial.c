@@ -17,7 +17,8 @@
 #define LOCK_PAUSE_US 100000
 #define BAUD_ERROR    50 /* 1/50 = 2 % */
 
-/* A descriptor that a killed process left behind in a ring stays locked for tens of milliseconds. */
+/* A descriptor that a killed process left behind in a ring stays locked for tens of milliseconds.
+ */
 static int lock(int fd, const char *path, char *ret_why, int cap)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
@@ -82,7 +83,8 @@ int serial_open_pty(char *ret_path, size_t cap)
         }
         return rc;
     }
-    const int rc = set_raw(fd, 57600); /* before anyone opens it: a pty starts canonical, with echo */
+    const int rc =
+        set_raw(fd, 57600); /* before anyone opens it: a pty starts canonical, with echo */
     if (rc < 0) {
         (void)close(fd);
         return rc;

@@ -1,7 +1,8 @@
 /*
- * Real ttys: any baud rate (termios2, BOTHER), raw, exclusive, non-blocking; and the one readiness contract of the tick:
- * wait for a descriptor until an absolute deadline, by ppoll. (ppoll's timer runs in hard interrupt context; those of
- * linked ring timeouts and of timerfd run in a low-priority kernel thread on RT kernels.)
+ * Real ttys: any baud rate (termios2, BOTHER), raw, exclusive, non-blocking; and the one readiness
+ * contract of the tick: wait for a descriptor until an absolute deadline, by ppoll. (ppoll's timer
+ * runs in hard interrupt context; those of linked ring timeouts and of timerfd run in a
+ * low-priority kernel thread on RT kernels.)
  */
 #pragma once
 
@@ -11,8 +12,9 @@
 #include <stdint.h>
 
 /*
- * Open path at baud, 8N1, and lock it (TIOCEXCL and flock). Returns the descriptor, or -errno and one sentence:
- * -ENOENT, -EACCES, -EBUSY (another program has it), -EINVAL (the driver cannot do this rate).
+ * Open path at baud, 8N1, and lock it (TIOCEXCL and flock). Returns the descriptor, or -errno and
+ * one sentence: -ENOENT, -EACCES, -EBUSY (another program has it), -EINVAL (the driver cannot do
+ * this rate).
  */
 int serial_open(const char *path, int baud, char *ret_why, int cap) BASAL_MUST_USE;
 /* -1 is fine. */
@@ -22,7 +24,8 @@ int serial_set_baud(int fd, int baud) BASAL_MUST_USE;
 
 /* The rate set on a port, or seen from a pty's master; -errno. */
 int serial_baud(int fd);
-/* A new pseudo-terminal in raw mode. Returns the master; ret_path [cap] gets the slave's name; -errno. */
+/* A new pseudo-terminal in raw mode. Returns the master; ret_path [cap] gets the slave's name;
+ * -errno. */
 int serial_open_pty(char *ret_path, size_t cap) BASAL_MUST_USE;
 
 /* Bytes written, or -EIO: the device is gone. */

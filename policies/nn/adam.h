@@ -1,4 +1,5 @@
-/* Adam. Kingma and Ba 2015, Algorithm 1; epsilon outside the root, after bias correction. Knows nothing of layers. */
+/* Adam. Kingma and Ba 2015, Algorithm 1; epsilon outside the root, after bias correction. Knows
+ * nothing of layers. */
 #pragma once
 
 #include "daemon/base/arena.h"
@@ -8,7 +9,7 @@
 struct adam {
     int n;
     float lr, beta1, beta2, eps;
-    int64_t t;   /* steps taken */
+    int64_t t;    /* steps taken */
     float *m, *v; /* [n] */
 };
 

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-void critic_init(struct critic *ret_critic, int n_obs, int n_act, const int *hidden, int n_hidden, int rows, float lr,
-                 struct arena *mem, struct rng *rng)
+void critic_init(struct critic *ret_critic, int n_obs, int n_act, const int *hidden, int n_hidden,
+                 int rows, float lr, struct arena *mem, struct rng *rng)
 {
     struct critic *q = ret_critic;
     struct mlp_shape shape;
@@ -28,7 +28,8 @@ const float *critic_forward(struct critic *q, const float *s, const float *a, in
     return mlp_forward(&q->net, q->sa, n);
 }
 
-float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t, int n)
+float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t,
+                 int n)
 {
     const float inv_n = 1.0f / (float)n;
     const float *value = critic_forward(q, s, a, n);

@@ -1,4 +1,5 @@
-/* A Q-function Q(s,a): a network over the joined state and action, its optimiser, and the two ways to use it. */
+/* A Q-function Q(s,a): a network over the joined state and action, its optimiser, and the two ways
+ * to use it. */
 #pragma once
 
 #include "policies/nn/adam.h"
@@ -13,13 +14,14 @@ struct critic {
     float *dq;  /* [rows] */
 };
 
-void critic_init(struct critic *ret_critic, int n_obs, int n_act, const int *hidden, int n_hidden, int rows, float lr,
-                 struct arena *mem, struct rng *rng);
+void critic_init(struct critic *ret_critic, int n_obs, int n_act, const int *hidden, int n_hidden,
+                 int rows, float lr, struct arena *mem, struct rng *rng);
 
 /* s [n,n_obs], a [n,n_act] -> Q [n], valid until the next forward. */
 const float *critic_forward(struct critic *q, const float *s, const float *a, int n);
 
-/* What a fit wants: targets y [n], importance weights w [n], and where |Q - y| goes (ret_td [n], NULL: nowhere). */
+/* What a fit wants: targets y [n], importance weights w [n], and where |Q - y| goes (ret_td [n],
+ * NULL: nowhere). */
 struct critic_target {
     const float *y, *w;
     float *ret_td;
@@ -28,10 +30,12 @@ struct critic_target {
 /*
  * Fit Q to the targets y by one Adam step on the mean of w 1/2 (Q(s,a) - y)^2.
  *
- * Returns the loss before the step. When it is not finite nothing is changed. Mnih et al. 2015, loss L_i; Haarnoja et
- * al. 2018, J_Q.
+ * Returns the loss before the step. When it is not finite nothing is changed. Mnih et al. 2015,
+ * loss L_i; Haarnoja et al. 2018, J_Q.
  */
-float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t, int n);
+float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t,
+                 int n);
 
-/* After a forward: dq [n] -> ret_da [n,n_act] = dQ/da dq. The critic's weights and gradients are untouched. */
+/* After a forward: dq [n] -> ret_da [n,n_act] = dQ/da dq. The critic's weights and gradients are
+ * untouched. */
 void critic_backward_action(struct critic *q, const float *dq, int n, float *ret_da);

@@ -5,8 +5,8 @@
 #define HALF_LOG_2PI 0.91893853320467274f
 #define LOG_2        0.69314718055994531f
 
-void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden, int rows, float lr,
-                struct arena *mem, struct rng *rng)
+void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden,
+                int rows, float lr, struct arena *mem, struct rng *rng)
 {
     struct gauss *p = ret_gauss;
     struct mlp_shape shape;
@@ -30,13 +30,15 @@ static float softplus(float x)
     return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
 }
 
-/* log pi of one dimension: log N(u; mu, sigma) - log(1 - tanh^2 u), the latter in the form that never overflows */
+/* log pi of one dimension: log N(u; mu, sigma) - log(1 - tanh^2 u), the latter in the form that
+ * never overflows */
 static float log_density(float u, float eps, float log_std)
 {
     return -0.5f * eps * eps - log_std - HALF_LOG_2PI - 2.0f * (LOG_2 - u - softplus(-2.0f * u));
 }
 
-void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a, float *ret_logp)
+void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
+                   float *ret_logp)
 {
     const int k = p->n_act;
     const float *out = mlp_forward(&p->net, s, n);
@@ -73,7 +75,8 @@ void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dl
     adam_step(&p->opt, p->net.g, p->net.w);
 }
 
-void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a, float *ret_logp)
+void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a,
+               float *ret_logp)
 {
     float logp = explore ? 0.0f : NAN;
     for (int j = 0; j < n_act; j++) {

@@ -1,9 +1,11 @@
 /*
  * A Gaussian squashed by tanh: the network gives mu and log sigma, u = mu + sigma eps, a = tanh u.
  *
- *   log pi(a|s) = sum_k [ -eps_k^2/2 - log sigma_k - 1/2 log 2 pi - 2 (log 2 - u_k - softplus(-2 u_k)) ]
+ *   log pi(a|s) = sum_k [ -eps_k^2/2 - log sigma_k - 1/2 log 2 pi - 2 (log 2 - u_k - softplus(-2
+ * u_k)) ]
  *
- * in action units of -1..1. Haarnoja et al. 2018, appendix C; log sigma is clamped to [-20, 2], gradient 0 outside.
+ * in action units of -1..1. Haarnoja et al. 2018, appendix C; log sigma is clamped to [-20, 2],
+ * gradient 0 outside.
  */
 #pragma once
 
@@ -21,19 +23,23 @@ struct gauss {
     float *dy;      /* [rows,2 n_act] */
 };
 
-void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden, int rows, float lr,
-                struct arena *mem, struct rng *rng);
+void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden,
+                int rows, float lr, struct arena *mem, struct rng *rng);
 
 /* Draw eps, keep it; ret_a [n,n_act], ret_logp [n]. */
-void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a, float *ret_logp);
+void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
+                   float *ret_logp);
 
 /*
- * One Adam step down the gradient of a loss whose derivatives by the last forward's a and log pi are da [n,n_act] and
- * dlogp [n] (reparameterised: eps is fixed).
+ * One Adam step down the gradient of a loss whose derivatives by the last forward's a and log pi
+ * are da [n,n_act] and dlogp [n] (reparameterised: eps is fixed).
  *
- *   dL/dmu = dlogp 2 tanh u + da (1 - tanh^2 u);  dL/dlog sigma = dlogp (2 tanh u sigma eps - 1) + da (1 - tanh^2 u) sigma eps
+ *   dL/dmu = dlogp 2 tanh u + da (1 - tanh^2 u);  dL/dlog sigma = dlogp (2 tanh u sigma eps - 1) +
+ * da (1 - tanh^2 u) sigma eps
  */
 void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dlogp, int n);
 
-/* The tick's path: mu and log sigma [2 n_act] -> one action and its log pi; deterministic: tanh mu, log pi NaN. */
-void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a, float *ret_logp) BASAL_RT;
+/* The tick's path: mu and log sigma [2 n_act] -> one action and its log pi; deterministic: tanh mu,
+ * log pi NaN. */
+void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a,
+               float *ret_logp) BASAL_RT;

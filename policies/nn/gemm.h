@@ -1,5 +1,6 @@
 /*
- * The seam under the networks: three products of row-major matrices. Everything above knows shapes, nothing of kernels.
+ * The seam under the networks: three products of row-major matrices. Everything above knows shapes,
+ * nothing of kernels.
  */
 #pragma once
 

@@ -37,7 +37,8 @@ static int widest(const struct mlp_shape *s)
     return most;
 }
 
-void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct arena *mem, struct rng *rng)
+void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct arena *mem,
+              struct rng *rng)
 {
     struct mlp *m = ret_mlp;
     *m = (struct mlp){.shape = *s, .n = mlp_weights(s), .rows = rows};
@@ -185,7 +186,8 @@ void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed)
     }
 }
 
-/* y = W' x + b over padded outputs: a sum of columns, so that the inner loop is a vector of outputs. */
+/* y = W' x + b over padded outputs: a sum of columns, so that the inner loop is a vector of
+ * outputs. */
 static void layer_row(const float *p, const float *x, int in, int wide, bool relu, float *ret_y)
 {
     const float *b = p + (size_t)in * (size_t)wide;

@@ -1,6 +1,7 @@
 /*
- * A multi-layer perceptron: ReLU between layers, linear at the end. One flat block of weights; gradient and optimiser
- * moments share its layout, so that save, send, blend and compare are loops over n.
+ * A multi-layer perceptron: ReLU between layers, linear at the end. One flat block of weights;
+ * gradient and optimiser moments share its layout, so that save, send, blend and compare are loops
+ * over n.
  *
  *   per layer: W [out,in] row-major, then b [out]
  */
@@ -18,11 +19,12 @@ struct mlp_shape {
 
 struct mlp {
     struct mlp_shape shape;
-    int n;                  /* weights in all */
-    int rows;               /* largest batch */
-    float *w, *g;           /* [n] */
-    float *x[LAYERS_MAX + 1]; /* x[l] [rows,width[l]]: inputs of layer l, after ReLU; x[n_layers] the output */
-    float *dx[2];           /* [rows, widest]: scratch of backward */
+    int n;        /* weights in all */
+    int rows;     /* largest batch */
+    float *w, *g; /* [n] */
+    float *x[LAYERS_MAX +
+             1];  /* x[l] [rows,width[l]]: inputs of layer l, after ReLU; x[n_layers] the output */
+    float *dx[2]; /* [rows, widest]: scratch of backward */
 };
 
 /* hidden [n_hidden] between n_in and n_out. */
@@ -30,7 +32,8 @@ void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_h
 int mlp_weights(const struct mlp_shape *s);
 
 /* Takes weights, gradient and activations for batches up to rows; weights U(+-1/sqrt(fan_in)). */
-void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct arena *mem, struct rng *rng);
+void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct arena *mem,
+              struct rng *rng);
 
 /* x [n,in] -> [n,out], kept inside together with all activations until the next forward. */
 float *mlp_forward(struct mlp *m, const float *x, int n);
@@ -46,7 +49,8 @@ void mlp_zero_grad(struct mlp *m);
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target);
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy);
 
-/* Floats of the packed form that mlp_row reads: W' [in, out rounded up to 16], then b; and how to make it. */
+/* Floats of the packed form that mlp_row reads: W' [in, out rounded up to 16], then b; and how to
+ * make it. */
 int mlp_packed(const struct mlp_shape *s);
 void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed);
 

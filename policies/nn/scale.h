@@ -1,6 +1,6 @@
 /*
- * Observation mean and variance, by Welford's update in batches (Chan et al. 1979). Kept by the learner; raw data stay in
- * the replay; what acts and what trains apply the same mean and scale.
+ * Observation mean and variance, by Welford's update in batches (Chan et al. 1979). Kept by the
+ * learner; raw data stay in the replay; what acts and what trains apply the same mean and scale.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Named views of what a learner remembers, built once at init: layer by layer ("critic0.0.weight" [out,in]), so that any
- * safetensors tool can read a checkpoint.
+ * Named views of what a learner remembers, built once at init: layer by layer ("critic0.0.weight"
+ * [out,in]), so that any safetensors tool can read a checkpoint.
  */
 #pragma once
 

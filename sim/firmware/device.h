@@ -1,6 +1,7 @@
 /*
- * The contract of an emulated device: the far side of a protocol, decoded with its own code. Only register constants
- * are shared with the driver (drivers/NAME_regs.h), so that driver and emulator cannot be wrong together.
+ * The contract of an emulated device: the far side of a protocol, decoded with its own code. Only
+ * register constants are shared with the driver (drivers/NAME_regs.h), so that driver and emulator
+ * cannot be wrong together.
  */
 #pragma once
 
@@ -9,7 +10,8 @@
 
 struct device {
     const char *name; /* "dynamixel" */
-    const struct option *options; /* model, firmware, watchdog behaviour, ...: the joint's `device:` map */
+    const struct option
+        *options; /* model, firmware, watchdog behaviour, ...: the joint's `device:` map */
     size_t config_bytes, state_bytes;
     void (*init)(const void *config, const struct robot *robot, int joint, void *ret_state);
     /* others, host or device, put this on the wire; t_ns = end of its last byte */

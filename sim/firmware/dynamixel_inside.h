@@ -1,6 +1,7 @@
 /*
- * Inside of the emulated servo: dynamixel.c (packets and instructions), dynamixel_access.c (the control table over the
- * wire), dynamixel_motion.c (sensors, faults, watchdog, position controller).
+ * Inside of the emulated servo: dynamixel.c (packets and instructions), dynamixel_access.c (the
+ * control table over the wire), dynamixel_motion.c (sensors, faults, watchdog, position
+ * controller).
  */
 #pragma once
 
@@ -28,23 +29,23 @@ struct servo {
     struct rng rng;
     uint8_t regs[DXL_TABLE_END];
     int64_t now_ns, boot_ns, silent_until_ns;
-    int64_t heard_ns;          /* last instruction of any kind, for the watchdog */
-    int64_t line_ns;           /* when the line was last busy: a pause ends whatever was begun */
-    bool tripped;              /* by the watchdog */
-    bool overloaded, browned;  /* the faults on demand have happened */
+    int64_t heard_ns;            /* last instruction of any kind, for the watchdog */
+    int64_t line_ns;             /* when the line was last busy: a pause ends whatever was begun */
+    bool tripped;                /* by the watchdog */
+    bool overloaded, browned;    /* the faults on demand have happened */
     double goal_rad, goal_rad_s; /* where the profile is now */
-    bool profiled;             /* goal_rad follows the register */
+    bool profiled;               /* goal_rad follows the register */
     uint8_t rx[RX_BYTES];
     size_t n_rx;
-    int64_t due_ns;            /* of the answer in tx */
+    int64_t due_ns; /* of the answer in tx */
     uint8_t tx[TX_BYTES];
     size_t n_tx;
     /* waiting for the answers of others before ours */
     bool queued;
-    int before;                /* statuses still to come */
+    int before; /* statuses still to come */
     bool fast;
     uint16_t fast_addr, fast_len;
-    int fast_index, fast_n;    /* our place among the devices of a fast request, and how many */
+    int fast_index, fast_n; /* our place among the devices of a fast request, and how many */
     uint8_t registered[64];
     size_t n_registered;
     uint16_t registered_addr;

@@ -1,6 +1,6 @@
 /*
- * The emulated servo's control table: what each register is, who may write it and what it holds after power-up. Source:
- * the maker's e-manual, control tables of XL330, XL430, XM430.
+ * The emulated servo's control table: what each register is, who may write it and what it holds
+ * after power-up. Source: the maker's e-manual, control tables of XL330, XL430, XM430.
  */
 #pragma once
 
@@ -21,7 +21,8 @@ struct table_row {
 const struct table_row *table_find(uint16_t addr);
 /* Is the byte at addr part of any register of this model? */
 bool table_has(uint16_t addr, int model);
-/* Non-volatile registers as they leave the factory, and RAM as it is after power-up. regs [DXL_TABLE_END] */
+/* Non-volatile registers as they leave the factory, and RAM as it is after power-up. regs
+ * [DXL_TABLE_END] */
 void table_factory(uint8_t *regs, int model, int firmware);
 void table_power_up(uint8_t *regs, int model);
 

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-const char *const wire_fault_names[WIRE_FAULTS] = {"lost", "corrupted", "late", "truncated", "duplicated"};
+const char *const wire_fault_names[WIRE_FAULTS] = {"lost", "corrupted", "late", "truncated",
+                                                   "duplicated"};
 
 #define BITS_PER_BYTE 10 /* 8N1 */
 

@@ -1,6 +1,6 @@
 /*
- * A half-duplex bus: the host and its devices hear each other; every byte takes its time. Faults are drawn per reply,
- * between device and host, and counted by kind. Flat state.
+ * A half-duplex bus: the host and its devices hear each other; every byte takes its time. Faults
+ * are drawn per reply, between device and host, and counted by kind. Flat state.
  */
 #pragma once
 
@@ -11,7 +11,14 @@
 #define WIRE_DEVICES 16
 #define WIRE_QUEUE   8
 
-enum wire_fault { WIRE_LOST, WIRE_CORRUPTED, WIRE_LATE, WIRE_TRUNCATED, WIRE_DUPLICATED, WIRE_FAULTS };
+enum wire_fault {
+    WIRE_LOST,
+    WIRE_CORRUPTED,
+    WIRE_LATE,
+    WIRE_TRUNCATED,
+    WIRE_DUPLICATED,
+    WIRE_FAULTS
+};
 
 extern const char *const wire_fault_names[WIRE_FAULTS];
 
@@ -29,14 +36,14 @@ struct wire_reply {
 };
 
 struct wire_state {
-    uint32_t baud;          /* of the host */
-    int64_t busy_ns;        /* the line is taken until then */
-    struct rng rng;         /* of the faults */
+    uint32_t baud;   /* of the host */
+    int64_t busy_ns; /* the line is taken until then */
+    struct rng rng;  /* of the faults */
     uint64_t injected[WIRE_FAULTS];
     uint64_t replies;
     int n_queued;
     struct wire_reply queue[WIRE_QUEUE];
-    int64_t heard_ns;       /* when the last host packet ended */
+    int64_t heard_ns; /* when the last host packet ended */
 };
 
 struct wire {
@@ -47,10 +54,12 @@ struct wire {
     struct wire_state st;
 };
 
-/* The host puts bytes on the line at t_ns; they end at the time returned, when every device has heard them. */
+/* The host puts bytes on the line at t_ns; they end at the time returned, when every device has
+ * heard them. */
 int64_t wire_host_tx(struct wire *w, const uint8_t *bytes, size_t n, int64_t t_ns, uint32_t baud);
 
-/* When something will happen next: a device answers, or a byte reaches the host. INT64_MAX: nothing is under way. */
+/* When something will happen next: a device answers, or a byte reaches the host. INT64_MAX: nothing
+ * is under way. */
 int64_t wire_next_ns(const struct wire *w);
 
 /* Let the devices answer whatever is due up to t_ns. */

@@ -1,4 +1,5 @@
-/* The driver's decoder and set-up machine on arbitrary bytes: never a crash, never more bytes used than given. */
+/* The driver's decoder and set-up machine on arbitrary bytes: never a crash, never more bytes used
+ * than given. */
 #include "drivers/dynamixel.h"
 
 #include <string.h>
@@ -13,8 +14,17 @@ static void make(struct robot *r, struct bus_spec **ret_bus)
     r->control_rate_hz = 100;
     r->bus[0].reply_deadline_us = 3000;
     for (int j = 0; j < 2; j++) {
-        r->joint[j] = (struct joint_spec){.id = j + 1, .actuated = j == 0, .sign = 1, .gear = 1, .q_min = -1, .q_max = 1,
-                                          .qd_max = 5, .qdd_max = 100, .tau_max = 1, .tau_stall = 1, .temp_max_c = 70};
+        r->joint[j] = (struct joint_spec){.id = j + 1,
+                                          .actuated = j == 0,
+                                          .sign = 1,
+                                          .gear = 1,
+                                          .q_min = -1,
+                                          .q_max = 1,
+                                          .qd_max = 5,
+                                          .qdd_max = 100,
+                                          .tau_max = 1,
+                                          .tau_stall = 1,
+                                          .temp_max_c = 70};
     }
     *ret_bus = &r->bus[0];
 }
@@ -28,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct sensed sensed = {.n = 2};
     uint8_t tx[512];
     make(&robot, &spec);
-    struct robot_bus b = {.robot = &robot, .spec = spec, .n = 2, .joint = {0, 1}, .state = {&state[0], &state[1]}};
+    struct robot_bus b = {
+        .robot = &robot, .spec = spec, .n = 2, .joint = {0, 1}, .state = {&state[0], &state[1]}};
     (void)d->ask(&b, tx, sizeof tx);
     for (size_t at = 0; at < n;) {
         const int used = d->decode(&b, data + at, n - at, &sensed);

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     robot.n_joints = 1;
     robot.n_buses = 1;
     robot.bus[0].baud = 1000000;
-    robot.joint[0] = (struct joint_spec){.id = 1, .actuated = true, .sign = 1, .gear = 1, .tau_stall = 1};
+    robot.joint[0] =
+        (struct joint_spec){.id = 1, .actuated = true, .sign = 1, .gear = 1, .tau_stall = 1};
     void *state = malloc(d->state_bytes);
     d->init(NULL, &robot, 0, state);
     int64_t t_ns = 0;

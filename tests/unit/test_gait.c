@@ -88,7 +88,8 @@ static void the_course_is_the_same_every_time(void **state)
     (void)state;
     struct course *k = course();
     struct gait_result a, b, still;
-    const struct gait swing = {.n_act = 2, .period_s = 0.6, .coef = {{-0.5, 0.0, -0.8}, {-0.4, -0.6}}};
+    const struct gait swing = {
+        .n_act = 2, .period_s = 0.6, .coef = {{-0.5, 0.0, -0.8}, {-0.4, -0.6}}};
     const struct gait rest = {.n_act = 2, .period_s = 1.0};
     course_run(k, &swing, &a);
     course_run(k, &rest, &still);
@@ -128,7 +129,8 @@ static void a_short_search_comes_near_the_best_known(void **state)
     rng_seed(&r, 1);
     gait_find(&spec, 2, &mem, &r, course_run, k, &g, &found);
     assert_true(found.speed_m_s > 0.8 * course_best_known_m_s(k));
-    assert_true(found.speed_m_s < 1.02 * course_best_known_m_s(k)); /* else the file's is not the best known */
+    assert_true(found.speed_m_s <
+                1.02 * course_best_known_m_s(k)); /* else the file's is not the best known */
     arena_close(&mem);
     course_close(k);
 }

@@ -228,8 +228,10 @@ static void a_command_comes_back_as_it_went(void **state)
 static void numbers_out_of_range_are_refused(void **state)
 {
     (void)state;
-    static const double seconds[] = {(double)NAN, (double)INFINITY, (double)-INFINITY, -1.0, 86401.0};
-    static const double rewards[] = {(double)NAN, (double)INFINITY, (double)-INFINITY, 1.1e6, -1.1e6};
+    static const double seconds[] = {(double)NAN, (double)INFINITY, (double)-INFINITY, -1.0,
+                                     86401.0};
+    static const double rewards[] = {(double)NAN, (double)INFINITY, (double)-INFINITY, 1.1e6,
+                                     -1.1e6};
     uint8_t bytes[COMMAND_MAX];
     for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
         Basald__V1__Command q = BASALD__V1__COMMAND__INIT, *c = NULL;
