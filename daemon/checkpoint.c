@@ -316,8 +316,7 @@ int checkpoint_save(struct checkpoint_store *s, const struct checkpoint *c, char
     return 0;
 }
 
-/* --- the newest that can be loaded
- * ---------------------------------------------------------------------------- */
+/* --- the newest that can be loaded --- */
 
 int checkpoint_load_last(struct checkpoint *c, const struct checkpoint_store *s,
                          char ret_name[CHECKPOINT_NAME_CHARS], char *ret_why, int cap)

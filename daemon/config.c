@@ -94,8 +94,7 @@ static int walk_set(struct walk *w, const char *set)
     return config_walk(w, text, strlen(text), NULL);
 }
 
-/* --- what no single key can know
- * ---------------------------------------------------------------------------------- */
+/* --- what no single key can know --- */
 
 static int check_joint(const struct config *c, int i, char *ret_why, int cap)
 {

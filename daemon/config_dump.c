@@ -161,8 +161,7 @@ int config_dump(const struct config *c, char *ret_text, int cap)
     return o.n < cap ? o.n : -ENOSPC;
 }
 
-/* --- the commented reference
- * --------------------------------------------------------------------------------------- */
+/* --- the commented reference --- */
 
 static void manual_range(struct out *o, const struct option *opt)
 {

@@ -5,218 +5,18 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX   512
-#define TABLES_MAX 3
+#define TEXT_MAX 512
 
-/* A mapping's keys are looked up in these tables, in order; each writes into its own struct. */
-struct target {
-    int n;
-    const struct option *table[TABLES_MAX];
-    void *base[TABLES_MAX];
-    const char *const *also; /* keys that the caller handles itself, NULL at the end */
-};
-
-int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...)
-{
-    char text[TEXT_MAX];
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    return why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: %s", w->file, at->start_mark.line + 1,
-               at->start_mark.column + 1, text);
-}
-
-/* Edits between two short names: Levenshtein. */
-static int edits(const char *a, const char *b)
-{
-    int row[NAME_CHARS * 2 + 1];
-    const int n = (int)strlen(b);
-    if (n > NAME_CHARS * 2) {
-        return 1000;
-    }
-    for (int j = 0; j <= n; j++) {
-        row[j] = j;
-    }
-    for (int i = 1; a[i - 1] != '\0'; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            const int above = row[j];
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
-static void nearer(const char *name, const char *key, int *best, const char **nearest)
-{
-    const int d = edits(key, name);
-    if (d < *best) {
-        *best = d;
-        *nearest = name;
-    }
-}
-
-static int unknown_key(const struct walk *w, const yaml_node_t *at, const struct target *t,
-                       const char *key)
-{
-    int best = 1000;
-    const char *nearest = "";
-    for (int k = 0; k < t->n; k++) {
-        for (const struct option *o = t->table[k]; o != NULL && o->key != NULL; o++) {
-            nearer(o->key, key, &best, &nearest);
-        }
-    }
-    for (int k = 0; t->also != NULL && t->also[k] != NULL; k++) {
-        nearer(t->also[k], key, &best, &nearest);
-    }
-    return config_bad(w, at, "%.64s: no such key; the nearest is %s", key, nearest);
-}
-
-static const yaml_node_t *node(const struct walk *w, int index)
-{
-    return yaml_document_get_node(w->doc, index);
-}
-
-static const char *scalar(const yaml_node_t *n)
-{
-    return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
-}
-
-/* A scalar, or a list of scalars as "[a, b]". */
-static int text_of(const struct walk *w, const yaml_node_t *n, const char *key, char *ret_text,
-                   size_t cap)
-{
-    if (n->type == YAML_SCALAR_NODE) {
-        const size_t len = n->data.scalar.length;
-        if (len >= cap || memchr(n->data.scalar.value, '\0', len) != NULL) {
-            return config_bad(w, n, "%.64s: the value is too long or not text", key);
-        }
-        memcpy(ret_text, n->data.scalar.value, len);
-        ret_text[len] = '\0';
-        return 0;
-    }
-    if (n->type != YAML_SEQUENCE_NODE) {
-        return config_bad(w, n, "%.64s: a value is wanted here, not a map", key);
-    }
-    size_t used = (size_t)snprintf(ret_text, cap, "[");
-    for (const yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top;
-         i++) {
-        const char *item = scalar(node(w, *i));
-        if (item == NULL || used + strlen(item) + 4 > cap) {
-            return config_bad(w, n, "%.64s: a short list of numbers is wanted here", key);
-        }
-        used += (size_t)snprintf(ret_text + used, cap - used, "%s%s", used > 1 ? ", " : "", item);
-    }
-    (void)snprintf(ret_text + used, cap - used, "]");
-    return 0;
-}
-
-static int walk_pair(const struct walk *w, const yaml_node_t *k, const yaml_node_t *v,
-                     const struct target *t)
-{
-    const char *key = scalar(k);
-    for (int i = 0; i < t->n; i++) {
-        const struct option *o = option_find(t->table[i], key);
-        char text[TEXT_MAX], reason[WHY_CHARS];
-        if (o == NULL) {
-            continue;
-        }
-        int rc = text_of(w, v, key, text, sizeof text);
-        if (rc == 0) {
-            rc = option_set(o, t->base[i], text, reason, (int)sizeof reason);
-            rc = rc < 0 ? config_bad(w, v, "%s", reason) : 0;
-        }
-        return rc;
-    }
-    for (int i = 0; t->also != NULL && t->also[i] != NULL; i++) {
-        if (strcmp(t->also[i], key) == 0) {
-            return 0;
-        }
-    }
-    return unknown_key(w, k, t, key);
-}
-
-/* Every key once, each a plain scalar, none unknown. */
-static int walk_map(const struct walk *w, const yaml_node_t *map, const struct target *t)
-{
-    if (map->type != YAML_MAPPING_NODE) {
-        return config_bad(w, map, "keys and values are wanted here");
-    }
-    const yaml_node_pair_t *first = map->data.mapping.pairs.start;
-    for (const yaml_node_pair_t *p = first; p < map->data.mapping.pairs.top; p++) {
-        const yaml_node_t *k = node(w, p->key);
-        if (scalar(k) == NULL) {
-            return config_bad(w, k, "a key is wanted here");
-        }
-        for (const yaml_node_pair_t *q = first; q < p; q++) {
-            if (strcmp(scalar(node(w, q->key)), scalar(k)) == 0) {
-                return config_bad(w, k, "%.64s: stands twice in this map", scalar(k));
-            }
-        }
-        const int rc = walk_pair(w, k, node(w, p->value), t);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
-static const yaml_node_t *value_of(const struct walk *w, const yaml_node_t *map, const char *key)
-{
-    if (map->type != YAML_MAPPING_NODE) {
-        return NULL;
-    }
-    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
-         p++) {
-        const char *k = scalar(node(w, p->key));
-        if (k != NULL && strcmp(k, key) == 0) {
-            return node(w, p->value);
-        }
-    }
-    return NULL;
-}
-
-static const char *text_value(const struct walk *w, const yaml_node_t *map, const char *key)
-{
-    const yaml_node_t *v = value_of(w, map, key);
-    return v != NULL ? scalar(v) : NULL;
-}
-
-/* Walk a list of maps. */
-static int walk_list(const struct walk *w, const yaml_node_t *list, const char *what,
-                     int (*element)(const struct walk *w, const yaml_node_t *map))
-{
-    if (list->type != YAML_SEQUENCE_NODE) {
-        return config_bad(w, list, "%s: a list is wanted here", what);
-    }
-    for (const yaml_node_item_t *i = list->data.sequence.items.start;
-         i < list->data.sequence.items.top; i++) {
-        const int rc = element(w, node(w, *i));
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
-/* --- lists of named things: a known name is changed, a new one is added
- * ------------------------------------------ */
+/* --- lists of named things: a known name is changed, a new one is added --- */
 
 static int walk_bus(const struct walk *w, const yaml_node_t *map)
 {
     struct robot *r = &w->config->robot;
-    const char *name = text_value(w, map, "name");
+    const char *name = node_text(w, map, "name");
     if (name == NULL) {
         return config_bad(w, map, "bus: every bus needs a name");
     }
@@ -231,13 +31,13 @@ static int walk_bus(const struct walk *w, const yaml_node_t *map)
         option_defaults(config_bus_options, &r->bus[r->n_buses++]);
     }
     const struct target t = {.n = 1, .table = {config_bus_options}, .base = {&r->bus[i]}};
-    return walk_map(w, map, &t);
+    return node_map(w, map, &t);
 }
 
 static int joint_bus(const struct walk *w, const yaml_node_t *map, struct joint_spec *j)
 {
     const struct robot *r = &w->config->robot;
-    const char *bus = text_value(w, map, "bus");
+    const char *bus = node_text(w, map, "bus");
     if (bus == NULL) {
         return j->bus >= 0 || r->n_buses == 0
                    ? 0
@@ -249,7 +49,7 @@ static int joint_bus(const struct walk *w, const yaml_node_t *map, struct joint_
             return 0;
         }
     }
-    return config_bad(w, value_of(w, map, "bus"), "bus: there is no bus \"%.32s\" above", bus);
+    return config_bad(w, node_value(w, map, "bus"), "bus: there is no bus \"%.32s\" above", bus);
 }
 
 /* The driver's and the emulated device's own settings, with their defaults. */
@@ -273,7 +73,7 @@ static int walk_joint(const struct walk *w, const yaml_node_t *map)
 {
     static const char *const also[] = {"bus", "device", NULL};
     struct robot *r = &w->config->robot;
-    const char *name = text_value(w, map, "name");
+    const char *name = node_text(w, map, "name");
     if (name == NULL) {
         return config_bad(w, map, "joints: every joint needs a name");
     }
@@ -311,15 +111,15 @@ static int walk_joint(const struct walk *w, const yaml_node_t *map)
         t.table[t.n] = driver->info.options;
         t.base[t.n++] = j->driver;
     }
-    rc = walk_map(w, map, &t);
-    const yaml_node_t *own = value_of(w, map, "device");
+    rc = node_map(w, map, &t);
+    const yaml_node_t *own = node_value(w, map, "device");
     if (rc < 0 || own == NULL) {
         return rc;
     }
     if (device == NULL) {
         return config_bad(w, own, "device: there is no emulated device for this bus");
     }
-    return walk_map(w, own,
+    return node_map(w, own,
                     &(struct target){.n = 1, .table = {device->options}, .base = {j->device}});
 }
 
@@ -332,7 +132,7 @@ static int walk_extra(const struct walk *w, const yaml_node_t *map)
     struct extra_spec *e = &r->extra[r->n_extra];
     option_defaults(config_extra_options, e);
     const int rc =
-        walk_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {e}});
+        node_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {e}});
     const struct extra_spec *last = r->n_extra > 0 ? &r->extra[r->n_extra - 1] : NULL;
     e->offset = last != NULL ? last->offset + last->n : 0;
     r->n_extra++;
@@ -341,14 +141,13 @@ static int walk_extra(const struct walk *w, const yaml_node_t *map)
                : rc;
 }
 
-/* --- the task's rows: a list replaces the one before
- * ------------------------------------------------------------- */
+/* --- the task's rows: a list replaces the one before --- */
 
 static int walk_slot(const struct walk *w, const yaml_node_t *map)
 {
     static const char *const also[] = {"kind", NULL};
     struct task_spec *t = &w->config->task;
-    const char *kind = text_value(w, map, "kind");
+    const char *kind = node_text(w, map, "kind");
     if (kind == NULL || t->n_slots == SLOTS_MAX) {
         return config_bad(w, map, "observation: every slot needs a kind, and there are at most %d",
                           SLOTS_MAX);
@@ -358,7 +157,7 @@ static int walk_slot(const struct walk *w, const yaml_node_t *map)
             struct slot *s = &t->slot[t->n_slots++];
             *s = (struct slot){.kind = k, .term = {.scale = 1.0}};
             option_defaults(k->options, &s->term);
-            return walk_map(
+            return node_map(
                 w, map,
                 &(struct target){.n = 1, .table = {k->options}, .base = {&s->term}, .also = also});
         }
@@ -370,7 +169,7 @@ static int walk_reward(const struct walk *w, const yaml_node_t *map)
 {
     static const char *const also[] = {"kind", NULL};
     struct task_spec *t = &w->config->task;
-    const char *kind = text_value(w, map, "kind");
+    const char *kind = node_text(w, map, "kind");
     if (kind == NULL || t->n_rewards == REWARDS_MAX) {
         return config_bad(w, map, "reward: every term needs a kind, and there are at most %d",
                           REWARDS_MAX);
@@ -380,7 +179,7 @@ static int walk_reward(const struct walk *w, const yaml_node_t *map)
             struct reward *s = &t->reward[t->n_rewards++];
             *s = (struct reward){.kind = k};
             option_defaults(k->options, &s->term);
-            return walk_map(
+            return node_map(
                 w, map,
                 &(struct target){.n = 1, .table = {k->options}, .base = {&s->term}, .also = also});
         }
@@ -390,22 +189,21 @@ static int walk_reward(const struct walk *w, const yaml_node_t *map)
 
 static int walk_task_lists(const struct walk *w, const yaml_node_t *map)
 {
-    const yaml_node_t *slots = value_of(w, map, "observation"),
-                      *rewards = value_of(w, map, "reward");
+    const yaml_node_t *slots = node_value(w, map, "observation"),
+                      *rewards = node_value(w, map, "reward");
     int rc = 0;
     if (slots != NULL) {
         w->config->task.n_slots = 0;
-        rc = walk_list(w, slots, "task.observation", walk_slot);
+        rc = node_list(w, slots, "task.observation", walk_slot);
     }
     if (rc == 0 && rewards != NULL) {
         w->config->task.n_rewards = 0;
-        rc = walk_list(w, rewards, "task.reward", walk_reward);
+        rc = node_list(w, rewards, "task.reward", walk_reward);
     }
     return rc;
 }
 
-/* --- plug-ins chosen by kind
- * --------------------------------------------------------------------------------------- */
+/* --- plug-ins chosen by kind --- */
 
 int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,
                          int cap)
@@ -452,14 +250,14 @@ static int choose(const struct walk *w, const yaml_node_t *map, const char *sect
                   struct target *t)
 {
     const bool policy = strcmp(section, "policy") == 0;
-    const char *kind = text_value(w, map, "kind");
+    const char *kind = node_text(w, map, "kind");
     char reason[WHY_CHARS];
     if (kind != NULL) {
         const int rc =
             policy ? config_choose_policy(w->config, kind, w->mem, reason, (int)sizeof reason)
                    : config_choose_sim(w->config, kind, w->mem, reason, (int)sizeof reason);
         if (rc < 0) {
-            return config_bad(w, value_of(w, map, "kind"), "%s", reason);
+            return config_bad(w, node_value(w, map, "kind"), "%s", reason);
         }
     }
     const struct option *own = policy
@@ -492,7 +290,7 @@ static int walk_section(const struct walk *w, const struct section *s, const yam
             return rc;
         }
     }
-    return walk_map(w, map, &t);
+    return node_map(w, map, &t);
 }
 
 static int walk_root(struct walk *w, const yaml_node_t *root)
@@ -506,16 +304,16 @@ static int walk_root(struct walk *w, const yaml_node_t *root)
         int (*element)(const struct walk *w, const yaml_node_t *map);
     } lists[] = {{"bus", walk_bus}, {"joints", walk_joint}, {"extra", walk_extra}};
 
-    int rc = walk_map(
+    int rc = node_map(
         w, root,
         &(struct target){
             .n = 1, .table = {config_sections[0].options}, .base = {w->config}, .also = also});
     for (unsigned i = 0; rc == 0 && i < sizeof lists / sizeof lists[0]; i++) {
-        const yaml_node_t *list = value_of(w, root, lists[i].key);
-        rc = list != NULL ? walk_list(w, list, lists[i].key, lists[i].element) : 0;
+        const yaml_node_t *list = node_value(w, root, lists[i].key);
+        rc = list != NULL ? node_list(w, list, lists[i].key, lists[i].element) : 0;
     }
     for (const struct section *s = config_sections + 1; rc == 0 && s->name != NULL; s++) {
-        const yaml_node_t *map = value_of(w, root, s->name);
+        const yaml_node_t *map = node_value(w, root, s->name);
         rc = map != NULL ? walk_section(w, s, map) : 0;
     }
     return rc;
@@ -531,12 +329,12 @@ static int walk_document(struct walk *w, yaml_document_t *doc,
     if (root == NULL || root->type != YAML_MAPPING_NODE) {
         return why(w->ret_why, w->cap, -EINVAL, "%s:1:1: keys and values are wanted here", w->file);
     }
-    const yaml_node_t *include = value_of(&own, root, "include");
+    const yaml_node_t *include = node_value(&own, root, "include");
     if (include != NULL) {
         struct walk inner = own;
-        const int rc = scalar(include) == NULL || include_fn == NULL
+        const int rc = node_scalar(include) == NULL || include_fn == NULL
                            ? config_bad(&own, include, "include: a file name is wanted here")
-                           : include_fn(&inner, scalar(include), include);
+                           : include_fn(&inner, node_scalar(include), include);
         if (rc < 0) {
             return rc;
         }

@@ -4,27 +4,12 @@
  */
 #pragma once
 
-#include "daemon/config_tables.h"
-
-#include <yaml.h>
-
-struct walk {
-    struct config *config;
-    struct arena *mem;
-    const char *file; /* name in messages */
-    yaml_document_t *doc;
-    char *ret_why;
-    int cap;
-};
+#include "daemon/config_node.h"
 
 /* Walk text; an include is loaded through include_fn first. 0, or -errno and one sentence. */
 int config_walk(struct walk *w, const char *text, size_t n,
                 int (*include_fn)(struct walk *w, const char *path,
                                   const yaml_node_t *at)) BASAL_MUST_USE;
-
-/* "file:line:column: " + the sentence. */
-int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* Another policy: defaults, and what the old one had under the same keys. */
 int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,

@@ -436,8 +436,7 @@ void plant_injected(const struct plant *p, uint64_t ret_counts[WIRE_FAULTS])
     }
 }
 
-/* --- flat state for a checkpoint: the struct, every joint's driver state, the world
- * ----------------------------- */
+/* --- flat state for a checkpoint: the struct, every joint's driver state, the world --- */
 
 static size_t joint_bytes(const struct plant *p)
 {

@@ -80,8 +80,7 @@ void runfiles_interval(struct runfiles *f, struct house *h)
     metrics_write(&f->metrics, v, n, NULL, 0);
 }
 
-/* --- checkpoints
- * ---------------------------------------------------------------------------------------------- */
+/* --- checkpoints --- */
 
 /* What the loop and the intake remember beside their pointers: flat. */
 struct flat {

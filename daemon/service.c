@@ -169,8 +169,7 @@ static int start_threads(struct service *s, char *ret_why, int cap)
     return 0;
 }
 
-/* --- main's step, ten times a second
- * -------------------------------------------------------------------------------- */
+/* --- main's step, ten times a second --- */
 
 static void serve_buses(struct service *s, int64_t now_ns)
 {

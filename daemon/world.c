@@ -208,8 +208,7 @@ void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS])
     }
 }
 
-/* --- flat state: clock, random streams, body, wires, devices
- * ----------------------------------------------------- */
+/* --- flat state: clock, random streams, body, wires, devices --- */
 
 struct flat {
     int64_t now_ns, next_substep_ns;

@@ -30,7 +30,7 @@ door() { # header pattern, allowed files pattern
 }
 door 'cblas' '^policies/nn/'
 door 'zmq' '^daemon/comms|^daemon/ctl/|^tests/'
-door 'yaml' '^daemon/config_yaml'
+door 'yaml' '^daemon/config_node'
 door 'jansson' '^daemon/json.c|^daemon/safetensors|^tests/'
 door 'liburing' '^drivers/io/uring.c|^daemon/filewriter'
 
