@@ -13,7 +13,7 @@
 struct course {
     struct house house;
     double seconds;
-    int64_t periods; /* of this trial so far */
+    int64_t periods; /* of the policy, of this trial so far */
     double earned;   /* reward since the course was opened */
     int64_t period_ns, planned_ns, from_ns;
     void *plant; /* the world as it was when the robot began to run */
@@ -22,12 +22,11 @@ struct course {
     struct gait gait; /* on trial */
 };
 
-/* Time is counted in policy periods: the tick that an episode's end takes does not shift the gait.
- */
+/* Time is counted in policy steps: the tick that an episode's end takes does not shift the gait. */
 static void play(void *self, float *ret_act)
 {
     struct course *k = self;
-    gait_act(&k->gait, (double)k->periods++ / k->house.config.robot.policy_rate_hz, ret_act);
+    gait_act(&k->gait, k->periods++, ret_act);
 }
 
 static void stand(void *self, float *ret_act)
@@ -142,10 +141,9 @@ double course_best_known_m_s(const struct course *k)
     return k->house.config.best_known_speed_m_s;
 }
 
-void course_snap(const struct course *k, struct gait *g)
+double course_policy_rate_hz(const struct course *k)
 {
-    const double rate_hz = k->house.config.robot.policy_rate_hz;
-    g->period_s = fmax(2.0, floor(g->period_s * rate_hz + 0.5)) / rate_hz;
+    return k->house.config.robot.policy_rate_hz;
 }
 
 static double way_m(struct course *k)
@@ -174,10 +172,9 @@ void course_run(void *course, const struct gait *g, struct gait_result *ret_resu
     k->earned = 0.0;
     k->periods = 0;
     k->gait = *g;
-    course_snap(k, &k->gait);
     /* whole periods only: a stroke more than its return would look like speed */
-    const double periods = fmax(1.0, floor(k->seconds / k->gait.period_s + 0.5));
-    const double seconds = periods * k->gait.period_s;
+    const double period_s = g->steps / course_policy_rate_hz(k);
+    const double seconds = fmax(1.0, floor(k->seconds / period_s + 0.5)) * period_s;
     run_for(k, WARM_S);
     const double from_m = way_m(k), from_return = k->earned;
     run_for(k, seconds);

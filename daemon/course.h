@@ -18,12 +18,10 @@ struct course;
 int course_open(struct course **ret_course, const struct house_spec *spec, double seconds,
                 char *ret_why, int cap) BASAL_MUST_USE;
 void course_set_seconds(struct course *k, double seconds);
-/* A gait's period as it will be run: a whole number of policy periods, so that every cycle is the
- * same. */
-void course_snap(const struct course *k, struct gait *g);
 void course_close(struct course *k);
 
 int course_n_act(const struct course *k);
+double course_policy_rate_hz(const struct course *k);
 
 /* What no gait can exceed on this body, m/s; NaN: the body does not say. */
 double course_bound_m_s(const struct course *k);

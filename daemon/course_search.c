@@ -4,6 +4,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/json.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define TRIAL_S  4.0
@@ -16,7 +17,7 @@ static void print(const struct course *k, const struct course_spec *spec, const 
     json_int(o, "seed", (int64_t)spec->seed);
     json_number(o, "speed_m_s", r->speed_m_s);
     json_number(o, "return_per_s", r->return_per_s);
-    json_number(o, "period_s", g->period_s);
+    json_number(o, "period_s", g->steps / course_policy_rate_hz(k));
     json_number(o, "bound_m_s", course_bound_m_s(k));
     for (int i = 0; i < g->n_act; i++) {
         char key[24];
@@ -27,9 +28,43 @@ static void print(const struct course *k, const struct course_spec *spec, const 
     json_print(o, stdout, spec->json);
 }
 
-int course_search(const struct course_spec *spec)
+/* The course, and how far the search has come. */
+struct search {
+    struct course *course;
+    int trials, trials_all;
+    double best_m_s;
+};
+
+static void run(void *self, const struct gait *g, struct gait_result *ret_result)
+{
+    struct search *z = self;
+    course_run(z->course, g, ret_result);
+    z->best_m_s = fmax(z->best_m_s, ret_result->speed_m_s);
+    if (++z->trials % (z->trials_all / 20) == 0) {
+        (void)fprintf(stderr, "gait: %d of %d trials, fastest %.4f m/s\n", z->trials, z->trials_all,
+                      z->best_m_s);
+    }
+}
+
+static void search(struct course *k, const struct course_spec *spec, struct arena *mem)
 {
     static const struct clock wall = {0};
+    const int64_t begun_ns = clock_now_ns(&wall);
+    struct gait_search budget;
+    struct gait gait;
+    struct gait_result found;
+    struct rng rng;
+    rng_child(&rng, spec->seed, "gait");
+    gait_search_defaults(&budget, course_policy_rate_hz(k));
+    struct search z = {.course = k, .trials_all = gait_trials(&budget)};
+    gait_find(&budget, course_n_act(k), mem, &rng, run, &z, &gait, &found);
+    course_set_seconds(k, JUDGED_S);
+    course_run(k, &gait, &found);
+    print(k, spec, &gait, &found, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);
+}
+
+int course_search(const struct course_spec *spec)
+{
     const struct house_spec house = {.config_path = spec->config_path,
                                      .sets = spec->sets,
                                      .n_sets = spec->n_sets,
@@ -38,10 +73,6 @@ int course_search(const struct course_spec *spec)
                                      .replay_fd = -1};
     struct course *k = NULL;
     struct arena mem;
-    struct gait_search budget;
-    struct gait gait;
-    struct gait_result found;
-    struct rng rng;
     char reason[WHY_CHARS] = "";
     if (arena_open(&mem, "course", (size_t)16 << 20) < 0) {
         return EXIT_OS;
@@ -50,14 +81,7 @@ int course_search(const struct course_spec *spec)
     if (rc < 0) {
         (void)fprintf(stderr, "basald: %s\n", reason);
     } else {
-        const int64_t begun_ns = clock_now_ns(&wall);
-        rng_child(&rng, spec->seed, "gait");
-        gait_search_defaults(&budget);
-        gait_find(&budget, course_n_act(k), &mem, &rng, course_run, k, &gait, &found);
-        course_snap(k, &gait);
-        course_set_seconds(k, JUDGED_S);
-        course_run(k, &gait, &found);
-        print(k, spec, &gait, &found, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);
+        search(k, spec, &mem);
         course_close(k);
     }
     arena_close(&mem);

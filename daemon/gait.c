@@ -1,164 +1,162 @@
 #include "daemon/gait.h"
 
+#include "daemon/cma.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GENES_MAX      (1 + GAIT_ACT_MAX * GAIT_COEFS)
-#define SIGMA_0        0.7 /* actions span -1..1 */
-#define SIGMA_REFINE_0 0.15
-#define SIGMA_MIN      0.01 /* keeps a collapsed distribution searching */
-#define BLEND          0.8 /* of the new fit, the rest is the old one: against collapsing too soon */
+#define SIGMA_0   0.7 /* actions span -1..1 */
+#define COEF_FREE 1.5 /* beyond, clipping makes all coefficients alike: what exceeds it costs */
+#define COEF_COST 0.1
 
-/* Gene 0: the logarithm of the period, 0..1 over its range; then the coefficients. */
-struct candidate {
-    double gene[GENES_MAX];
-    struct gait_result result;
+/* One period's search. */
+struct island {
+    int steps;
+    struct cma cma;
+    struct gait_result result; /* of the gait at its mean, which no lucky draw can flatter */
 };
 
-/* A distribution of genes. */
-struct cloud {
-    double mean[GENES_MAX], sigma[GENES_MAX];
-    double low, high; /* of gene 0 */
+struct candidate {
+    double gene[CMA_GENES_MAX];
+    struct gait_result result;
+    double merit;
 };
 
 struct search {
     const struct gait_search *spec;
-    int n_act, n_genes;
+    int n_act;
     struct rng *rng;
     void (*run)(void *self, const struct gait *g, struct gait_result *ret_result);
     void *self;
-    struct candidate pool[GAIT_POPULATION_MAX];
-    struct candidate best;
+    struct candidate pool[CMA_POPULATION_MAX];
 };
 
-void gait_act(const struct gait *g, double t_s, float *ret_act)
+void gait_act(const struct gait *g, int64_t t, float *ret_act)
 {
     for (int k = 0; k < g->n_act; k++) {
         double a = g->coef[k][0];
         for (int i = 1; i <= GAIT_HARMONICS; i++) {
-            const double phase = 2.0 * M_PI * i * t_s / g->period_s;
+            const double phase = 2.0 * M_PI * i * (double)(t % g->steps) / g->steps;
             a += g->coef[k][2 * i - 1] * cos(phase) + g->coef[k][2 * i] * sin(phase);
         }
         ret_act[k] = (float)fmax(-1.0, fmin(1.0, a));
     }
 }
 
-void gait_search_defaults(struct gait_search *ret_search)
+void gait_search_defaults(struct gait_search *ret_search, double policy_rate_hz)
 {
     *ret_search = (struct gait_search){
-        .population = 48,
-        .elites = 8,
-        .islands = 3,
-        .generations = 40,
-        .refinements = 15,
-        .period_min_s = 0.3,
-        .period_max_s = 1.2,
+        .population = 16,
+        .generations = 20,
+        .steps_min = (int)fmax(2.0, floor(0.3 * policy_rate_hz + 0.5)),
+        .steps_max = (int)fmax(2.0, floor(1.2 * policy_rate_hz + 0.5)),
     };
 }
 
-static void express(const struct search *z, const double *gene, struct gait *ret_gait)
+int gait_trials(const struct gait_search *search)
 {
-    const double low = z->spec->period_min_s, high = z->spec->period_max_s;
-    *ret_gait = (struct gait){.n_act = z->n_act, .period_s = low * pow(high / low, gene[0])};
-    for (int k = 0; k < z->n_act; k++) {
-        memcpy(ret_gait->coef[k], gene + 1 + k * GAIT_COEFS, sizeof ret_gait->coef[k]);
+    int trials = 0;
+    for (int alive = search->steps_max - search->steps_min + 1;; alive = (alive + 1) / 2) {
+        trials += alive * (search->population * search->generations + 1);
+        if (alive == 1) {
+            return trials;
+        }
     }
 }
 
-static void draw(struct search *z, const struct cloud *c, double *ret_gene)
+static void express(const struct search *z, int steps, const double *gene, struct gait *ret_gait)
 {
-    for (int i = 0; i < z->n_genes; i++) {
-        ret_gene[i] = c->mean[i] + c->sigma[i] * rng_normal(z->rng);
-    }
-    ret_gene[0] = fmax(c->low, fmin(c->high, ret_gene[0]));
+    *ret_gait = (struct gait){.n_act = z->n_act, .steps = steps};
+    memcpy(ret_gait->coef, gene, (size_t)z->n_act * sizeof ret_gait->coef[0]);
 }
 
-static int by_return(const void *a, const void *b)
+static void try_gene(struct search *z, int steps, const double *gene, struct gait_result *ret)
 {
-    const double x = ((const struct candidate *)a)->result.return_per_s;
-    const double y = ((const struct candidate *)b)->result.return_per_s;
+    struct gait gait;
+    express(z, steps, gene, &gait);
+    z->run(z->self, &gait, ret);
+}
+
+/* What a draw is ranked by. */
+static double merit(const struct search *z, const struct candidate *c)
+{
+    double beyond = 0.0;
+    for (int i = 0; i < z->n_act * GAIT_COEFS; i++) {
+        const double x = fmax(0.0, fabs(c->gene[i]) - COEF_FREE);
+        beyond += x * x;
+    }
+    return c->result.return_per_s - COEF_COST * beyond;
+}
+
+static int order(double x, double y)
+{
     return (x < y) - (x > y);
 }
 
-/* Mean and deviation of the elite, the front of the sorted pool, blended with what they were. */
-static void fit(const struct search *z, struct cloud *c)
+static int better_candidate(const void *a, const void *b)
 {
-    const int n = z->spec->elites;
-    for (int i = 0; i < z->n_genes; i++) {
-        double mean = 0.0, square = 0.0;
-        for (int e = 0; e < n; e++) {
-            mean += z->pool[e].gene[i] / n;
-        }
-        for (int e = 0; e < n; e++) {
-            square += (z->pool[e].gene[i] - mean) * (z->pool[e].gene[i] - mean) / n;
-        }
-        c->mean[i] += BLEND * (mean - c->mean[i]);
-        c->sigma[i] = fmax(SIGMA_MIN, c->sigma[i] + BLEND * (sqrt(square) - c->sigma[i]));
-    }
+    return order(((const struct candidate *)a)->merit, ((const struct candidate *)b)->merit);
 }
 
-static void evolve(struct search *z, struct cloud *c, int generations)
+static int better_island(const void *a, const void *b)
 {
-    for (int g = 0; g < generations; g++) {
-        for (int i = 0; i < z->spec->population; i++) {
-            struct gait gait;
-            draw(z, c, z->pool[i].gene);
-            express(z, z->pool[i].gene, &gait);
-            z->run(z->self, &gait, &z->pool[i].result);
-        }
-        qsort(z->pool, (size_t)z->spec->population, sizeof z->pool[0], by_return);
-        if (z->pool[0].result.return_per_s > z->best.result.return_per_s) {
-            z->best = z->pool[0];
-        }
-        fit(z, c);
-    }
+    return order((*(struct island *const *)a)->result.return_per_s,
+                 (*(struct island *const *)b)->result.return_per_s);
 }
 
-static void settle_island(const struct search *z, int island, struct cloud *ret_cloud)
+static void evolve(struct search *z, struct island *island)
 {
-    *ret_cloud = (struct cloud){.low = (double)island / z->spec->islands,
-                                .high = (island + 1.0) / z->spec->islands};
-    ret_cloud->mean[0] = 0.5 * (ret_cloud->low + ret_cloud->high);
-    ret_cloud->sigma[0] = 0.5 * (ret_cloud->high - ret_cloud->low);
-    for (int i = 1; i < z->n_genes; i++) {
-        ret_cloud->sigma[i] = SIGMA_0;
+    const double *by_merit[CMA_POPULATION_MAX];
+    const int n = island->cma.population;
+    for (int g = 0; g < z->spec->generations; g++) {
+        for (int i = 0; i < n; i++) {
+            cma_ask(&island->cma, z->rng, z->pool[i].gene);
+            try_gene(z, island->steps, z->pool[i].gene, &z->pool[i].result);
+            z->pool[i].merit = merit(z, &z->pool[i]);
+        }
+        qsort(z->pool, (size_t)n, sizeof z->pool[0], better_candidate);
+        for (int i = 0; i < n; i++) {
+            by_merit[i] = z->pool[i].gene;
+        }
+        cma_tell(&island->cma, by_merit);
     }
+    try_gene(z, island->steps, island->cma.mean, &island->result);
 }
 
-static void settle_best(const struct search *z, struct cloud *ret_cloud)
+static void settle(const struct search *z, int steps, struct island *ret_island)
 {
-    *ret_cloud = (struct cloud){.low = 0.0, .high = 1.0};
-    memcpy(ret_cloud->mean, z->best.gene, sizeof ret_cloud->mean);
-    ret_cloud->sigma[0] = 0.2 * SIGMA_REFINE_0;
-    for (int i = 1; i < z->n_genes; i++) {
-        ret_cloud->sigma[i] = SIGMA_REFINE_0;
-    }
+    static const double middle[CMA_GENES_MAX] = {0};
+    *ret_island = (struct island){.steps = steps};
+    cma_begin(&ret_island->cma, z->n_act * GAIT_COEFS, z->spec->population, middle, SIGMA_0);
 }
 
 void gait_find(const struct gait_search *search, int n_act, struct arena *mem, struct rng *rng,
                void (*run)(void *self, const struct gait *g, struct gait_result *ret_result),
                void *self, struct gait *ret_best, struct gait_result *ret_result)
 {
-    basal_assert(n_act >= 1 && n_act <= GAIT_ACT_MAX && search->population <= GAIT_POPULATION_MAX);
-    basal_assert(search->elites >= 1 && search->elites <= search->population &&
-                 search->islands >= 1);
-    struct cloud cloud;
+    basal_assert(n_act >= 1 && n_act <= GAIT_ACT_MAX);
+    basal_assert(search->steps_min >= 2 && search->steps_max >= search->steps_min);
+    int alive = search->steps_max - search->steps_min + 1;
+    struct island *island = arena_take(mem, (size_t)alive * sizeof *island);
+    struct island **rank = arena_take(mem, (size_t)alive * sizeof *rank);
     struct search *z = arena_take(mem, sizeof *z);
-    *z = (struct search){.spec = search,
-                         .n_act = n_act,
-                         .n_genes = 1 + n_act * GAIT_COEFS,
-                         .rng = rng,
-                         .run = run,
-                         .self = self};
-    z->best.result.return_per_s = -DBL_MAX;
-    for (int i = 0; i < search->islands; i++) {
-        settle_island(z, i, &cloud);
-        evolve(z, &cloud, search->generations);
+    *z = (struct search){.spec = search, .n_act = n_act, .rng = rng, .run = run, .self = self};
+    for (int i = 0; i < alive; i++) {
+        settle(z, search->steps_min + i, &island[i]);
+        rank[i] = &island[i];
     }
-    settle_best(z, &cloud);
-    evolve(z, &cloud, search->refinements);
-    express(z, z->best.gene, ret_best);
-    *ret_result = z->best.result;
+    ret_result->return_per_s = -DBL_MAX;
+    for (bool last = false; !last; alive = (alive + 1) / 2) {
+        last = alive == 1;
+        for (int i = 0; i < alive; i++) {
+            evolve(z, rank[i]);
+        }
+        qsort(rank, (size_t)alive, sizeof *rank, better_island);
+        if (rank[0]->result.return_per_s > ret_result->return_per_s) {
+            *ret_result = rank[0]->result;
+            express(z, rank[0]->steps, rank[0]->cma.mean, ret_best);
+        }
+    }
 }

@@ -33,23 +33,23 @@ static void an_action_is_a_clipped_fourier_sum(void **state)
 {
     (void)state;
     const struct gait g = {
-        .n_act = 2, .period_s = 0.5, .coef = {{0.1, 0.2, 0.3, 0.0, 0.0, 0.0, 0.4}, {3.0}}};
+        .n_act = 2, .steps = 8, .coef = {{0.1, 0.2, 0.3, 0.0, 0.0, 0.0, 0.4}, {3.0}}};
     float act[2];
-    gait_act(&g, 0.0, act);
+    gait_act(&g, 0, act);
     assert_true(fabs((double)act[0] - 0.3) < 1e-6);
     assert_true(act[1] == 1.0f);
-    gait_act(&g, 0.125, act); /* a quarter: cos 0, sin 1, third sine -1 */
+    gait_act(&g, 2, act); /* a quarter: cos 0, sin 1, third sine -1 */
     assert_true(fabs((double)act[0] - (0.1 + 0.3 - 0.4)) < 1e-6);
     float later[2];
-    gait_act(&g, 0.625, later);
+    gait_act(&g, 10, later);
     assert_true(fabsf(later[0] - act[0]) < 1e-6f);
 }
 
-/* A hill with a known top: period 0.8 s, first sine of action 0 at 0.5, all else 0. */
+/* A hill with a known top: 16 steps, first sine of action 0 at 0.5, all else 0. */
 static void hill(void *self, const struct gait *g, struct gait_result *ret_result)
 {
     int *trials = self;
-    double d = 4.0 * (g->period_s - 0.8) * (g->period_s - 0.8);
+    double d = 0.01 * (g->steps - 16) * (g->steps - 16);
     for (int k = 0; k < g->n_act; k++) {
         for (int i = 0; i < GAIT_COEFS; i++) {
             const double want = k == 0 && i == 2 ? 0.5 : 0.0;
@@ -68,18 +68,17 @@ static void the_search_climbs_a_hill_and_repeats(void **state)
     struct gait_result found[2];
     struct arena mem;
     int trials[2] = {0};
-    gait_search_defaults(&spec);
-    assert_int_equal(arena_open(&mem, "gait", 1 << 20), 0);
+    gait_search_defaults(&spec, 20.0);
+    assert_int_equal(arena_open(&mem, "gait", 8 << 20), 0);
     for (int i = 0; i < 2; i++) {
         struct rng r;
         rng_seed(&r, 3);
         gait_find(&spec, 2, &mem, &r, hill, &trials[i], &g[i], &found[i]);
     }
     assert_true(found[0].return_per_s > -0.01);
-    assert_true(fabs(g[0].period_s - 0.8) < 0.03 && fabs(g[0].coef[0][2] - 0.5) < 0.1);
+    assert_true(g[0].steps == 16 && fabs(g[0].coef[0][2] - 0.5) < 0.1);
     assert_memory_equal(&g[0], &g[1], sizeof g[0]);
-    assert_int_equal(trials[0],
-                     spec.population * (spec.islands * spec.generations + spec.refinements));
+    assert_int_equal(trials[0], gait_trials(&spec));
     arena_close(&mem);
 }
 
@@ -88,9 +87,8 @@ static void the_course_is_the_same_every_time(void **state)
     (void)state;
     struct course *k = course();
     struct gait_result a, b, still;
-    const struct gait swing = {
-        .n_act = 2, .period_s = 0.6, .coef = {{-0.5, 0.0, -0.8}, {-0.4, -0.6}}};
-    const struct gait rest = {.n_act = 2, .period_s = 1.0};
+    const struct gait swing = {.n_act = 2, .steps = 12, .coef = {{-0.5, 0.0, -0.8}, {-0.4, -0.6}}};
+    const struct gait rest = {.n_act = 2, .steps = 20};
     course_run(k, &swing, &a);
     course_run(k, &rest, &still);
     course_run(k, &swing, &b);
@@ -118,14 +116,9 @@ static void a_short_search_comes_near_the_best_known(void **state)
     struct rng r;
     struct course *k = course();
     assert_int_equal(arena_open(&mem, "gait", 8 << 20), 0);
-    gait_search_defaults(&spec);
-    spec.islands = 1;
-    spec.population = 32;
-    spec.elites = 8;
-    spec.period_min_s = 0.45;
-    spec.period_max_s = 0.7;
-    spec.generations = 15;
-    spec.refinements = 5;
+    gait_search_defaults(&spec, 20.0);
+    spec.steps_min = 12;
+    spec.steps_max = 13;
     rng_seed(&r, 1);
     gait_find(&spec, 2, &mem, &r, course_run, k, &g, &found);
     assert_true(found.speed_m_s > 0.8 * course_best_known_m_s(k));
