@@ -4,6 +4,7 @@
  */
 #include "daemon/args.h"
 #include "daemon/json.h"
+#include "daemon/truth.h"
 #include "daemon/world.h"
 
 #include "daemon/base/clock.h"
@@ -18,12 +19,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SETS_MAX     64
 #define MEMORY_BYTES ((size_t)64 << 20)
-#define PAUSE_NS     (100 * NS_PER_US) /* between looks at a reply: finer than any deadline */
+#define PAUSE_NS     (100 * NS_PER_US) /* between looks at the buses: finer than any deadline */
 #define STILL_RAD_S  0.02 /* below the sensor's unit of 0.024 rad/s a joint stands still */
 
 struct arguments {
@@ -48,7 +50,7 @@ struct robot_sim {
     int n_lines;
     int64_t zero_ns; /* real time of the world's 0 */
     int64_t last_motion_ns;
-    FILE *truth;
+    struct truth *truth; /* NULL: nobody wants it */
     int64_t next_truth_ns;
 };
 
@@ -122,11 +124,7 @@ static void watch_motion(struct robot_sim *r)
     }
     if (r->truth != NULL && world_now_ns(r->world) >= r->next_truth_ns) {
         r->next_truth_ns = world_now_ns(r->world) + 100 * NS_PER_MS;
-        struct json_object *o = json_begin();
-        json_number(o, "t_s", (double)world_now_ns(r->world) * 1e-9);
-        json_numbers(o, "q", s.q, s.n);
-        json_numbers(o, "qd", s.qd, s.n);
-        json_print(o, r->truth, true);
+        truth_push(r->truth, world_now_ns(r->world), &s);
     }
 }
 
@@ -156,22 +154,15 @@ static void live(struct robot_sim *r, const sigset_t *signals)
 {
     bool listening = true;
     for (bool going = true; going;) {
-        struct pollfd p[BUSES_MAX + 1];
-        int n = 0;
-        for (int i = 0; i < r->n_lines; i++) {
-            p[n++] = (struct pollfd){.fd = r->line[i].master, .events = POLLIN}; /* -1 is skipped */
-        }
-        p[n++] = (struct pollfd){.fd = listening ? STDIN_FILENO : -1, .events = POLLIN};
-        int64_t wait_ns = world_next_ns(r->world) - now_ns(r);
-        wait_ns = wait_ns < PAUSE_NS ? PAUSE_NS : wait_ns;
-        const struct timespec timeout = {.tv_nsec = wait_ns < NS_PER_MS ? wait_ns : NS_PER_MS};
-        (void)ppoll(p, (nfds_t)n, &timeout, NULL);
+        struct pollfd p = {.fd = listening ? STDIN_FILENO : -1, .events = POLLIN};
+        const struct timespec pause = {.tv_nsec = PAUSE_NS};
+        (void)ppoll(&p, 1, &pause, NULL); /* a terminal is never polled: see serial.h */
         world_advance(r->world, now_ns(r));
         for (int i = 0; i < r->n_lines; i++) {
             carry(r, i);
         }
         watch_motion(r);
-        if (listening && p[n - 1].revents != 0) {
+        if (listening && p.revents != 0) {
             going = obey(r, &listening);
         }
         const struct timespec none = {0};
@@ -249,6 +240,7 @@ static void hurry(void)
     if (thread_become(&spec, missed, (int)sizeof missed) < 0) {
         (void)fprintf(stderr, "basalsim: %s; replies may be late\n", missed);
     }
+    (void)mlockall(MCL_CURRENT | MCL_FUTURE);
 }
 
 static int run(struct robot_sim *r, const struct arguments *a)
@@ -268,12 +260,14 @@ static int run(struct robot_sim *r, const struct arguments *a)
     rc = rc == 0 ? world_open(&r->world, &r->config, (uint64_t)a->seed, &mem, reason,
                               (int)sizeof reason)
                  : rc;
+    if (rc == 0 && a->truth != NULL) {
+        rc = truth_open(&r->truth, a->truth, reason, (int)sizeof reason);
+    }
     if (rc < 0) {
         (void)fprintf(stderr, "basalsim: %s\n", reason);
         arena_close(&mem);
         return EXIT_CONFIG;
     }
-    r->truth = a->truth != NULL ? fopen(a->truth, "we") : NULL;
     r->n_lines = r->config.robot.n_buses;
     r->zero_ns = clock_now_ns(&(const struct clock){0});
     for (int i = 0; i < r->n_lines && rc == 0; i++) {
@@ -290,9 +284,7 @@ static int run(struct robot_sim *r, const struct arguments *a)
     for (int i = 0; i < r->n_lines; i++) {
         unplug(&r->line[i], 0);
     }
-    if (r->truth != NULL) {
-        (void)fclose(r->truth);
-    }
+    truth_close(r->truth);
     arena_close(&mem);
     return rc == 0 ? 0 : EXIT_FAILURE;
 }
