@@ -23,7 +23,7 @@ int port_read(struct port *p, int64_t deadline_ns, uint8_t *ret_bytes, size_t ca
         p->clock->now_ns = world_now_ns(p->world);
         return n;
     }
-    const int ready = io_wait(p->fd, deadline_ns);
+    const int ready = serial_wait(p->fd, deadline_ns);
     return ready <= 0 ? ready : serial_read(p->fd, ret_bytes, cap);
 }
 

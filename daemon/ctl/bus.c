@@ -49,7 +49,7 @@ static bool listen_status(struct listener *l, struct dxl_packet *ret_packet)
                 return true;
             }
         }
-        if (l->n == sizeof l->rx || io_wait(l->fd, l->deadline_ns) != 1) {
+        if (l->n == sizeof l->rx || serial_wait(l->fd, l->deadline_ns) != 1) {
             return false;
         }
         const int got = serial_read(l->fd, l->rx + l->n, sizeof l->rx - l->n);

@@ -6,16 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/serial.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOCK_TRIES    10
 #define LOCK_PAUSE_US 100000
-#define BAUD_ERROR    50 /* 1/50 = 2 % */
+#define BAUD_ERROR    50                /* 1/50 = 2 % */
+#define STEP_NS       (100 * NS_PER_US) /* between two looks for bytes */
 
 /* A descriptor that a killed process left behind in a ring stays locked for tens of milliseconds.
  */
@@ -133,27 +134,37 @@ int serial_write(int fd, const uint8_t *bytes, size_t n)
     return done >= 0 ? (int)done : gone_or_later();
 }
 
+/* Bytes that can be read at once; -EIO: the device is gone. */
+static int waiting(int fd)
+{
+    int n = 0;
+    return ioctl(fd, TIOCINQ, &n) == 0 ? n : -EIO;
+}
+
 int serial_read(int fd, uint8_t *ret_bytes, size_t cap)
 {
+    const int there = waiting(fd);
+    if (there <= 0) {
+        return there;
+    }
     const ssize_t n = read(fd, ret_bytes, cap);
     return n > 0 ? (int)n : n == 0 ? -EIO : gone_or_later();
 }
 
-int io_wait(int fd, int64_t deadline_ns)
+int serial_wait(int fd, int64_t deadline_ns)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
     const struct clock monotonic = {0};
     for (;;) {
-        int64_t left_ns = deadline_ns - clock_now_ns(&monotonic);
-        left_ns = left_ns > 0 ? left_ns : 0;
-        const struct timespec left = {.tv_sec = left_ns / NS_PER_S, .tv_nsec = left_ns % NS_PER_S};
-        const int n = ppoll(&p, 1, &left, NULL);
-        if (n < 0 && errno == EINTR) {
-            continue;
+        const int there = waiting(fd);
+        if (there != 0) {
+            return there < 0 ? there : 1;
         }
-        if (n < 0 || (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
-            return -EIO;
+        const int64_t now_ns = clock_now_ns(&monotonic);
+        if (now_ns >= deadline_ns) {
+            return 0;
         }
-        return n;
+        const int64_t until_ns = now_ns + STEP_NS < deadline_ns ? now_ns + STEP_NS : deadline_ns;
+        const struct timespec t = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     }
 }
