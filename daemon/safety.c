@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT(field) offsetof(struct safety_settings, field)
+#define FAULT_CHARS 160 /* of all faults in words */
+#define AT(field)   offsetof(struct safety_settings, field)
 
 /* clang-format off */
 const struct option safety_options[] = {
@@ -185,8 +186,33 @@ void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh)
     }
 }
 
+/* The bits of enum joint_fault in words. */
+static const char *fault_words(uint32_t faults, char *ret_text, size_t n)
+{
+    static const char *const words[] = {"voltage out of range",
+                                        "overheating",
+                                        "encoder",
+                                        "electrical shock",
+                                        "overload",
+                                        "bus watchdog",
+                                        "restarted",
+                                        "its clock stands",
+                                        "does not answer",
+                                        "refused a command"};
+    size_t used = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && used < n; i++) {
+        if ((faults >> i & 1u) != 0) {
+            used +=
+                (size_t)snprintf(ret_text + used, n - used, "%s%s", used > 0 ? ", " : "", words[i]);
+        }
+    }
+    return ret_text;
+}
+
 int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why, int cap)
 {
+    char words[FAULT_CHARS];
     for (int j = 0; j < z->robot->n_joints; j++) {
         const struct joint_spec *p = &z->robot->joint[j];
         const double out = fmax(p->q_min - s->q[j], s->q[j] - p->q_max);
@@ -202,9 +228,8 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
                        p->name, s->q[j], out, p->q_min, p->q_max);
         }
         if ((s->faults[j] & ~(uint32_t)FAULTS_OF_SILENCE) != 0) {
-            return why(ret_why, cap, -EPERM,
-                       "joint %s: the device reports fault bits 0x%x; see basalctl status", p->name,
-                       (unsigned)s->faults[j]);
+            return why(ret_why, cap, -EPERM, "joint %s: fault: %s; mend it, then arm", p->name,
+                       fault_words(s->faults[j], words, sizeof words));
         }
         if (p->temp_max_c > 0.0 &&
             (double)s->temp_c[j] > z->settings.derate_from_frac * p->temp_max_c) {
@@ -270,6 +295,7 @@ static int explain_motion(const struct safety *z, const struct sensed *s, int j,
 
 int safety_explain(const struct safety *z, const struct sensed *s, char *ret_text, int cap)
 {
+    char words[FAULT_CHARS];
     const size_t n = (size_t)cap;
     const int j = z->trip_joint;
     if (j < 0) {
@@ -283,10 +309,8 @@ int safety_explain(const struct safety *z, const struct sensed *s, char *ret_tex
                         p->name, s->q[j], s->qd[j], s->tau[j]);
     }
     if ((z->joint_trips[j] & TRIP_DEVICE) != 0) {
-        return snprintf(
-            ret_text, n,
-            "joint %s: the device reports fault bits 0x%x; see basalctl status, then clear",
-            p->name, (unsigned)s->faults[j]);
+        return snprintf(ret_text, n, "joint %s: fault: %s; mend it, then clear", p->name,
+                        fault_words(s->faults[j], words, sizeof words));
     }
     if ((z->joint_trips[j] & TRIP_STALE) != 0) {
         return snprintf(
