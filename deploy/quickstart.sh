@@ -89,7 +89,9 @@ ctl health || { cat "$run/basald.log" >&2; exit 1; }
 ctl arm >/dev/null
 for _ in $(seq 50); do ctl run >/dev/null 2>&1 && break; sleep 0.1; done
 echo "the robot learns for $seconds s; follow it closer with: $bin/basalctl --runtime-dir $run/sockets monitor"
-if [ -t 1 ]; then ctl monitor --seconds "$seconds"; else ctl monitor --lines --hz 0.1 --seconds "$seconds"; fi
+how=(--until-fault --seconds "$seconds")
+[ -t 1 ] || how+=(--lines --hz 0.1)
+ctl monitor "${how[@]}" || { echo "quickstart: the robot stopped; $run/basald.log says more" >&2; exit 1; }
 
 # thirty seconds without exploring, judged by the body's true way
 ctl run --no-explore --no-learn >/dev/null

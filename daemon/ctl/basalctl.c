@@ -21,7 +21,7 @@ VERB_SIMPLE(verb_clear, "clear")
 static const struct verb verbs[] = {
     {"status",      NULL,                 "state, joints, learner, counters",                              ctl_status},
     {"health",      NULL,                 "can the robot do its work? the exit status says it too",        ctl_health},
-    {"monitor",     NULL,                 "a screen that follows the robot; --lines --json --hz --seconds", ctl_monitor},
+    {"monitor",     NULL,                 "a screen that follows the robot; --lines --json --hz --seconds --until-fault", ctl_monitor},
     {"scan",        NULL,                 "look for servos on --device at all baud rates",                 ctl_scan},
     {"setup-motor", "JOINT",              "bring one new servo to a joint's settings; --config FILE",      ctl_setup_motor},
     {"arm",         NULL,                 "check, set goal to pose, torque on: the robot holds still",     verb_arm},
@@ -46,6 +46,7 @@ static const struct flag flags[] = {
     {"seconds",     "S",    "eval: how long; monitor: leave after that"},
     {"hz",          "N",    "monitor: updates a second"},
     {"lines",       NULL,   "monitor: plain lines, no screen"},
+    {"until-fault", NULL,   "monitor: end with status 1 at a fault or estop"},
     {"policy",      "FILE", "run: weights from this file"},
     {"no-explore",  NULL,   "run: the policy's best action, no noise"},
     {"no-learn",    NULL,   "run: store nothing, pause the learner"},
@@ -68,9 +69,13 @@ static bool take(void *self, const char *name, const char *value)
     const struct {
         const char *name;
         bool *yes;
-    } switches[] = {
-        {"json", &c->json},         {"lines", &c->lines},   {"no-explore", &c->no_explore},
-        {"no-learn", &c->no_learn}, {"random", &c->random}, {"success", &c->success}};
+    } switches[] = {{"json", &c->json},
+                    {"lines", &c->lines},
+                    {"until-fault", &c->until_fault},
+                    {"no-explore", &c->no_explore},
+                    {"no-learn", &c->no_learn},
+                    {"random", &c->random},
+                    {"success", &c->success}};
 
     const struct {
         const char *name;

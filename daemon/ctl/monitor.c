@@ -164,6 +164,12 @@ static void line(const struct monitor *m, const Basald__V1__Status *s)
                  (unsigned long long)t->overruns, s->why);
 }
 
+/* Fault and estop are latched: nothing more will happen until someone has looked. */
+static bool latched(const Basald__V1__Status *s)
+{
+    return strcmp(s->state, "fault") == 0 || strcmp(s->state, "estop") == 0;
+}
+
 /* Sleep for a period; true: a signal says that it is enough. */
 static bool rest(double period_s, const sigset_t *signals)
 {
@@ -199,9 +205,11 @@ int ctl_monitor(struct ctl *c)
         } else {
             line(&m, r->status);
         }
+        const bool fault = c->until_fault && latched(r->status);
+        status = fault ? EXIT_FAILURE : status;
         ctl_free(r);
         r = NULL;
-        enough = fflush(stdout) != 0 || rest(period_s, &signals) ||
+        enough = fflush(stdout) != 0 || fault || rest(period_s, &signals) ||
                  (c->seconds > 0.0 && ctl_now_s() - m.begun_s >= c->seconds);
         if (!enough) {
             r = ctl_ask_status(c, &status);
