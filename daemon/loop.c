@@ -43,6 +43,7 @@ int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock
     l->hist = arena_take(mem, HISTS_N * sizeof *l->hist);
     l->ticks_per_period = l->task.ticks_per_period;
     l->dt_s = 1.0 / c->robot.control_rate_hz;
+    l->period_ns = llround(l->dt_s * (double)NS_PER_S);
     l->odometer = l->task.travel_joint;
     l->st.plant_event = -1;
     l->st.source = SOURCE_HOLD;
@@ -144,6 +145,7 @@ static void count_coasting(struct loop *l, int64_t skipped)
     z->coasted += coasts;
     z->coasted_total += coasts && z->fsm.state != STATE_LIMP && z->fsm.state != STATE_BOOT;
     z->skipped += (int)skipped;
+    z->phase += (int)skipped;
     z->overruns += (uint64_t)skipped;
 }
 
@@ -162,7 +164,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
 
     mark[PHASE_OBSERVE] = clock_now_ns(l->clock);
     if (z->open) {
-        task_tick(&l->task, &z->sensed, l->dt_s);
+        task_tick(&l->task, &z->sensed, l->dt_s * (double)(1 + skipped));
     }
     safety_watch(&z->safety, &z->sensed, z->fresh);
     loop_fsm(l, planned_ns, late_ns);
@@ -203,7 +205,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     const int64_t end_ns = clock_now_ns(l->clock);
     z->push_ns = end_ns - mark[PHASE_PUSH];
     hist_add(&l->hist[HIST_TICK], end_ns - mark[PHASE_READ]);
-    z->phase += 1 + (int)skipped;
+    z->phase++;
     z->tick++;
 }
 
@@ -243,27 +245,34 @@ static void watch_others(struct loop *l, int64_t now_ns)
     }
 }
 
+void loop_begin(struct loop *l)
+{
+    l->planned_ns = clock_now_ns(l->clock) + l->period_ns;
+    atomic_store_explicit(&l->shared->loop_tid, gettid(), memory_order_relaxed);
+}
+
+bool loop_step(struct loop *l)
+{
+    const int64_t woke_ns = clock_sleep_until(l->clock, l->planned_ns);
+    const int64_t late_ns = woke_ns - l->planned_ns;
+    const int64_t skipped = late_ns / l->period_ns; /* never made up in a burst */
+    l->planned_ns += skipped * l->period_ns;
+    loop_tick(l, l->planned_ns, late_ns, skipped);
+    l->planned_ns += l->period_ns;
+    watch_others(l, woke_ns);
+#ifdef BASAL_STALL
+    while (l->stall && l->st.step > 50) {
+        (void)clock_sleep_until(l->clock, clock_now_ns(l->clock) + NS_PER_S);
+    }
+#endif
+    atomic_fetch_add_explicit(&l->shared->loop_beats, 1, memory_order_relaxed);
+    const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_relaxed);
+    return (stop & (STOP_EXIT | STOP_CRASHED)) == 0 || !loop_at_rest(l);
+}
+
 void loop_run(struct loop *l)
 {
-    const int64_t period_ns = (int64_t)llround(l->dt_s * (double)NS_PER_S);
-    int64_t planned_ns = clock_now_ns(l->clock) + period_ns;
-    atomic_store_explicit(&l->shared->loop_tid, gettid(), memory_order_relaxed);
-    for (;;) {
-        const int64_t woke_ns = clock_sleep_until(l->clock, planned_ns);
-        const int64_t skipped = (woke_ns - planned_ns) / period_ns; /* never made up in a burst */
-        planned_ns += skipped * period_ns;
-        loop_tick(l, planned_ns, woke_ns - planned_ns, skipped);
-        planned_ns += period_ns;
-        watch_others(l, woke_ns);
-#ifdef BASAL_STALL
-        while (l->stall && l->st.step > 50) {
-            (void)clock_sleep_until(l->clock, clock_now_ns(l->clock) + NS_PER_S);
-        }
-#endif
-        atomic_fetch_add_explicit(&l->shared->loop_beats, 1, memory_order_relaxed);
-        const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_relaxed);
-        if ((stop & (STOP_EXIT | STOP_CRASHED)) != 0 && loop_at_rest(l)) {
-            return;
-        }
+    loop_begin(l);
+    while (loop_step(l)) {
     }
 }

@@ -60,9 +60,10 @@ struct loop {
     struct hist *hist;           /* [HISTS_N]: phases, wake-up, last byte out, whole tick */
     int ticks_per_period;
     double dt_s;
-    uint64_t beats[2];   /* of main and comms, as last seen ... */
-    int64_t beats_ns[2]; /* ... and when they last moved */
-    int odometer;        /* joint that measures the way; -1: none */
+    int64_t period_ns, planned_ns; /* of the next tick */
+    uint64_t beats[2];             /* of main and comms, as last seen ... */
+    int64_t beats_ns[2];           /* ... and when they last moved */
+    int odometer;                  /* joint that measures the way; -1: none */
 #ifdef BASAL_STALL
     bool stall; /* test build: hang after fifty steps */
 #endif
@@ -79,12 +80,22 @@ int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock
               struct plant *plant, struct replay *replay, struct shared *shared, uint64_t seed,
               struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
-/* One tick, planned for planned_ns, woken late_ns after it; skipped: ticks that were left out
- * before it. */
+/*
+ * One tick, planned for planned_ns. skipped: ticks that were left out just before it. late_ns: from
+ * the start that was planned first, theirs if any, to the waking.
+ */
 void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skipped) BASAL_RT;
 
-/* Tick until STOP_EXIT is set and the robot is at rest. */
+/* Tick until STOP_EXIT is set and the robot is at rest: loop_begin, then loop_step until false. */
 void loop_run(struct loop *l);
+
+/* On the loop's thread: the first tick is one period away. */
+void loop_begin(struct loop *l);
+/*
+ * Sleep until the next tick is due and do it. Whole periods that have passed meanwhile are left
+ * out. False: the end of loop_run.
+ */
+bool loop_step(struct loop *l);
 
 /* Torque is off, or all that can be done to get there has been done. */
 bool loop_at_rest(const struct loop *l) BASAL_RT;

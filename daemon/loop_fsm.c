@@ -150,6 +150,11 @@ static void clear_stop_bits(struct loop *l)
     }
 }
 
+static bool is_too_late(const struct loop *l, int64_t late_ns)
+{
+    return late_ns > l->config->control.loop_deadman_ms * NS_PER_MS;
+}
+
 static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
@@ -167,18 +172,42 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
         if (l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l)) {
             events |= BIT(EVENT_ESTOPPED);
         }
-        if (late_ns > l->config->control.loop_deadman_ms * NS_PER_MS) {
+        if (is_too_late(l, late_ns)) {
             events |= BIT(EVENT_HOLD);
         }
     }
-    if (z->eval_left > 0 && --z->eval_left == 0 && l->odometer >= 0) {
+    return events;
+}
+
+/* An evaluation goes on for its time, whatever ticks were left out; then its speed is told. */
+static void evaluate(struct loop *l, int64_t now_ns, int64_t late_ns)
+{
+    struct loop_state *z = &l->st;
+    if (z->eval_left <= 0) {
+        return;
+    }
+    z->eval_left -= 1 + (int)(late_ns / l->period_ns);
+    if (z->eval_left <= 0 && l->odometer >= 0) {
+        const double ticks = z->eval_ticks - (double)z->eval_left;
         const double way_m =
             (z->sensed.q[l->odometer] - z->eval_from) * l->config->task.settings.travel_radius_m;
-        loop_tell(l, &(struct happened){.t_ns = now_ns,
-                                        .kind = HAPPENED_EVAL,
-                                        .x = way_m / (z->eval_ticks * l->dt_s)});
+        loop_tell(l, &(struct happened){
+                         .t_ns = now_ns, .kind = HAPPENED_EVAL, .x = way_m / (ticks * l->dt_s)});
+        z->eval_left = 0;
     }
-    return events;
+}
+
+/* Why it is in another state now; "": the states say it. */
+static void explain(const struct loop *l, enum fsm_state from, int64_t late_ns,
+                    char ret_text[WHY_CHARS])
+{
+    if (from == STATE_RUNNING && l->st.fsm.state == STATE_READY && is_too_late(l, late_ns)) {
+        (void)snprintf(ret_text, WHY_CHARS,
+                       "the loop woke %lld ms late, control.loop_deadman_ms allows %d",
+                       (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
+        return;
+    }
+    (void)snprintf(ret_text, WHY_CHARS, "%s", plant_why(l->plant));
 }
 
 /* An estop is latched on disk once motion has stopped, and until it is cleared. */
@@ -199,6 +228,7 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
     struct reply reply;
     const enum fsm_state from = z->fsm.state;
     uint32_t events = own_events(l, now_ns, late_ns) | stop_events(l);
+    evaluate(l, now_ns, late_ns);
     take_request(l, now_ns, &events, &reply);
     fsm_step(&z->fsm, events, now_ns);
     if (z->fsm.state != from) {
@@ -207,7 +237,7 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
                              .a = (int32_t)from,
                              .b = (int32_t)z->fsm.state,
                              .c = (int32_t)events};
-        (void)snprintf(h.text, sizeof h.text, "%s", plant_why(l->plant));
+        explain(l, from, late_ns, h.text);
         loop_tell(l, &h);
         if (z->fsm.state == STATE_LIMP) {
             safety_forget(&z->safety);

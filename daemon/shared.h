@@ -23,8 +23,8 @@ enum phase {
 /* One tick, whole: telemetry, monitor, black box. Flat. */
 struct record {
     uint64_t tick;
-    int64_t t_ns;               /* CLOCK_MONOTONIC or virtual, planned start */
-    int64_t wake_ns;            /* how late it started */
+    int64_t t_ns;    /* CLOCK_MONOTONIC or virtual, planned start */
+    int64_t wake_ns; /* how late it woke; after skipped ticks from the first of them on */
     int64_t phase_ns[PHASES_N]; /* push: of the tick before */
     int64_t last_byte_ns;       /* goals' last byte out, after the planned start */
     uint8_t state;              /* enum fsm_state */

@@ -156,7 +156,8 @@ void task_tick(struct task *t, const struct sensed *s, double dt_s)
     z->episode_s += dt_s;
     z->way_m = way_now_m(t, s) - z->travel_0;
     const struct task_settings *c = &t->spec->settings;
-    if (c->episode_s > 0.0 && z->episode_s >= c->episode_s - 0.5 * dt_s) {
+    const double half_tick_s = 0.5 / t->robot->control_rate_hz; /* sums of ticks are not exact */
+    if (c->episode_s > 0.0 && z->episode_s >= c->episode_s - half_tick_s) {
         z->end |= END_TRUNCATED;
     }
     if (c->travel_max_m > 0.0 && fabs(z->way_m) >= c->travel_max_m) {
