@@ -156,6 +156,9 @@ int house_open(struct house *ret_house, const struct house_spec *spec, char *ret
     if (rc < 0) {
         return rc;
     }
+    if (!spec->virtual_clock) {
+        arena_prefault(&h->arena);
+    }
     arena_freeze(&h->arena);
     arena_freeze(&h->learner_mem);
     return 0;

@@ -1,5 +1,6 @@
 #include "daemon/loop.h"
 
+#include "daemon/base/thread.h"
 #include "daemon/loop_inside.h"
 
 #include <math.h>
@@ -247,6 +248,10 @@ static void watch_others(struct loop *l, int64_t now_ns)
 
 void loop_begin(struct loop *l)
 {
+    if (!l->clock->is_virtual) {
+        thread_prefault_stack();
+        memory_prefault(l, sizeof *l);
+    }
     l->planned_ns = clock_now_ns(l->clock) + l->period_ns;
     atomic_store_explicit(&l->shared->loop_tid, gettid(), memory_order_relaxed);
 }

@@ -89,7 +89,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
 /* Tick until STOP_EXIT is set and the robot is at rest: loop_begin, then loop_step until false. */
 void loop_run(struct loop *l);
 
-/* On the loop's thread: the first tick is one period away. */
+/* On the loop's thread: its memory is paged in, the first tick is one period away. */
 void loop_begin(struct loop *l);
 /*
  * Sleep until the next tick is due and do it. Whole periods that have passed meanwhile are left

@@ -4,10 +4,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#define STACK_BYTES ((size_t)256 << 10) /* no function of ours takes more than 16 KiB */
 
 static int set_cpu(const struct thread_spec *spec, char *ret_why, int cap)
 {
@@ -54,6 +57,24 @@ int thread_become(const struct thread_spec *spec, char *ret_why, int cap)
                    spec->name, strerror(errno));
     }
     return rc;
+}
+
+void thread_prefault_stack(void)
+{
+    pthread_attr_t attr;
+    void *low;
+    size_t n;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0) {
+        return;
+    }
+    if (pthread_attr_getstack(&attr, &low, &n) == 0) {
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        const size_t here = ((size_t)((char *)&attr - (char *)low) + page) / page * page;
+        const size_t deep = here < STACK_BYTES ? here : STACK_BYTES;
+        /* kernels before 5.14 do not know it: the first ticks fault there, limp and harmless */
+        (void)madvise((char *)low + here - deep, deep, MADV_POPULATE_WRITE);
+    }
+    (void)pthread_attr_destroy(&attr);
 }
 
 void thread_flush_denormals(void)
