@@ -3,6 +3,7 @@ bin=${BASAL_BIN:?}
 robot=${ROBOT:-deploy/robots/crawler.yaml}
 work=$(mktemp -d)
 sim_pid= daemon_pid=
+launch=() # what basald is started by: setpriv, strace ...; it must become basald by exec
 
 ctl() { "$bin/basalctl" --runtime-dir "$work/sockets" "$@"; }
 
@@ -18,7 +19,7 @@ start_sim() { # flags
 tell_sim() { echo "$1" >"$work/sim.in"; }
 
 start_daemon() { # flags
-    "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --set comms.telemetry=off \
+    "${launch[@]}" "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --set comms.telemetry=off \
         --runtime-dir "$work/sockets" --run-dir "$work/state" "$@" 2>>"$work/daemon.log" &
     daemon_pid=$!
     for _ in $(seq 200); do ctl health >/dev/null 2>&1 && return 0; sleep 0.05; done
