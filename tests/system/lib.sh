@@ -18,10 +18,14 @@ start_sim() { # flags
 
 tell_sim() { echo "$1" >"$work/sim.in"; }
 
-start_daemon() { # flags
+launch_daemon() { # flags
     "${launch[@]}" "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --set comms.telemetry=off \
         --runtime-dir "$work/sockets" --run-dir "$work/state" "$@" 2>>"$work/daemon.log" &
     daemon_pid=$!
+}
+
+start_daemon() { # flags
+    launch_daemon "$@"
     for _ in $(seq 200); do ctl health >/dev/null 2>&1 && return 0; sleep 0.05; done
     tail -n 20 "$work/daemon.log" >&2
     return 1
