@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -94,7 +95,7 @@ struct start {
     void *arg;
     char *ret_missed;
     int cap;
-    pthread_barrier_t ready;
+    sem_t ready;
 };
 
 static void *run(void *arg)
@@ -106,7 +107,7 @@ static void *run(void *arg)
     if (thread_become(s->spec, missed, (int)sizeof missed) != 0) {
         (void)why(s->ret_missed, s->cap, 0, "%s", missed);
     }
-    (void)pthread_barrier_wait(&s->ready); /* s is gone after this */
+    (void)sem_post(&s->ready); /* s is gone after this */
     return body(body_arg);
 }
 
@@ -115,9 +116,8 @@ int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*
 {
     struct start s = {.spec = spec, .body = body, .arg = arg, .ret_missed = ret_missed, .cap = cap};
     (void)why(ret_missed, cap, 0, "%s", "");
-    int rc = pthread_barrier_init(&s.ready, NULL, 2);
-    if (rc != 0) {
-        return -rc;
+    if (sem_init(&s.ready, 0, 0) != 0) {
+        return -errno;
     }
     sigset_t all, old;
     (void)sigfillset(&all);
@@ -127,11 +127,10 @@ int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*
         (void)sigdelset(&all, faults[i]);
     }
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(ret_thread, NULL, run, &s);
+    const int rc = pthread_create(ret_thread, NULL, run, &s);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc == 0) {
-        (void)pthread_barrier_wait(&s.ready);
+    while (rc == 0 && sem_wait(&s.ready) != 0) { /* interrupted */
     }
-    (void)pthread_barrier_destroy(&s.ready);
+    (void)sem_destroy(&s.ready);
     return -rc;
 }
