@@ -12,7 +12,8 @@
 
 struct runfiles {
     const char *dir;           /* NULL: nothing is written */
-    struct filewriter *writer; /* owned */
+    struct filewriter *writer; /* owned: of checkpoints */
+    struct filewriter *lines;  /* owned: of metrics, which another thread may write meanwhile */
     struct metrics metrics;
     struct checkpoint_store store;
     uint64_t parent_run_id;     /* the run that was resumed; 0: none */

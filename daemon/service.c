@@ -218,8 +218,8 @@ static void keep_latch(struct service *s)
                    now == LATCHED_POWER ? "motor power was lost" : "a person asked for it");
     const int rc =
         now == LATCHED_NOT
-            ? latch_clear(s->files.writer, s->files.store.fd, reason, (int)sizeof reason)
-            : latch_set(s->files.writer, s->files.store.fd, &latch, reason, (int)sizeof reason);
+            ? latch_clear(s->files.lines, s->files.store.fd, reason, (int)sizeof reason)
+            : latch_set(s->files.lines, s->files.store.fd, &latch, reason, (int)sizeof reason);
     if (rc == 0) {
         s->latched = now;
     } else {
