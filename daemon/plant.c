@@ -70,6 +70,8 @@ int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind
         if (rc < 0) {
             return rc;
         }
+        p->t_ns = clock_now_ns(clock); /* a real clock counts from the machine's start */
+        world_begin(p->world, p->t_ns);
     }
     p->n_buses = kind == PLANT_BODY ? 0 : c->robot.n_buses;
     for (int i = 0; i < p->n_buses; i++) {

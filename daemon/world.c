@@ -73,7 +73,7 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
     w->body = arena_take(mem, w->body_bytes);
     rng_child(&w->rng_body, seed, "body");
     rng_child(&w->rng_sense, seed, "sense");
-    w->next_substep_ns = w->substep_ns;
+    world_begin(w, 0);
     w->command.n = c->robot.n_joints;
     world_reset(w);
     w->n_buses = c->robot.n_buses;
@@ -85,6 +85,12 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
     }
     *ret_world = w;
     return 0;
+}
+
+void world_begin(struct world *w, int64_t t_ns)
+{
+    w->now_ns = t_ns;
+    w->next_substep_ns = (t_ns / w->substep_ns + 1) * w->substep_ns;
 }
 
 int64_t world_now_ns(const struct world *w)
