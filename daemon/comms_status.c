@@ -16,6 +16,8 @@ struct status_scratch {
     double stat[STATS_MAX];
     char *name[STATS_MAX];
     char run_id[20], weights_run_id[20];
+    char *phase[HISTS_N];
+    double p50_us[HISTS_N], p99_us[HISTS_N], max_us[HISTS_N];
 };
 
 /* Fields 10 and 12 of /proc/PID/task/TID/stat: minor and major faults. proc(5). */
@@ -75,6 +77,28 @@ static double quantile_us(const struct comms *c, int which, double frac)
 static double max_us(const struct comms *c, int which)
 {
     return (double)atomic_load_explicit(&c->spec.hist[which].max_ns, memory_order_relaxed) / 1000.0;
+}
+
+static void fill_phases(const struct comms *c, Basald__V1__Status *m, struct status_scratch *k)
+{
+    static const struct {
+        int hist;
+        const char *name;
+    } list[] = {{PHASE_READ, "read"},         {PHASE_OBSERVE, "observe"}, {PHASE_ACT, "act"},
+                {PHASE_SAFETY, "safety"},     {PHASE_WRITE, "write"},     {PHASE_PUSH, "push"},
+                {HIST_LAST_BYTE, "last_byte"}};
+
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        k->phase[i] = wire_text(list[i].name);
+        k->p50_us[i] = quantile_us(c, list[i].hist, 0.5);
+        k->p99_us[i] = quantile_us(c, list[i].hist, 0.99);
+        k->max_us[i] = max_us(c, list[i].hist);
+        m->n_phase_name = m->n_phase_p50_us = m->n_phase_p99_us = m->n_phase_max_us = i + 1;
+    }
+    m->phase_name = k->phase;
+    m->phase_p50_us = k->p50_us;
+    m->phase_p99_us = k->p99_us;
+    m->phase_max_us = k->max_us;
 }
 
 static void fill_loop(const struct comms *c, Basald__V1__Status *m)
@@ -153,6 +177,7 @@ void comms_on_status(struct comms *c, const struct asking *from, const Basald__V
     }
     fill_robot(c, &m, k);
     fill_loop(c, &m);
+    fill_phases(c, &m, k);
     fill_learner(c, &m, k);
     (void)replay_info(c->spec.replay, &k->replay);
     m.replay_rows = (uint64_t)k->replay.rows;

@@ -38,6 +38,22 @@ static struct json_object *joints(const Basald__V1__Telemetry *t)
     return all;
 }
 
+/* Where a tick's time goes. */
+static struct json_object *phases(const Basald__V1__Status *s)
+{
+    struct json_object *all = json_begin();
+    const size_t n = s->n_phase_name;
+    for (size_t i = 0;
+         i < n && s->n_phase_p50_us == n && s->n_phase_p99_us == n && s->n_phase_max_us == n; i++) {
+        struct json_object *o = json_begin();
+        json_number(o, "p50_us", s->phase_p50_us[i]);
+        json_number(o, "p99_us", s->phase_p99_us[i]);
+        json_number(o, "max_us", s->phase_max_us[i]);
+        json_child(all, s->phase_name[i], o);
+    }
+    return all;
+}
+
 static void put_loop(struct json_object *o, const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
@@ -50,6 +66,7 @@ static void put_loop(struct json_object *o, const Basald__V1__Status *s)
     json_number(o, "tick_p99_us", s->tick_p99_us);
     json_number(o, "tick_p999_us", s->tick_p999_us);
     json_number(o, "tick_max_us", s->tick_max_us);
+    json_child(o, "phases", phases(s));
     json_int(o, "overruns", (int64_t)t->overruns);
     json_int(o, "page_faults", (int64_t)s->page_faults);
     json_int(o, "context_switches", (int64_t)s->context_switches);

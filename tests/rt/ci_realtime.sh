@@ -45,6 +45,10 @@ if ! ldd "$bin/basald" | grep -q -E 'lib[at]san'; then
     same "page faults of the loop since its first tick" "$(number page_faults)" 0
 fi
 [ "$(number context_switches)" -ge 0 ] || say "context switches are not in status"
+for phase in read observe act safety write push last_byte; do
+    ctl status --json | grep -q -E "\"$phase\": \{ *\"p50_us\": [0-9.e-]+, *\"p99_us\": [0-9.e-]+, *\"max_us\": [0-9.]*[1-9]" ||
+        say "phase $phase is not in status"
+done
 stop_daemon
 stop_sim
 

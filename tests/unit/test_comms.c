@@ -116,6 +116,34 @@ static void events_are_sentences(void **state)
 
 /* --- commands --- */
 
+/* Every phase of the tick and the last byte out, each from its own histogram. */
+static void status_says_where_a_tick_goes(void **state)
+{
+    static const char *const names[] = {"read",  "observe", "act",      "safety",
+                                        "write", "push",    "last_byte"};
+    static const int hist[] = {PHASE_READ,  PHASE_OBSERVE, PHASE_ACT,     PHASE_SAFETY,
+                               PHASE_WRITE, PHASE_PUSH,    HIST_LAST_BYTE};
+    struct bench *b = *state;
+    for (int i = 0; i < 7; i++) {
+        for (int n = 0; n < 98; n++) {
+            hist_add(&b->house.loop.hist[hist[i]], (i + 1) * 10 * NS_PER_US);
+        }
+        hist_add(&b->house.loop.hist[hist[i]], (i + 1) * 100 * NS_PER_US);
+        hist_add(&b->house.loop.hist[hist[i]], (i + 1) * 1000 * NS_PER_US);
+    }
+    Basald__V1__Reply *r = ask(b, "status");
+    const Basald__V1__Status *s = r->status;
+    assert_int_equal(s->n_phase_name, 7);
+    assert_true(s->n_phase_p50_us == 7 && s->n_phase_p99_us == 7 && s->n_phase_max_us == 7);
+    for (int i = 0; i < 7; i++) {
+        assert_string_equal(s->phase_name[i], names[i]);
+        assert_true(fabs(s->phase_p50_us[i] / ((i + 1) * 10.0) - 1.0) < 0.03);
+        assert_true(fabs(s->phase_p99_us[i] / ((i + 1) * 100.0) - 1.0) < 0.03);
+        assert_true(s->phase_max_us[i] == (i + 1) * 1000.0);
+    }
+    free_reply(r);
+}
+
 static void status_says_what_is_known(void **state)
 {
     struct bench *b = *state;
@@ -248,12 +276,13 @@ static void the_oversized_is_cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(telemetry_is_two_frames),        TEST(tcp_carries_telemetry_and_nothing_else),
-        TEST(telemetry_hz_holds_on_average),  TEST(events_are_sentences),
-        TEST(status_says_what_is_known),      TEST(an_answer_finds_who_asked),
-        TEST(a_req_socket_is_understood),     TEST(stop_waits_for_nobody),
-        TEST(a_silent_loop_is_said),          TEST(an_unknown_verb_is_said),
-        TEST(garbage_is_counted_and_dropped), TEST(the_oversized_is_cut_off),
+        TEST(telemetry_is_two_frames),       TEST(tcp_carries_telemetry_and_nothing_else),
+        TEST(telemetry_hz_holds_on_average), TEST(events_are_sentences),
+        TEST(status_says_where_a_tick_goes), TEST(status_says_what_is_known),
+        TEST(an_answer_finds_who_asked),     TEST(a_req_socket_is_understood),
+        TEST(stop_waits_for_nobody),         TEST(a_silent_loop_is_said),
+        TEST(an_unknown_verb_is_said),       TEST(garbage_is_counted_and_dropped),
+        TEST(the_oversized_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
