@@ -20,11 +20,19 @@ struct status_scratch {
     double p50_us[HISTS_N], p99_us[HISTS_N], max_us[HISTS_N];
 };
 
+/* The number after the n-th blank of a line; 0: there is none. */
+static uint64_t number_after(const char *line, int n)
+{
+    for (int i = 0; i < n && line != NULL; i++) {
+        line = strchr(i == 0 ? line : line + 1, ' ');
+    }
+    return line != NULL ? strtoull(line, NULL, 10) : 0;
+}
+
 /* Fields 10 and 12 of /proc/PID/task/TID/stat: minor and major faults. proc(5). */
 static uint64_t read_faults(int tid)
 {
     char path[64], line[1024];
-    unsigned long minor = 0, major = 0;
     (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
     FILE *f = fopen(path, "re");
     const char *after = NULL;
@@ -32,15 +40,13 @@ static uint64_t read_faults(int tid)
         after = fgets(line, (int)sizeof line, f) != NULL ? strrchr(line, ')') : NULL;
         (void)fclose(f);
     }
-    if (after == NULL ||
-        sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu", &minor, &major) != 2) {
-        return 0;
-    }
-    return minor + major;
+    /* after the name in brackets the third field comes first */
+    return after != NULL ? number_after(after, 8) + number_after(after, 10) : 0;
 }
 
 static uint64_t read_switches(int tid)
 {
+    static const char word[] = "nonvoluntary_ctxt_switches:";
     char path[64], line[256];
     uint64_t n = 0;
     (void)snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
@@ -48,8 +54,10 @@ static uint64_t read_switches(int tid)
     if (f == NULL) {
         return 0;
     }
-    while (fgets(line, (int)sizeof line, f) != NULL &&
-           sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &n) != 1) {
+    while (fgets(line, (int)sizeof line, f) != NULL) {
+        if (strncmp(line, word, sizeof word - 1) == 0) {
+            n = strtoull(line + sizeof word - 1, NULL, 10);
+        }
     }
     (void)fclose(f);
     return n;

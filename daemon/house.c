@@ -40,7 +40,7 @@ static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2],
         (void)task_slot_name(t, k, ret_name[k], NAME_CHARS * 2, &ret_unit[k]);
     }
     for (int k = 0; k < t->n_act; k++) {
-        (void)snprintf(ret_name[t->n_obs + k], NAME_CHARS * 2, "action.%s",
+        (void)snprintf(ret_name[t->n_obs + k], sizeof ret_name[0], "action.%s",
                        t->robot->joint[t->act_joint[k]].name);
         ret_unit[t->n_obs + k] = "1";
     }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,16 +21,18 @@ int latch_set(struct filewriter *w, int dir, const struct latch *latch, char *re
 /* "unix_ns reason\n"; where it is anything else, that is the reason. */
 static void parse(char *text, struct latch *ret_latch)
 {
-    int64_t unix_ns = 0;
-    int at = 0;
+    char *at = text;
     text[strcspn(text, "\n")] = '\0';
-    if (sscanf(text, "%" SCNd64 " %n", &unix_ns, &at) != 1 || at == 0) {
+    errno = 0;
+    int64_t unix_ns = strtoll(text, &at, 10);
+    if (errno != 0) {
         unix_ns = 0;
-        at = 0;
+        at = text;
     }
+    at += strspn(at, " ");
     *ret_latch = (struct latch){.unix_ns = unix_ns};
     (void)snprintf(ret_latch->reason, sizeof ret_latch->reason, "%.255s",
-                   text[at] != '\0' ? text + at : "the latch file does not say why");
+                   *at != '\0' ? at : "the latch file does not say why");
 }
 
 bool latch_get(int dir, struct latch *ret_latch)

@@ -54,8 +54,9 @@ static int lock_program(struct dl_phdr_info *info, size_t size, void *arg)
     for (int i = 0; ours && i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         if (p->p_type == PT_LOAD) {
-            /* a part that may not be read is none that is used: nothing to say */
-            (void)mlock((const void *)(info->dlpi_addr + p->p_vaddr), p->p_memsz);
+            /* the loader tells addresses as numbers; a part that may not be read is not used */
+            const void *segment = (const void *)(info->dlpi_addr + p->p_vaddr); /* NOLINT */
+            (void)mlock(segment, p->p_memsz);
         }
     }
     return 0;

@@ -86,7 +86,7 @@ static const struct step disarm[] = {{STEP_ENSURE, DXL_TORQUE_ENABLE, 1, WANT_ZE
 static const struct step clear[] = {{STEP_PING, 0, 0, WANT_ZERO, ALL}, {STEP_NO_ERROR, DXL_HARDWARE_ERROR, 1, WANT_ZERO, ALL}};
 static const struct step reboot[] = {{STEP_REBOOT, 0, 0, WANT_ZERO, ALL}, {STEP_PING, 0, 0, WANT_ZERO, ALL}};
 
-#define LIST(steps) {steps, (int)(sizeof steps / sizeof steps[0])}
+#define LIST(steps) {(steps), (int)(sizeof(steps) / sizeof((steps)[0]))}
 static const struct {
     const struct step *steps;
     int n;
@@ -123,6 +123,7 @@ static uint32_t value_of(const struct robot_bus *b, int joint, enum wanted wante
     const struct joint_spec *j = &b->robot->joint[joint];
     const struct dxl_config *c = dxl_config_of(b, joint);
     const double rate = joint_rate_to_device(j, j->qd_max);
+    const uint32_t rate_max = in_units(1.5 * fabs(rate), DXL_RAD_S_PER_UNIT, 1, 1023);
     switch (wanted) {
     case WANT_ZERO:
         return 0;
@@ -139,7 +140,7 @@ static uint32_t value_of(const struct robot_bus *b, int joint, enum wanted wante
     case WANT_POSITION_MAX:
         return (uint32_t)range_count(j, true);
     case WANT_VELOCITY_LIMIT:
-        return in_units(1.5 * fabs(rate), DXL_RAD_S_PER_UNIT, 1, 1023);
+        return rate_max;
     case WANT_PWM_FULL:
         return DXL_PWM_FULL;
     case WANT_P:
@@ -149,10 +150,9 @@ static uint32_t value_of(const struct robot_bus *b, int joint, enum wanted wante
     case WANT_D:
         return (uint32_t)c->position_d;
     case WANT_PROFILE_VELOCITY:
-        return c->profile_velocity_frac <= 0.0
-                   ? 0
-                   : in_units(c->profile_velocity_frac * fabs(rate), DXL_RAD_S_PER_UNIT, 1,
-                              value_of(b, joint, WANT_VELOCITY_LIMIT));
+        return c->profile_velocity_frac <= 0.0 ? 0
+                                               : in_units(c->profile_velocity_frac * fabs(rate),
+                                                          DXL_RAD_S_PER_UNIT, 1, rate_max);
     case WANT_PROFILE_ACCELERATION:
         return c->profile_acceleration_frac <= 0.0
                    ? 0

@@ -65,8 +65,9 @@ static int wait_eval(const struct ctl *c, void *events, double eval_s)
 {
     static const char left[] = "running -> ";
     const double until_s = ctl_now_s() + eval_s + GRACE_S;
-    for (double now_s = ctl_now_s(); now_s < until_s; now_s = ctl_now_s()) {
-        Basald__V1__Event *e = ctl_next_event(events, (int)((until_s - now_s) * 1e3) + 1);
+    double left_s = until_s - ctl_now_s();
+    while (left_s > 0.0) {
+        Basald__V1__Event *e = ctl_next_event(events, (int)(left_s * 1e3) + 1);
         int status = -1;
         if (e != NULL && strcmp(e->kind, "eval") == 0) {
             status = print_eval(c, e, eval_s);
@@ -80,6 +81,7 @@ static int wait_eval(const struct ctl *c, void *events, double eval_s)
         if (status >= 0) {
             return status;
         }
+        left_s = until_s - ctl_now_s();
     }
     (void)fprintf(stderr, "basalctl: no result: does a joint of this robot measure its way "
                           "(task.travel_joint)?\n");

@@ -81,8 +81,8 @@ float *mlp_forward(struct mlp *m, const float *x, int n)
     for (int l = 0; l < s->n_layers; l++) {
         const int in = s->width[l], out = s->width[l + 1];
         gemm_nt(n, out, in, m->x[l], w, 0.0f, m->x[l + 1]);
-        add_bias_relu(m->x[l + 1], w + out * in, n, out, l + 1 < s->n_layers);
-        w += out * (in + 1);
+        add_bias_relu(m->x[l + 1], w + (size_t)out * (size_t)in, n, out, l + 1 < s->n_layers);
+        w += (size_t)out * (size_t)(in + 1);
     }
     return m->x[s->n_layers];
 }
@@ -114,7 +114,7 @@ static void backward(struct mlp *m, const float *dy, int n, bool weights, float 
         at -= out * (in + 1);
         if (weights) {
             gemm_tn(out, in, n, dy, m->x[l], 1.0f, m->g + at);
-            add_rows(dy, n, out, m->g + at + out * in);
+            add_rows(dy, n, out, m->g + at + (size_t)out * (size_t)in);
         }
         float *dx = l == 0 ? ret_dx : m->dx[l % 2];
         if (dx == NULL) {
@@ -180,9 +180,10 @@ void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed)
                 p[(size_t)i * (size_t)wide + (size_t)j] = w[(size_t)j * (size_t)in + (size_t)i];
             }
         }
-        memcpy(p + (size_t)in * (size_t)wide, w + out * in, (size_t)out * sizeof(float));
-        w += out * (in + 1);
-        p += wide * (in + 1);
+        memcpy(p + (size_t)in * (size_t)wide, w + (size_t)out * (size_t)in,
+               (size_t)out * sizeof(float));
+        w += (size_t)out * (size_t)(in + 1);
+        p += (size_t)wide * (size_t)(in + 1);
     }
 }
 
@@ -210,9 +211,10 @@ void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, flo
     _Alignas(CACHE_LINE) float buf[2][MLP_WIDTH_MAX];
     for (int l = 0; l < s->n_layers; l++) {
         const int in = s->width[l], wide = padded(s->width[l + 1]);
+        basal_assert(wide > 0);
         layer_row(packed, x, in, wide, l + 1 < s->n_layers, buf[l % 2]);
         x = buf[l % 2];
-        packed += wide * (in + 1);
+        packed += (size_t)wide * (size_t)(in + 1);
     }
     memcpy(ret_y, x, (size_t)s->width[s->n_layers] * sizeof(float));
 }

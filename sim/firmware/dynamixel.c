@@ -201,7 +201,8 @@ static void on_bulk_read(struct servo *z, const uint8_t *p, size_t n, int64_t t_
 {
     const int place = place_in(p, n / 5, 5, z->regs[DXL_ID]);
     if (place >= 0) {
-        on_read(z, word(p + 5 * place + 1), word(p + 5 * place + 3), t_ns);
+        const uint8_t *own = p + (size_t)place * 5; /* id, address, length */
+        on_read(z, word(own + 1), word(own + 3), t_ns);
         stand_in_line(z, place);
     }
 }
@@ -387,7 +388,7 @@ static void instruct(struct servo *z, uint8_t id, uint8_t instruction, const uin
     if (instruction == DXL_PING && (broadcast || id == z->regs[DXL_ID])) {
         const uint8_t info[3] = {z->regs[0], z->regs[1], z->regs[DXL_FIRMWARE]};
         answer(z, 0, info, sizeof info, t_ns);
-        z->due_ns += broadcast ? z->regs[DXL_ID] * 3 * NS_PER_MS : 0; /* each id in its own slot */
+        z->due_ns += broadcast ? 3 * NS_PER_MS * z->regs[DXL_ID] : 0; /* each id in its own slot */
         return;
     }
     if (broadcast) {
