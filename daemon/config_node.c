@@ -110,10 +110,10 @@ static int text_of(const struct walk *w, const yaml_node_t *n, const char *key, 
     return 0;
 }
 
-static int take_pair(const struct walk *w, const yaml_node_t *k, const yaml_node_t *v,
-                     const struct target *t)
+/* key: the text of k. */
+static int take_pair(const struct walk *w, const yaml_node_t *k, const char *key,
+                     const yaml_node_t *v, const struct target *t)
 {
-    const char *key = node_scalar(k);
     for (int i = 0; i < t->n; i++) {
         const struct option *o = option_find(t->table[i], key);
         char text[TEXT_MAX], reason[WHY_CHARS];
@@ -143,15 +143,17 @@ int node_map(const struct walk *w, const yaml_node_t *map, const struct target *
     const yaml_node_pair_t *first = map->data.mapping.pairs.start;
     for (const yaml_node_pair_t *p = first; p < map->data.mapping.pairs.top; p++) {
         const yaml_node_t *k = node_at(w, p->key);
-        if (node_scalar(k) == NULL) {
+        const char *key = node_scalar(k);
+        if (key == NULL) {
             return config_bad(w, k, "a key is wanted here");
         }
         for (const yaml_node_pair_t *q = first; q < p; q++) {
-            if (strcmp(node_scalar(node_at(w, q->key)), node_scalar(k)) == 0) {
-                return config_bad(w, k, "%.64s: stands twice in this map", node_scalar(k));
+            const char *earlier = node_scalar(node_at(w, q->key));
+            if (earlier != NULL && strcmp(earlier, key) == 0) {
+                return config_bad(w, k, "%.64s: stands twice in this map", key);
             }
         }
-        const int rc = take_pair(w, k, node_at(w, p->value), t);
+        const int rc = take_pair(w, k, key, node_at(w, p->value), t);
         if (rc < 0) {
             return rc;
         }

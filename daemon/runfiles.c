@@ -189,8 +189,11 @@ static void take_picture(struct image *m, struct house *h, int64_t planned_ns)
         r->episodes = h->loop.st.episode;
         m->blob[0].n = copy_packed(m->in_use, h->loop.packed);
         m->blob[1].n = copy_packed(m->waiting, mailbox_waiting(&h->shared->weights));
-        m->flat = (struct flat){h->loop.st, h->loop.task.st, h->intake.have, h->intake.accepted,
-                                h->intake.refused};
+        m->flat.loop = h->loop.st;
+        m->flat.task = h->loop.task.st;
+        m->flat.have = h->intake.have;
+        m->flat.accepted = h->intake.accepted;
+        m->flat.refused = h->intake.refused;
         plant_save(h->plant, m->world);
         memcpy(m->replay, replay_data(h->replay), replay_bytes(h->replay));
     }
