@@ -243,14 +243,14 @@ static int finish(struct config *c, const char *const *sets, int n_sets, struct 
     return n < 0 ? n : 0;
 }
 
-int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name,
+int config_load_text(struct config *ret_config, const struct config_text *from,
                      const char *const *sets, int n_sets, struct arena *mem, char *ret_why, int cap)
 {
     struct config *c = ret_config;
     defaults(c);
-    (void)snprintf(c->path, sizeof c->path, "%s", name);
-    struct walk w = {.config = c, .mem = mem, .file = name, .ret_why = ret_why, .cap = cap};
-    const int rc = config_walk(&w, text, n, include);
+    (void)snprintf(c->path, sizeof c->path, "%s", from->name);
+    struct walk w = {.config = c, .mem = mem, .file = from->name, .ret_why = ret_why, .cap = cap};
+    const int rc = config_walk(&w, from->text, from->n, include);
     return rc < 0 ? rc : finish(c, sets, n_sets, &w);
 }
 
@@ -261,7 +261,8 @@ int config_load(struct config *ret_config, const char *path, const char *const *
     size_t n = 0;
     int rc = read_file(path, &text, &n, ret_why, cap);
     if (rc == 0) {
-        rc = config_load_text(ret_config, text, n, path, sets, n_sets, mem, ret_why, cap);
+        const struct config_text from = {.text = text, .n = n, .name = path};
+        rc = config_load_text(ret_config, &from, sets, n_sets, mem, ret_why, cap);
         free(text);
     }
     return rc;

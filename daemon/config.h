@@ -87,9 +87,15 @@ struct config {
 int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
-/* The same from text; name stands for the file in messages; an include is looked for beside it. For
- * tests and fuzzing. */
-int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name,
+/* name stands for the file in messages; an include is looked for beside it. */
+struct config_text {
+    const char *text;
+    size_t n;
+    const char *name;
+};
+
+/* The same from text. For tests and fuzzing. */
+int config_load_text(struct config *ret_config, const struct config_text *from,
                      const char *const *sets, int n_sets, struct arena *mem, char *ret_why,
                      int cap) BASAL_MUST_USE;
 

@@ -138,17 +138,18 @@ static void settle(const struct search *z, int steps, struct island *ret_island)
     cma_begin(&ret_island->cma, z->n_act * GAIT_COEFS, z->spec->population, middle, SIGMA_0);
 }
 
-void gait_find(const struct gait_search *search, int n_act, struct arena *mem, struct rng *rng,
-               void (*run)(void *self, const struct gait *g, struct gait_result *ret_result),
-               void *self, struct gait *ret_best, struct gait_result *ret_result)
+void gait_find(const struct gait_search *search, const struct gait_trial *trial, struct arena *mem,
+               struct rng *rng, struct gait *ret_best, struct gait_result *ret_result)
 {
+    const int n_act = trial->n_act;
     basal_assert(n_act >= 1 && n_act <= GAIT_ACT_MAX);
     basal_assert(search->steps_min >= 2 && search->steps_max >= search->steps_min);
     int alive = search->steps_max - search->steps_min + 1;
     struct island *island = arena_take(mem, (size_t)alive * sizeof *island);
     struct place *rank = arena_take(mem, (size_t)alive * sizeof *rank);
     struct search *z = arena_take(mem, sizeof *z);
-    *z = (struct search){.spec = search, .n_act = n_act, .rng = rng, .run = run, .self = self};
+    *z = (struct search){
+        .spec = search, .n_act = n_act, .rng = rng, .run = trial->run, .self = trial->self};
     for (int i = 0; i < alive; i++) {
         settle(z, search->steps_min + i, &island[i]);
         rank[i].island = &island[i];

@@ -111,8 +111,9 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
                    h->config.policy->name, strerror(-n_weights));
     }
     open_shared(h, packed_max(n_weights));
-    rc = plant_open(&h->plant, &h->config, spec->kind, &h->clock, spec->seed, &h->arena, ret_why,
-                    cap);
+    const struct plant_spec plant = {
+        .config = &h->config, .kind = spec->kind, .clock = &h->clock, .seed = spec->seed};
+    rc = plant_open(&h->plant, &plant, &h->arena, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
@@ -120,14 +121,24 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     if (rc < 0) {
         return rc;
     }
-    rc = loop_open(&h->loop, &h->config, &h->clock, h->plant, h->replay, h->shared, spec->seed,
-                   &h->arena, ret_why, cap);
+    const struct loop_spec loop = {.config = &h->config,
+                                   .clock = &h->clock,
+                                   .plant = h->plant,
+                                   .replay = h->replay,
+                                   .shared = h->shared,
+                                   .seed = spec->seed};
+    rc = loop_open(&h->loop, &loop, &h->arena, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
     intake_init(&h->intake, &h->config, &d, &h->shared->weights, packed_max(n_weights), &h->arena);
-    return learner_open(&h->learner, &h->config, &d, h->replay, h->shared, spec->seed, h->run_id,
-                        &h->learner_mem, ret_why, cap);
+    const struct learner_spec learner = {.config = &h->config,
+                                         .dims = &d,
+                                         .replay = h->replay,
+                                         .shared = h->shared,
+                                         .seed = spec->seed,
+                                         .run_id = h->run_id};
+    return learner_open(&h->learner, &learner, &h->learner_mem, ret_why, cap);
 }
 
 int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why, int cap)

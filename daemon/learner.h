@@ -43,9 +43,17 @@ enum learner_counter {
     LEARNER_STEP
 };
 
-int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d,
-                 struct replay *replay, struct shared *shared, uint64_t seed, uint64_t run_id,
-                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+/* What a learner works with; all borrowed. */
+struct learner_spec {
+    const struct config *config;
+    const struct dims *dims;
+    struct replay *replay;
+    struct shared *shared;
+    uint64_t seed, run_id;
+};
+
+int learner_open(struct learner *ret_learner, const struct learner_spec *spec, struct arena *mem,
+                 char *ret_why, int cap) BASAL_MUST_USE;
 
 /*
  * One update if one is owed: gradient_steps for every train_freq policy steps since

@@ -21,13 +21,16 @@ void loop_dims(const struct config *c, const struct task *t, struct dims *ret_di
     };
 }
 
-int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock,
-              struct plant *plant, struct replay *replay, struct shared *shared, uint64_t seed,
-              struct arena *mem, char *ret_why, int cap)
+int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena *mem, char *ret_why,
+              int cap)
 {
     struct loop *l = ret_loop;
-    *l = (struct loop){
-        .config = c, .clock = clock, .plant = plant, .replay = replay, .shared = shared};
+    const struct config *c = spec->config;
+    *l = (struct loop){.config = c,
+                       .clock = spec->clock,
+                       .plant = spec->plant,
+                       .replay = spec->replay,
+                       .shared = spec->shared};
     int rc = task_open(&l->task, &c->task, &c->robot, ret_why, cap);
     if (rc < 0) {
         return rc;
@@ -48,7 +51,7 @@ int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock
     l->odometer = l->task.travel_joint;
     l->st.plant_event = -1;
     l->st.source = SOURCE_HOLD;
-    rng_child(&l->st.rng, seed, "exploration");
+    rng_child(&l->st.rng, spec->seed, "exploration");
     return 0;
 }
 

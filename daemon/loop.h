@@ -76,9 +76,18 @@ struct loop {
 
 enum { HIST_WAKE = PHASES_N, HIST_LAST_BYTE, HIST_TICK, HISTS_N };
 
-int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock,
-              struct plant *plant, struct replay *replay, struct shared *shared, uint64_t seed,
-              struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+/* What a loop works with; all borrowed. */
+struct loop_spec {
+    const struct config *config;
+    struct clock *clock;
+    struct plant *plant;
+    struct replay *replay;
+    struct shared *shared;
+    uint64_t seed;
+};
+
+int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena *mem, char *ret_why,
+              int cap) BASAL_MUST_USE;
 
 /*
  * One tick, planned for planned_ns. skipped: ticks that were left out just before it. late_ns: from

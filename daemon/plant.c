@@ -49,13 +49,14 @@ static int open_bus(struct plant *p, int i, struct arena *mem, char *ret_why, in
     return 0;
 }
 
-int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind,
-               struct clock *clock, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+int plant_open(struct plant **ret_plant, const struct plant_spec *spec, struct arena *mem,
+               char *ret_why, int cap)
 {
     struct plant *p = arena_take(mem, sizeof *p);
+    const struct config *c = spec->config;
     p->config = c;
-    p->clock = clock;
-    p->kind = kind;
+    p->clock = spec->clock;
+    p->kind = spec->kind;
     p->event = -1;
     p->sensed.n = c->robot.n_joints;
     p->sensed.legal = UINT64_MAX;
@@ -65,15 +66,15 @@ int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind
         p->sensed.temp_c[j] = NAN;
     }
     (void)snprintf(p->why, sizeof p->why, "devices are not identified yet");
-    if (kind != PLANT_DEVICES) {
-        const int rc = world_open(&p->world, c, seed, mem, ret_why, cap);
+    if (spec->kind != PLANT_DEVICES) {
+        const int rc = world_open(&p->world, c, spec->seed, mem, ret_why, cap);
         if (rc < 0) {
             return rc;
         }
-        p->t_ns = clock_now_ns(clock); /* a real clock counts from the machine's start */
+        p->t_ns = clock_now_ns(spec->clock); /* a real clock counts from the machine's start */
         world_begin(p->world, p->t_ns);
     }
-    p->n_buses = kind == PLANT_BODY ? 0 : c->robot.n_buses;
+    p->n_buses = spec->kind == PLANT_BODY ? 0 : c->robot.n_buses;
     for (int i = 0; i < p->n_buses; i++) {
         const int rc = open_bus(p, i, mem, ret_why, cap);
         if (rc < 0) {

@@ -29,10 +29,16 @@ struct reopen {
     char why[WHY_CHARS]; /* "" when open */
 };
 
-/* kind PLANT_DEVICES: real ttys. seed: body, sensor noise and faults draw from its children. */
-int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind,
-               struct clock *clock, uint64_t seed, struct arena *mem, char *ret_why,
-               int cap) BASAL_MUST_USE;
+/* What a plant is made of; borrowed. */
+struct plant_spec {
+    const struct config *config;
+    enum plant_kind kind; /* PLANT_DEVICES: real ttys */
+    struct clock *clock;
+    uint64_t seed; /* body, sensor noise and faults draw from its children */
+};
+
+int plant_open(struct plant **ret_plant, const struct plant_spec *spec, struct arena *mem,
+               char *ret_why, int cap) BASAL_MUST_USE;
 void plant_close(struct plant *p);
 
 /* The reading of the tick that starts at t_ns. fresh gets a bit per joint with a new sample. */

@@ -153,6 +153,12 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     struct ddpg *z = arena_take(mem, sizeof *z);
     const struct ddpg_config *c = config;
     const float lr = (float)c->learning_rate;
+    const struct net_spec net = {.n_obs = d->n_obs,
+                                 .n_act = d->n_act,
+                                 .hidden = c->hidden,
+                                 .n_hidden = c->n_hidden,
+                                 .rows = d->batch,
+                                 .lr = lr};
     struct mlp_shape shape;
     z->c = *c;
     z->n_act = d->n_act;
@@ -161,8 +167,8 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     mlp_init(&z->mu_targ, &shape, d->batch, mem, rng);
     adam_init(&z->mu_opt, z->mu.n,
               c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : lr, mem);
-    critic_init(&z->q, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
-    critic_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+    critic_init(&z->q, &net, mem, rng);
+    critic_init(&z->q_targ, &net, mem, rng);
     mlp_copy(&z->mu, &z->mu_targ);
     mlp_copy(&z->q.net, &z->q_targ.net);
     z->a = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));

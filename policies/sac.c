@@ -194,7 +194,12 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
 {
     struct sac *z = arena_take(mem, sizeof *z);
     const struct sac_config *c = config;
-    const float lr = (float)c->learning_rate;
+    const struct net_spec net = {.n_obs = d->n_obs,
+                                 .n_act = d->n_act,
+                                 .hidden = c->hidden,
+                                 .n_hidden = c->n_hidden,
+                                 .rows = d->batch,
+                                 .lr = (float)c->learning_rate};
     double alpha = c->ent_coef_init;
     z->c = *c;
     z->rng = rng;
@@ -202,18 +207,17 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     z->auto_alpha = !fixed_alpha(c, &alpha);
     alpha = z->auto_alpha ? c->ent_coef_init : alpha;
     z->target_entropy = (float)(c->target_entropy_per_action * d->n_act);
-    gauss_init(&z->pi, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+    gauss_init(&z->pi, &net, mem, rng);
     for (int i = 0; i < 2; i++) {
-        critic_init(&z->q[i], d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
-        critic_init(&z->q_targ[i], d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem,
-                    rng);
+        critic_init(&z->q[i], &net, mem, rng);
+        critic_init(&z->q_targ[i], &net, mem, rng);
         mlp_copy(&z->q[i].net, &z->q_targ[i].net);
         z->dq[i] = floats(mem, d->batch);
         z->da[i] = floats(mem, d->batch * d->n_act);
     }
     z->log_alpha[0] = (float)log(alpha);
     z->g_alpha = floats(mem, 1);
-    adam_init(&z->alpha_opt, 1, lr, mem);
+    adam_init(&z->alpha_opt, 1, net.lr, mem);
     z->a = floats(mem, d->batch * d->n_act);
     z->logp = floats(mem, d->batch);
     z->dlogp = floats(mem, d->batch);

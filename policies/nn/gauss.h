@@ -23,8 +23,8 @@ struct gauss {
     float *dy;      /* [rows,2 n_act] */
 };
 
-void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden,
-                int rows, float lr, struct arena *mem, struct rng *rng);
+void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct arena *mem,
+                struct rng *rng);
 
 /* Draw eps, keep it; ret_a [n,n_act], ret_logp [n]. */
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,

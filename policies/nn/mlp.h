@@ -17,6 +17,15 @@ struct mlp_shape {
     int width[LAYERS_MAX + 1]; /* width[0] inputs ... width[n_layers] outputs */
 };
 
+/* What a network is made of that reads states, or states and actions, and learns. */
+struct net_spec {
+    int n_obs, n_act;
+    const int *hidden; /* [n_hidden] widths between */
+    int n_hidden;
+    int rows; /* largest batch */
+    float lr; /* Adam's learning rate */
+};
+
 struct mlp {
     struct mlp_shape shape;
     int n;        /* weights in all */

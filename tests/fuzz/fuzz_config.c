@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (arena_open(&mem, "fuzz", (size_t)64 << 20) < 0) {
         return 0;
     }
-    const int rc = config_load_text(&config, (const char *)data, n, "fuzz.yaml", NULL, 0, &mem,
-                                    reason, (int)sizeof reason);
+    const struct config_text from = {.text = (const char *)data, .n = n, .name = "fuzz.yaml"};
+    const int rc = config_load_text(&config, &from, NULL, 0, &mem, reason, (int)sizeof reason);
     (void)rc;
     arena_close(&mem);
     return 0;
