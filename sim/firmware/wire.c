@@ -101,8 +101,8 @@ static void deliver(struct wire *w, uint8_t *bytes, int n, int64_t t_ns)
         const uint64_t bit = where % (uint64_t)(n * 8);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    if (fault == WIRE_TRUNCATED) {
-        n = 1 + (int)(where % (uint64_t)n);
+    if (fault == WIRE_TRUNCATED && n > 1) {
+        n = 1 + (int)(where % (uint64_t)(n - 1)); /* at least one byte is missing */
     }
     (void)enqueue(w, bytes, n, t_ns + (fault == WIRE_LATE ? w->config.late_ns : 0));
     if (fault == WIRE_DUPLICATED) {
