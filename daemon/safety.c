@@ -198,7 +198,8 @@ static const char *fault_words(uint32_t faults, char *ret_text, size_t n)
                                         "restarted",
                                         "its clock stands",
                                         "does not answer",
-                                        "refused a command"};
+                                        "refused a command",
+                                        "hardware error"};
     size_t used = 0;
     ret_text[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof words[0] && used < n; i++) {

@@ -75,6 +75,7 @@ struct setup {
     int64_t wake_ns;     /* call again then, even without an answer */
     uint64_t torque_off; /* SETUP_DISARM: joints whose torque was read back as off */
     int written;         /* settings in non-volatile memory that differed and were written */
+    bool failed;         /* a joint could not be set up; SETUP_DISARM still goes on to the others */
     char why[WHY_CHARS]; /* one sentence, when failed */
 };
 
