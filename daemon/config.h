@@ -93,6 +93,8 @@ int config_load_text(struct config *ret_config, const char *text, size_t n, cons
                      const char *const *sets, int n_sets, struct arena *mem, char *ret_why,
                      int cap) BASAL_MUST_USE;
 
+#define CONFIG_DUMP_MAX (1 << 17)
+
 /* Canonical YAML of the whole configuration; the order of keys is fixed. Returns its length, or
  * -ENOSPC. */
 int config_dump(const struct config *c, char *ret_text, int cap);
