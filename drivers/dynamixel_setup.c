@@ -12,8 +12,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define ANSWER_NS (8 * NS_PER_MS) /* request, return delay up to 508 us, reply, USB round trip */
-#define BOOT_NS   NS_PER_S        /* a servo that starts anew is silent for 0.3 to 1 s */
+#define ANSWER_NS (16 * NS_PER_MS) /* an adapter may hold a short answer back for this long */
+#define PAUSE_NS  (8 * NS_PER_MS)  /* after a missed answer, which may still come */
+#define BOOT_NS   NS_PER_S         /* a servo that starts anew is silent for 0.3 to 1 s */
 #define TRIES     4
 
 /* Quiet between two exchanges: an answer to a read of four bytes, and a bit. */
@@ -286,10 +287,11 @@ static int request_write(struct setup *s, const struct step *step, int64_t now_n
 
 /* No answer came. A servo at status level 0 does not answer reads: it is told without being asked.
  */
-static void ask_again(struct setup *s, const struct step *step)
+static void ask_again(struct setup *s, const struct step *step, int64_t now_ns)
 {
     const bool mute = step->addr == DXL_STATUS_LEVEL && s->stage % PARTS == PART_HEAR;
     s->tries++;
+    s->wake_ns = now_ns + PAUSE_NS;
     ((struct dxl_joint *)s->bus->state[joint_of(s)])->differed = false;
     go(s, mute ? PART_WRITE : PART_ASK);
 }
@@ -315,14 +317,14 @@ static void out_of_tries(struct setup *s, const struct step *step)
 static int act(struct setup *s, const struct step *step, int64_t now_ns, uint8_t *ret_tx,
                size_t cap)
 {
-    enum part part = (enum part)(s->stage % PARTS);
+    const enum part part = (enum part)(s->stage % PARTS);
     if (step->kind == STEP_REBOOT && part == PART_HEAR) {
         next_step(s);
         return 0;
     }
     if (part == PART_HEAR || part == PART_HEAR_WRITE) {
-        ask_again(s, step);
-        part = (enum part)(s->stage % PARTS);
+        ask_again(s, step, now_ns);
+        return 0;
     }
     if (s->tries >= TRIES) {
         out_of_tries(s, step);

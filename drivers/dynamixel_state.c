@@ -10,10 +10,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SAME_TICKS_MAX 5     /* replies with one and the same device time: it is frozen */
-#define TICK_SLACK_US  50000 /* device time may differ from ours by this much between replies ...  \
-                              */
-#define DRIFT 1000           /* ... and by 1/1000 of the time between them; more is a reboot */
+#define SAME_TICKS_MAX 5 /* replies with one and the same device time: it is frozen */
+#define TICK_SLACK_US                                                                              \
+    50000          /* device time may differ from ours by this much between replies ...            \
+                    */
+#define DRIFT 1000 /* ... and by 1/1000 of the time between them; more is a reboot */
 
 /* LEN of the longest status that is ever asked for, all its bytes to be stuffed. */
 #define STATUS_LEN_MAX (4 + DXL_STATE_BYTES + (DXL_STATE_BYTES + 1) / 3)
@@ -194,7 +195,12 @@ static int take_fast(struct robot_bus *b, const uint8_t *rx, size_t n, struct se
 int dxl_decode(struct robot_bus *b, const uint8_t *rx, size_t n, struct sensed *ret_sensed)
 {
     const bool header = dxl_has_header(rx, n);
-    if (header && rx[DXL_HEADER] == DXL_STATUS) {
+    if (header && rx[DXL_HEADER] != DXL_STATUS) {
+        b->bad_replies++; /* someone else sends on this bus, or our own echo; or half of it is noise
+                           */
+        return -EBADMSG;
+    }
+    if (header) {
         const size_t len = dxl_get16(rx + 5);
         const size_t fast_len = 1 + (size_t)b->n * (DXL_STATE_BYTES + 4);
         const bool fast = rx[4] == DXL_BROADCAST;
@@ -212,9 +218,8 @@ int dxl_decode(struct robot_bus *b, const uint8_t *rx, size_t n, struct sensed *
         b->crc_errors += used == -EBADMSG && header;
         return used;
     }
-    if (p.instruction != DXL_STATUS || p.id == DXL_BROADCAST) {
-        b->bad_replies++; /* someone else sends on this bus, or our own echo; or it was asked before
-                           */
+    if (p.id == DXL_BROADCAST) {
+        b->bad_replies++; /* it was asked before */
     } else {
         take_reply(b, p.id, p.error, p.params, p.n_params, ret_sensed);
     }
