@@ -84,6 +84,9 @@ static void note_torque(struct plant *p, const struct bus_run *b)
         } else if (b->setup.goal == SETUP_ARM && b->setup.state == SETUP_DONE &&
                    p->config->robot.joint[j].actuated) {
             p->sensed.torque[j] = TORQUE_ON;
+            if ((b->setup.posed >> j & 1u) != 0) { /* the pose that is held from now on */
+                p->sensed.q[j] = b->setup.q[j];
+            }
         }
     }
     p->torque_off |= b->setup.torque_off;

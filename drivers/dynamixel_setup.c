@@ -118,6 +118,8 @@ static void check_pose(struct setup *s, int32_t counts)
                   high = (int32_t)dxl_value(s->bus, joint, WANT_POSITION_MAX);
     struct dxl_joint *z = s->bus->state[joint];
     z->present = counts < low ? low : counts > high ? high : counts;
+    s->q[joint] = q;
+    s->posed |= UINT64_C(1) << joint;
     next_step(s);
 }
 
