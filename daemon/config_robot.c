@@ -63,7 +63,8 @@ static int joint_bus(const struct walk *w, const yaml_node_t *map, struct joint_
     if (bus == NULL) {
         return j->bus >= 0 || r->n_buses == 0
                    ? 0
-                   : config_bad(w, map, "joints: joint %s needs its bus", j->name);
+                   : config_bad(w, map, "joints: joint %.32s needs its bus",
+                                node_text(w, map, "name"));
     }
     for (int i = 0; i < r->n_buses; i++) {
         if (strcmp(r->bus[i].name, bus) == 0) {
