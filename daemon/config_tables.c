@@ -116,6 +116,8 @@ static const struct option faults[] = {
     {.key = "truncated", .type = OPTION_DOUBLE, .offset = AT(faults.truncated), .min = 0, .max = 1, .def = "0", .help = "replies cut short"},
     {.key = "duplicated", .type = OPTION_DOUBLE, .offset = AT(faults.duplicated), .min = 0, .max = 1, .def = "0", .help = "replies sent twice"},
     {.key = "late_us", .type = OPTION_INT, .offset = AT(faults.late_us), .min = 0, .max = 1000000, .def = "6000", .help = "how late"},
+    {.key = "away_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_at_s), .min = 0, .max = 1e9, .def = "0", .help = "the buses are unplugged at this simulated time"},
+    {.key = "away_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
     {.key = NULL},
 };
 

@@ -4,6 +4,7 @@
 #include "daemon/loop_inside.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -153,6 +154,22 @@ static void count_coasting(struct loop *l, int64_t skipped)
     z->overruns += (uint64_t)skipped;
 }
 
+/* Writing a device's non-volatile memory is said: it wears, and it outlives the daemon. */
+static void tell_settings(struct loop *l, int64_t now_ns)
+{
+    const uint64_t written = plant_counters(l->plant)->settings_written;
+    if (written == l->st.settings_told) {
+        return;
+    }
+    struct happened h = {.t_ns = now_ns, .kind = HAPPENED_PLANT};
+    (void)snprintf(h.text, sizeof h.text,
+                   "%llu settings in the devices' memory differed from the robot file and were "
+                   "written",
+                   (unsigned long long)(written - l->st.settings_told));
+    l->st.settings_told = written;
+    loop_tell(l, &h);
+}
+
 void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skipped)
 {
     struct loop_state *z = &l->st;
@@ -173,6 +190,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     safety_watch(&z->safety, &z->sensed, z->fresh);
     loop_fsm(l, planned_ns, late_ns);
     z->plant_event = plant_do(l->plant, z->fsm.plant, &z->sensed);
+    tell_settings(l, planned_ns);
 
     mark[PHASE_ACT] = clock_now_ns(l->clock);
     if (loop_period_ends(l)) {

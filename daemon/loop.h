@@ -43,6 +43,7 @@ struct loop_state {
     int plant_event; /* of the last tick, -1: none */
     double reward;   /* of the last closed period */
     uint64_t overruns, coasted_total;
+    uint64_t settings_told; /* written in the devices' memory, as far as a person knows */
     int64_t push_ns;
 };
 

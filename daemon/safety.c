@@ -37,9 +37,10 @@ const struct option safety_options[] = {
 #define EFFORT_MARGIN_FRAC 0.25 /* current sensing is coarse */
 #define RUNAWAY_RAD        0.2 /* following error that a wrong sign makes, and a slow servo does not */
 #define RUNAWAY_RAD_S      0.5
-#define FROZEN_RAD         0.2 /* a goal this far off on both sides must move a joint ... */
-#define FROZEN_S           0.2 /* ... when it stays there this long ... */
-#define FROZEN_CEILING     0.5 /* ... with this part of its torque */
+#define FROZEN_RAD         0.2    /* a goal this far off on both sides must move a joint ... */
+#define FROZEN_S           0.2    /* ... when it stays there this long ... */
+#define FROZEN_CEILING     0.5    /* ... with this part of its torque */
+#define UNSEEN_US          500000 /* a pose older than this is none to arm from */
 
 static int check_joint(const struct joint_spec *j, char *ret_why, int cap)
 {
@@ -198,7 +199,8 @@ static const char *fault_words(uint32_t faults, char *ret_text, size_t n)
                                         "restarted",
                                         "its clock stands",
                                         "does not answer",
-                                        "refused a command"};
+                                        "refused a command",
+                                        "hardware error"};
     size_t used = 0;
     ret_text[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof words[0] && used < n; i++) {
@@ -220,6 +222,11 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
             return why(ret_why, cap, -EPERM,
                        "joint %s: a sensed value is not finite; check its wiring and driver",
                        p->name);
+        }
+        if (s->age_us[j] > UNSEEN_US) {
+            return why(ret_why, cap, -EPERM,
+                       "joint %s: not seen for more than %d ms; wait until it answers, then arm",
+                       p->name, UNSEEN_US / 1000);
         }
         if (p->actuated && out > 0.5 * z->settings.position_margin_rad) {
             return why(ret_why, cap, -EPERM,

@@ -58,7 +58,7 @@ enum event_kind {
     HAPPENED_TRIP,    /* a = trips, b = joint                       */
     HAPPENED_REFUSED, /* a = request kind, b = refusal              */
     HAPPENED_EPISODE, /* a = episode, x = return, y = length in s   */
-    HAPPENED_PLANT,   /* text = plant_why                           */
+    HAPPENED_PLANT,   /* text: what it did                          */
     HAPPENED_EVAL,    /* x = mean speed or return                   */
 };
 

@@ -27,9 +27,11 @@ static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, ch
     const struct robot *robot = &w->config->robot;
     struct wire *wire = &w->wire[i];
     const struct fault_settings *f = &w->config->faults;
-    wire->config =
-        (struct wire_config){.p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
-                             .late_ns = f->late_us * NS_PER_US};
+    wire->config = (struct wire_config){
+        .p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
+        .late_ns = f->late_us * NS_PER_US,
+        .away_from_ns = (int64_t)(f->away_at_s * (double)NS_PER_S),
+        .away_to_ns = (int64_t)((f->away_at_s + f->away_s) * (double)NS_PER_S)};
     char label[NAME_CHARS + 8];
     (void)snprintf(label, sizeof label, "wire.%s", robot->bus[i].name);
     rng_child(&wire->st.rng, seed, label);

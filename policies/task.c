@@ -84,6 +84,14 @@ static int open_slots(struct task *t, char *ret_why, int cap)
                    "task: with actuation ramp the last action belongs to the state; add the slot "
                    "last_action");
     }
+    for (int i = 0; i < t->robot->n_buses && !remembers; i++) {
+        if (t->robot->bus[i].order == ORDER_PIPELINED) {
+            return why(ret_why, cap, -EINVAL,
+                       "task: on a pipelined bus (%s) the last action is still on its way and "
+                       "belongs to the state; add the slot last_action",
+                       t->robot->bus[i].name);
+        }
+    }
     return 0;
 }
 

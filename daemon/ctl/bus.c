@@ -60,16 +60,29 @@ static bool listen_status(struct listener *l, struct dxl_packet *ret_packet)
     }
 }
 
-/* One request of n bytes and the answer of id. */
-static bool exchange(int fd, const uint8_t *tx, int n, int id, struct dxl_packet *ret_packet)
+/* What came before the question answers nothing. */
+static void discard(int fd)
 {
-    struct listener l = {.fd = fd, .deadline_ns = now_ns() + REPLY_NS};
-    if (n < 0 || serial_write(fd, tx, (size_t)n) != n) {
-        return false;
+    uint8_t junk[256];
+    while (serial_read(fd, junk, sizeof junk) > 0) {
     }
-    while (listen_status(&l, ret_packet)) {
-        if (ret_packet->id == id) {
-            return true;
+}
+
+/* One request of n bytes and the answer of id with n_params bytes; some tries. */
+static bool exchange(int fd, const uint8_t *tx, int n, int id, size_t n_params,
+                     struct dxl_packet *ret_packet)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct listener l = {.fd = fd, .deadline_ns = now_ns() + REPLY_NS};
+        discard(fd);
+        if (n < 0 || serial_write(fd, tx, (size_t)n) != n) {
+            return false;
+        }
+        while (listen_status(&l, ret_packet)) {
+            if (ret_packet->id == id &&
+                (ret_packet->n_params == n_params || (ret_packet->error & 0x7F) != 0)) {
+                return (ret_packet->error & 0x7F) == 0;
+            }
         }
     }
     return false;
@@ -79,7 +92,7 @@ static bool ping(int fd, int id, struct dxl_packet *ret_packet)
 {
     uint8_t tx[32];
     const int n = dxl_build((uint8_t)id, DXL_PING, NULL, 0, tx, sizeof tx);
-    return exchange(fd, tx, n, id, ret_packet) && ret_packet->n_params >= 3;
+    return exchange(fd, tx, n, id, 3, ret_packet);
 }
 
 static struct json_object *describe(int baud, const struct dxl_packet *p)
@@ -172,13 +185,8 @@ static bool write_register(int fd, int id, uint16_t addr, uint8_t value)
     struct dxl_packet p;
     dxl_put16(params, addr);
     params[2] = value;
-    for (int i = 0; i < TRIES; i++) {
-        const int n = dxl_build((uint8_t)id, DXL_WRITE, params, sizeof params, tx, sizeof tx);
-        if (exchange(fd, tx, n, id, &p)) {
-            return (p.error & 0x7F) == 0;
-        }
-    }
-    return false;
+    const int n = dxl_build((uint8_t)id, DXL_WRITE, params, sizeof params, tx, sizeof tx);
+    return exchange(fd, tx, n, id, 0, &p);
 }
 
 static bool read_register(int fd, int id, uint16_t addr, uint8_t *ret_value)
@@ -187,14 +195,12 @@ static bool read_register(int fd, int id, uint16_t addr, uint8_t *ret_value)
     struct dxl_packet p;
     dxl_put16(params, addr);
     dxl_put16(params + 2, 1);
-    for (int i = 0; i < TRIES; i++) {
-        const int n = dxl_build((uint8_t)id, DXL_READ, params, sizeof params, tx, sizeof tx);
-        if (exchange(fd, tx, n, id, &p) && (p.error & 0x7F) == 0 && p.n_params == 1) {
-            *ret_value = p.params[0];
-            return true;
-        }
+    const int n = dxl_build((uint8_t)id, DXL_READ, params, sizeof params, tx, sizeof tx);
+    if (!exchange(fd, tx, n, id, 1, &p)) {
+        return false;
     }
-    return false;
+    *ret_value = p.params[0];
+    return true;
 }
 
 static int baud_code(int baud)
@@ -208,41 +214,64 @@ static int baud_code(int baud)
     return -1;
 }
 
-/* Torque off, return delay, id, and the baud rate last: after each the servo is still
- * reachable. NULL, and its answer to a ping as it is now; or what is wrong. */
-static const char *bring(int fd, int id, const struct joint_spec *j, int baud,
-                         struct dxl_packet *ret_pong)
+/* A servo as it is, and as its joint wants it. */
+struct motor {
+    const struct joint_spec *joint;
+    int id, baud;           /* now */
+    int baud_bus, delay_us; /* wanted */
+};
+
+/* Has somebody else the joint's id, at the servo's rate or at the bus's? Leaves the port at either.
+ */
+static bool is_taken(int fd, const struct motor *m)
 {
     struct dxl_packet p;
-    if (baud_code(baud) < 0) {
+    bool taken = m->joint->id != m->id && ping(fd, m->joint->id, &p);
+    if (!taken && m->baud != m->baud_bus && serial_set_baud(fd, m->baud_bus) == 0) {
+        taken = ping(fd, m->joint->id, &p);
+    }
+    return taken;
+}
+
+/* Torque off, return delay, id, and the baud rate last: after each the servo is still reachable.
+ * NULL, and its answer to a ping as it is now; or what is wrong. */
+static const char *bring(int fd, const struct motor *m, struct dxl_packet *ret_pong)
+{
+    const struct joint_spec *j = m->joint;
+    const uint8_t delay = (uint8_t)(m->delay_us / DXL_RETURN_DELAY_US);
+    struct dxl_packet p;
+    if (baud_code(m->baud_bus) < 0) {
         return "no servo can do the bus's baud rate";
     }
-    if (!ping(fd, id, &p)) {
+    if (!ping(fd, m->id, &p)) {
         return "no servo answers; check power and cable, or look with basalctl scan";
     }
     if (j->model != 0 && dxl_get16(p.params) != j->model) {
         return "another model answers than the robot file says";
     }
-    if (j->id != id && ping(fd, j->id, &p)) {
-        return "a servo with the new id is on the bus already; connect one servo at a time";
+    if (is_taken(fd, m)) {
+        return "a servo with the joint's id is on the bus already; take it off, or connect one "
+               "servo at a time";
     }
-    if (!write_register(fd, id, DXL_TORQUE_ENABLE, 0) ||
-        !write_register(fd, id, DXL_RETURN_DELAY, 0)) {
+    if (serial_set_baud(fd, m->baud) < 0) {
+        return "the port does not go back to the servo's baud rate";
+    }
+    if (!write_register(fd, m->id, DXL_TORQUE_ENABLE, 0) ||
+        !write_register(fd, m->id, DXL_RETURN_DELAY, delay)) {
         return "the servo refuses a setting";
     }
-    if (j->id != id && !write_register(fd, id, DXL_ID, (uint8_t)j->id)) {
-        struct dxl_packet again;
-        if (!ping(fd, j->id, &again)) { /* it answers under its new id */
+    if (j->id != m->id && !write_register(fd, m->id, DXL_ID, (uint8_t)j->id)) {
+        if (!ping(fd, j->id, &p)) { /* it answers under its new id */
             return "the servo does not take its new id";
         }
     }
     (void)write_register(fd, j->id, DXL_BAUD,
-                         (uint8_t)baud_code(baud)); /* may answer at either rate */
-    if (serial_set_baud(fd, baud) < 0 || !ping(fd, j->id, ret_pong)) {
+                         (uint8_t)baud_code(m->baud_bus)); /* may answer at either rate */
+    if (serial_set_baud(fd, m->baud_bus) < 0 || !ping(fd, j->id, ret_pong)) {
         return "the servo does not answer at its new baud rate";
     }
-    uint8_t delay;
-    if (!read_register(fd, j->id, DXL_RETURN_DELAY, &delay) || delay != 0) {
+    uint8_t back;
+    if (!read_register(fd, j->id, DXL_RETURN_DELAY, &back) || back != delay) {
         return "the servo forgot its return delay; try again";
     }
     return NULL;
@@ -266,15 +295,25 @@ static int setup_joint(struct ctl *c, const struct config *config)
         (void)fprintf(stderr, "basalctl: %s has no joint %s\n", c->config, c->words[0]);
         return EXIT_USAGE;
     }
+    if (j->bus < 0) {
+        (void)fprintf(stderr, "basalctl: joint %s is on no bus\n", j->name);
+        return EXIT_USAGE;
+    }
     const struct bus_spec *b = &config->robot.bus[j->bus];
+    const struct dxl_config *settings = j->driver;
+    const struct motor m = {.joint = j,
+                            .id = (int)c->id,
+                            .baud = (int)c->joint_baud,
+                            .baud_bus = b->baud,
+                            .delay_us = settings != NULL ? settings->return_delay_us : 0};
     const char *device = c->device != NULL ? c->device : b->device;
-    const int fd = serial_open(device, (int)c->joint_baud, reason, (int)sizeof reason);
+    const int fd = serial_open(device, m.baud, reason, (int)sizeof reason);
     if (fd < 0) {
         (void)fprintf(stderr, "basalctl: %s\n", reason);
         return EXIT_UNAVAILABLE;
     }
     struct dxl_packet p;
-    const char *problem = bring(fd, (int)c->id, j, b->baud, &p);
+    const char *problem = bring(fd, &m, &p);
     serial_close(fd);
     if (problem != NULL) {
         (void)fprintf(stderr, "basalctl: joint %s: %s\n", j->name, problem);

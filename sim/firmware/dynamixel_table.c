@@ -53,11 +53,25 @@ static bool has_current(int model)
            model != DXL_XC430_W240;
 }
 
+int table_stall_units(int model)
+{
+    static const struct {
+        uint16_t model, units;
+    } stall[] = {{DXL_XL330_M077, 1470}, {DXL_XL330_M288, 1470}, {DXL_XC330_T181, 800},
+                 {DXL_XC330_T288, 800},  {DXL_XC330_M181, 1800}, {DXL_XC330_M288, 1800},
+                 {DXL_XM430_W350, 855},  {DXL_XM430_W210, 855},  {DXL_XM540_W270, 1636},
+                 {DXL_XM540_W150, 1636}};
+
+    for (size_t i = 0; i < sizeof stall / sizeof stall[0]; i++) {
+        if (stall[i].model == model) {
+            return stall[i].units;
+        }
+    }
+    return 1000; /* load: 0.1 % of full drive */
+}
+
 bool table_has(uint16_t addr, int model)
 {
-    if (addr >= 168 && addr < 252) {
-        return true; /* indirect addresses and data */
-    }
     for (size_t i = 0; i < ROWS; i++) {
         if (addr >= rows[i].addr && addr < rows[i].addr + rows[i].size) {
             const bool current =

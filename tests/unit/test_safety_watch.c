@@ -139,6 +139,10 @@ static void arming_wants_a_pose_inside_and_nothing_wrong(void **state)
     s = make_sensed(NONE, 0.0);
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
     s = make_sensed(0.0, -1.0);
+    s.age_us[1] = INT32_MAX; /* never seen */
+    assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
+    assert_non_null(strstr(reason, "hand: not seen for more than 500 ms"));
+    s = make_sensed(0.0, -1.0);
     s.faults[2] = FAULT_LOST;
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
     s = make_sensed(0.0, -1.0);
