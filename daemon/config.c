@@ -11,6 +11,8 @@
 
 #define FILE_BYTES_MAX (1 << 20)
 #define DUMP_BYTES     (1 << 16)
+#define PIPELINED_HZ                                                                               \
+    200.0 /* from here on a tick is too short to wait for the replies and then write */
 
 static void defaults(struct config *c)
 {
@@ -131,7 +133,15 @@ static int check_buses(struct config *c, char *ret_why, int cap)
                        "bus %s: write_phase_us %d is before reply_deadline_us %d", b->name,
                        b->write_phase_us, b->reply_deadline_us);
         }
-        if (b->write_phase_us >= period_us) {
+        if (b->order == ORDER_BY_RATE) {
+            b->order = c->robot.control_rate_hz < PIPELINED_HZ ? ORDER_SAME_TICK : ORDER_PIPELINED;
+        }
+        if (b->reply_deadline_us >= period_us) {
+            return why(ret_why, cap, -EINVAL,
+                       "bus %s: reply_deadline_us %d does not fit the tick's %.0f us", b->name,
+                       b->reply_deadline_us, period_us);
+        }
+        if (b->order == ORDER_SAME_TICK && b->write_phase_us >= period_us) {
             return why(ret_why, cap, -EINVAL,
                        "bus %s: write_phase_us %d does not fit the tick's %.0f us", b->name,
                        b->write_phase_us, period_us);

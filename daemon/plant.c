@@ -9,6 +9,7 @@
 
 #define BRING_UP_NS     (50 * NS_PER_MS) /* no deadline of a moving robot is near while limp */
 #define SETTLED_RAD_S   0.05
+#define REPLY_BAUD      1000000 /* the rate that a driver's reply_us_max is given for */
 #define REOPEN_FIRST_NS (200 * NS_PER_MS)
 #define REOPEN_LAST_NS  (2 * NS_PER_S)
 
@@ -66,6 +67,11 @@ int plant_open(struct plant **ret_plant, const struct plant_spec *spec, struct a
         p->sensed.temp_c[j] = NAN;
     }
     (void)snprintf(p->why, sizeof p->why, "devices are not identified yet");
+    if (spec->kind != PLANT_DEVICES && !spec->clock->is_virtual) {
+        p->wall = spec->clock;
+        p->wire_clock.is_virtual = true;
+        p->clock = &p->wire_clock;
+    }
     if (spec->kind != PLANT_DEVICES) {
         const int rc = world_open(&p->world, c, spec->seed, mem, ret_why, cap);
         if (rc < 0) {
@@ -163,7 +169,8 @@ static void count_answers(struct plant *p, struct bus_run *b, uint64_t asked)
 static void read_bus(struct plant *p, struct bus_run *b)
 {
     const int64_t deadline_ns = p->t_ns + b->bus.spec->reply_deadline_us * NS_PER_US;
-    const int64_t reply_ns = b->driver->info.reply_us_max * NS_PER_US;
+    const int64_t reply_ns =
+        b->driver->info.reply_us_max * NS_PER_US * REPLY_BAUD / b->bus.spec->baud;
     uint8_t tx[TX_BYTES];
     int rc = port_discard(&b->port);
     b->n_rx = 0;
@@ -219,11 +226,15 @@ static void age(struct plant *p, int64_t t_ns)
     p->t_ns = t_ns;
     p->sensed.t_ns = t_ns;
     p->fresh = 0;
+    p->counters.last_byte_ns = 0;
 }
 
 void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64_t *ret_fresh)
 {
     age(p, t_ns);
+    for (int i = 0; i < p->n_buses; i++) {
+        plant_send_stored(p, &p->bus[i]);
+    }
     if (p->world != NULL) {
         world_advance(p->world, t_ns);
         p->clock->now_ns = t_ns;
@@ -317,45 +328,6 @@ int plant_do(struct plant *p, enum plant_do what, const struct sensed *s)
     const int event = p->event;
     p->event = -1;
     return event;
-}
-
-static bool may_write(const struct plant *p)
-{
-    return p->known && p->job == JOB_NONE &&
-           (p->doing == PLANT_RUN || (p->doing == PLANT_STOP && !p->stopped));
-}
-
-void plant_write(struct plant *p, const struct command *cmd)
-{
-    p->counters.last_byte_ns = 0;
-    if (p->kind == PLANT_BODY) {
-        world_command(p->world, cmd);
-        return;
-    }
-    if (!may_write(p)) {
-        return;
-    }
-    for (int i = 0; i < p->n_buses; i++) {
-        struct bus_run *b = &p->bus[i];
-        uint8_t tx[TX_BYTES];
-        const int n = b->up ? b->driver->goals(&b->bus, cmd, tx, sizeof tx) : 0;
-        if (n <= 0) {
-            continue;
-        }
-        /* a fixed phase after the tick's start, so that the delay from sample to torque is constant
-         */
-        const int64_t at_ns = p->t_ns + b->bus.spec->write_phase_us * NS_PER_US;
-        (void)clock_sleep_until(p->clock, at_ns);
-        if (p->world != NULL) {
-            world_advance(p->world, at_ns);
-        }
-        if (port_write(&b->port, tx, (size_t)n) == -EIO) {
-            plant_lose(p, b);
-            continue;
-        }
-        p->counters.bytes_tx += (uint64_t)n;
-        p->counters.last_byte_ns = b->port.sent_ns - p->t_ns;
-    }
 }
 
 void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
@@ -474,7 +446,7 @@ void plant_save(const struct plant *p, void *ret_state)
 void plant_restore(struct plant *p, const void *state)
 {
     const struct config *c = p->config;
-    struct clock *clock = p->clock;
+    struct clock *clock = p->clock, *wall = p->wall;
     struct world *world = p->world;
     void *states[BUSES_MAX][JOINTS_MAX];
     for (int i = 0; i < p->n_buses; i++) {
@@ -485,6 +457,7 @@ void plant_restore(struct plant *p, const void *state)
     at += sizeof *p;
     p->config = c;
     p->clock = clock;
+    p->wall = wall;
     p->world = world;
     for (int i = 0; i < p->n_buses; i++) {
         struct bus_run *b = &p->bus[i];

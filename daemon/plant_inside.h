@@ -1,6 +1,6 @@
 /*
- * Inside of the plant, shared by plant.c (read, write, do) and plant_job.c (set-up of all buses,
- * step by step).
+ * Inside of the plant, shared by plant.c (read, do), plant_goals.c (write) and plant_job.c (set-up
+ * of all buses, step by step).
  */
 #pragma once
 
@@ -32,7 +32,12 @@ struct bus_run {
 
 struct plant {
     const struct config *config;
-    struct clock *clock;
+    struct clock *clock; /* what the buses' bytes go by */
+    /* A simulated body under a real clock: its bytes take their time on a clock of the wire's own,
+     * as planned, and nobody waits for them; when goals really left is told by the wall. NULL: one
+     * clock. */
+    struct clock *wall;
+    struct clock wire_clock;
     struct world *world; /* NULL: real devices */
     enum plant_kind kind;
     int n_buses;
@@ -50,6 +55,8 @@ struct plant {
     int64_t retry_ns;    /* next bring-up */
     int event;           /* of enum fsm_event; -1: none */
     uint64_t torque_off; /* read back by the last stop */
+    bool is_stored;      /* pipelined: the next tick sends ... */
+    struct command stored;
     char why[WHY_CHARS];
     struct plant_counters counters;
 };
@@ -59,3 +66,6 @@ void job_start(struct plant *p, enum job job) BASAL_RT;
 void job_step(struct plant *p, int64_t deadline_ns) BASAL_RT;
 /* The bus is gone: its joints' torque is unknown, the job has failed. */
 void plant_lose(struct plant *p, struct bus_run *b) BASAL_RT;
+
+/* A pipelined bus gets the goals of the tick before. */
+void plant_send_stored(struct plant *p, struct bus_run *b) BASAL_RT;

@@ -38,7 +38,8 @@ struct driver_info {
     size_t config_bytes; /* of that struct */
     const struct silence_row *silence; /* ends with .source = NULL */
     size_t joint_bytes;                /* run-time state of one joint: flat, no pointers */
-    int reply_us_max; /* longest request of ask with its replies, one more may start if this fits */
+    int reply_us_max; /* longest request of ask with its replies at 1 Mbaud; one more may start if
+                         this fits */
 };
 
 struct identity {
