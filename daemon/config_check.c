@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define TEXT_MAX         512
-#define WRITE_AFTER_US   200 /* the reply deadline */
+#define WRITE_AFTER_US   200   /* the reply deadline */
+#define PIPELINED_HZ     200.0 /* from here on a tick is too short to read, act and then write */
 #define WATCHDOG_PERIODS 3
 
 /* --- what must be set --- */
@@ -117,6 +118,9 @@ static int check_bus(const struct walk *w, int i)
                              "%swatchdog_ms %d is less than %d periods of %.0f us: one late tick "
                              "would trip it; 0 computes it",
                              what, b->watchdog_ms, WATCHDOG_PERIODS, period_us);
+    }
+    if (b->order == ORDER_BY_RATE) {
+        b->order = c->robot.control_rate_hz < PIPELINED_HZ ? ORDER_SAME_TICK : ORDER_PIPELINED;
     }
     if (b->order == ORDER_PIPELINED) {
         if (b->reply_deadline_us >= period_us) {

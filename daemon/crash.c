@@ -9,6 +9,8 @@
 
 #define STACK_BYTES 65536
 
+static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
 /* A signal handler has no other way to its data: written once, before the threads start. */
 static struct {
     _Atomic uint32_t *stop;
@@ -52,16 +54,17 @@ static void handle(int sig)
     }
 }
 
+static _Thread_local stack_t before; /* the stack that this thread's handlers had */
+
 static void own_stack(void)
 {
     static _Thread_local char stack[STACK_BYTES];
     const stack_t s = {.ss_sp = stack, .ss_size = sizeof stack};
-    (void)sigaltstack(&s, NULL);
+    (void)sigaltstack(&s, &before);
 }
 
 void crash_install(_Atomic uint32_t *stop, struct plant *plant)
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     struct sigaction a;
     memset(&a, 0, sizeof a);
     a.sa_handler = handle;
@@ -78,4 +81,18 @@ void crash_on_loop_thread(void)
 {
     own_stack();
     on_loop = true;
+}
+
+void crash_leave_loop_thread(void)
+{
+    (void)sigaltstack(&before, NULL);
+    on_loop = false;
+}
+
+void crash_uninstall(void)
+{
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        (void)signal(signals[i], SIG_DFL);
+    }
+    (void)sigaltstack(&before, NULL);
 }

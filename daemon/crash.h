@@ -11,5 +11,8 @@
 #include <stdatomic.h>
 
 void crash_install(_Atomic uint32_t *stop, struct plant *plant);
-/* Called by the loop thread. */
+/* When the loop has ended, on the thread that installed it and before what was given goes away. */
+void crash_uninstall(void);
+/* Called by the loop thread: when it begins, and before it ends. */
 void crash_on_loop_thread(void);
+void crash_leave_loop_thread(void);

@@ -64,6 +64,11 @@ int plant_open(struct plant **ret_plant, const struct plant_spec *spec, struct a
         p->sensed.temp_c[j] = NAN;
     }
     (void)snprintf(p->why, sizeof p->why, "devices are not identified yet");
+    if (spec->kind != PLANT_DEVICES && !spec->clock->is_virtual) {
+        p->wall = spec->clock;
+        p->wire_clock.is_virtual = true;
+        p->clock = &p->wire_clock;
+    }
     if (spec->kind != PLANT_DEVICES) {
         const int rc = world_open(&p->world, c, spec->seed, mem, ret_why, cap);
         if (rc < 0) {
@@ -238,58 +243,9 @@ int plant_do(struct plant *p, enum plant_do what, const struct sensed *s)
     return event;
 }
 
-static bool may_write(const struct plant *p)
-{
-    return p->known && p->job == JOB_NONE &&
-           (p->doing == PLANT_RUN || (p->doing == PLANT_STOP && !p->stopped));
-}
-
 int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n)
 {
     const int rc = port_write(&b->port, tx, n);
     p->counters.bytes_tx += rc == 0 ? n : 0;
     return rc;
-}
-
-static void send_goals(struct plant *p, struct bus_run *b, const struct command *cmd)
-{
-    uint8_t tx[TX_BYTES];
-    const int n = b->driver->goals(&b->bus, cmd, tx, sizeof tx);
-    const int rc = n > 0 ? plant_send(p, b, tx, (size_t)n) : -ENODATA;
-    if (rc == 0) {
-        p->counters.last_byte_ns = b->port.sent_ns - p->t_ns;
-    } else if (rc == -EIO) {
-        plant_lose(p, b);
-    }
-}
-
-void plant_send_stored(struct plant *p, struct bus_run *b)
-{
-    if (b->bus.spec->order == ORDER_PIPELINED && may_write(p)) {
-        send_goals(p, b, &p->stored);
-    }
-}
-
-void plant_write(struct plant *p, const struct command *cmd)
-{
-    if (p->kind == PLANT_BODY) {
-        world_command(p->world, cmd);
-        return;
-    }
-    const bool writes = may_write(p);
-    p->stored = *cmd;
-    for (int i = 0; i < p->n_buses; i++) {
-        struct bus_run *b = &p->bus[i];
-        if (!writes || !b->up || b->bus.spec->order == ORDER_PIPELINED) {
-            continue;
-        }
-        /* a fixed phase after the tick's start, so that the delay from sample to torque is constant
-         */
-        const int64_t at_ns = p->t_ns + p->late_ns + b->bus.spec->write_phase_us * NS_PER_US;
-        (void)clock_sleep_until(p->clock, at_ns);
-        if (p->world != NULL) {
-            world_advance(p->world, at_ns);
-        }
-        send_goals(p, b, cmd);
-    }
 }

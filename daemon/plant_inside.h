@@ -1,6 +1,6 @@
 /*
- * Inside of the plant, shared by plant.c (open, read, do, write), plant_bus.c (the read phase),
- * plant_job.c (set-up of all buses, step by step), plant_service.c (opening real ttys) and
+ * Inside of the plant, shared by plant.c (open, read, do), plant_bus.c (the read phase),
+ * plant_goals.c (the write phase), plant_job.c (set-up of all buses, step by step), plant_service.c (opening real ttys) and
  * plant_state.c (what others ask, checkpoints).
  */
 #pragma once
@@ -35,7 +35,11 @@ struct bus_run {
 
 struct plant {
     const struct config *config;
-    struct clock *clock;
+    struct clock *clock; /* what the buses' bytes go by */
+    /* A simulated body under a real clock: its bytes take their time on a clock of the wire's own,
+     * for nobody waits for them. NULL: one clock. */
+    struct clock *wall;
+    struct clock wire_clock;
     struct world *world; /* NULL: real devices */
     enum plant_kind kind;
     int n_buses;

@@ -23,6 +23,7 @@ void job_start(struct plant *p, enum job job)
     p->at_bus = 0;
     p->job_failed = false;
     p->torque_off = 0;
+    memset(p->stored.mode, MODE_OFF, sizeof p->stored.mode); /* goals of before are none of after */
     for (int i = 0; i < p->n_buses; i++) {
         p->bus[i].flying = false;
     }

@@ -95,7 +95,7 @@ void plant_save(const struct plant *p, void *ret_state)
 void plant_restore(struct plant *p, const void *state)
 {
     const struct config *c = p->config;
-    struct clock *clock = p->clock;
+    struct clock *clock = p->clock, *wall = p->wall;
     struct world *world = p->world;
     void *states[BUSES_MAX][JOINTS_MAX];
     for (int i = 0; i < p->n_buses; i++) {
@@ -106,6 +106,7 @@ void plant_restore(struct plant *p, const void *state)
     at += sizeof *p;
     p->config = c;
     p->clock = clock;
+    p->wall = wall;
     p->world = world;
     for (int i = 0; i < p->n_buses; i++) {
         struct bus_run *b = &p->bus[i];

@@ -64,6 +64,7 @@ static void *loop_body(void *arg)
     s->house.loop.stall = s->spec->stall != NULL && strcmp(s->spec->stall, "loop") == 0;
 #endif
     loop_run(&s->house.loop);
+    crash_leave_loop_thread();
     atomic_store(&s->leaving, true);
     return NULL;
 }
@@ -346,6 +347,7 @@ int service_run(const struct service_spec *spec)
     } else {
         log_line(LOG_LEVEL_ERR, "basald: %s", reason);
     }
+    crash_uninstall();
     realtime_leave(&s->realtime);
     runfiles_close(&s->files);
     house_close(&s->house);
