@@ -52,8 +52,9 @@ void memory_prefault(void *p, size_t n)
     if (n == 0 || madvise(from - before, before + n, MADV_POPULATE_WRITE) == 0) {
         return;
     }
-    for (size_t at = 0; at < n; at += page) { /* a kernel before 5.14: by hand */
-        volatile char *byte = from + at;
-        *byte = *byte;
+    for (size_t at = 0; at < n; at += page - (at == 0 ? before : 0)) { /* before 5.14: by hand */
+        volatile char *first = from + at;
+        const char same = *first;
+        *first = same;
     }
 }

@@ -29,7 +29,7 @@ esac
 same "main's class" "$(class "/proc/$daemon_pid/task/$daemon_pid")" SCHED_OTHER
 same "huge pages" "$(sed -n 's/^THP_enabled:\t//p' /proc/"$daemon_pid"/status)" 0
 [ "$(sed -n 's/^VmLck:\t *\([0-9]*\) kB/\1/p' /proc/"$daemon_pid"/status)" -gt 100000 ] || say "memory is not locked"
-ls -l /proc/"$daemon_pid"/fd | grep -q '/dev/cpu_dma_latency' || say "/dev/cpu_dma_latency is not held open"
+[ -n "$(find /proc/"$daemon_pid"/fd -lname /dev/cpu_dma_latency)" ] || say "/dev/cpu_dma_latency is not held open"
 same "the verdict" "$(verdict)" "yes: SCHED_FIFO 70 on CPU $(last_cpu), memory locked"
 
 go
@@ -53,7 +53,7 @@ stop_daemon
 stop_sim
 
 # where the system refuses
-unprivileged=(prlimit --rtprio=0 --memlock=65536 setpriv --bounding-set=-sys_nice,-ipc_lock --inh-caps=-sys_nice,-ipc_lock)
+unprivileged=(prlimit --rtprio=0 --memlock=65536 setpriv "--bounding-set=-sys_nice,-ipc_lock" "--inh-caps=-sys_nice,-ipc_lock")
 refused() { # what is missing, set, command ...
     local status=0 missing=$1 set=$2
     shift 2

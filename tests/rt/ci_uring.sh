@@ -7,7 +7,7 @@ refuse=("${BASAL_TESTS:?}/refuse" io_uring_setup)
 "${refuse[@]}" true || { echo "skipped: seccomp is refused"; exit 77; }
 bad=0
 say() { echo "WRONG: $*"; bad=1; }
-rings() { ls -l /proc/"$daemon_pid"/fd | grep -c 'anon_inode:\[io_uring\]' || true; }
+rings() { find /proc/"$daemon_pid"/fd -lname 'anon_inode:*io_uring*' | wc -l; }
 
 lockstep() { # folder, command ...
     local dir=$1

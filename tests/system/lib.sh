@@ -1,8 +1,9 @@
+# shellcheck shell=bash
 # Shared by the real-time system tests: start basalsim and basald in a folder of their own, stop them whatever happens.
 bin=${BASAL_BIN:?}
 robot=${ROBOT:-deploy/robots/crawler.yaml}
 work=$(mktemp -d)
-sim_pid= daemon_pid=
+sim_pid='' daemon_pid=''
 launch=() # what basald is started by: setpriv, strace ...; it must become basald by exec
 
 ctl() { "$bin/basalctl" --runtime-dir "$work/sockets" "$@"; }
