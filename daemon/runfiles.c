@@ -20,13 +20,14 @@ int runfiles_open(struct runfiles *ret_files, struct house *h, const char *dir, 
         return 0;
     }
     int rc = filewriter_open(&f->writer, FILEWRITER_ANY);
+    rc = rc == 0 ? filewriter_open(&f->lines, FILEWRITER_ANY) : rc;
     if (rc < 0) {
         return why(ret_why, cap, rc, "out of memory for the files of the run");
     }
     rc = checkpoint_store_open(&f->store, f->writer, dir, KEEP, ret_why, cap);
     if (rc == 0) {
         (void)snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
-        rc = metrics_open(&f->metrics, f->writer, path, ret_why, cap);
+        rc = metrics_open(&f->metrics, f->lines, path, ret_why, cap);
     }
     return rc;
 }
@@ -37,7 +38,8 @@ void runfiles_close(struct runfiles *f)
         metrics_close(&f->metrics);
         checkpoint_store_close(&f->store);
         filewriter_close(f->writer);
-        f->writer = NULL;
+        filewriter_close(f->lines);
+        f->writer = f->lines = NULL;
     }
 }
 
