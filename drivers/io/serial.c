@@ -6,17 +6,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/major.h>
 #include <linux/serial.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BAUD_ERROR 50                /* 1/50 = 2 % */
 #define STEP_NS    (100 * NS_PER_US) /* between two looks for bytes */
+
+/* TIOCEXCL lasts until everybody has closed the port. The emulator behind a pseudo-terminal never
+ * does, so it would lock out whoever comes after this process; flock ends with it. */
+static bool is_pty(dev_t device)
+{
+    return major(device) >= UNIX98_PTY_SLAVE_MAJOR &&
+           major(device) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT;
+}
 
 /* Never waits: who opens a bus of a running robot has a watchdog to feed, and tries again. */
 static int lock(int fd, const char *path, char *ret_why, int cap)
@@ -24,7 +35,10 @@ static int lock(int fd, const char *path, char *ret_why, int cap)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         return why(ret_why, cap, -EBUSY, "%s is used by another program; stop it first", path);
     }
-    (void)ioctl(fd, TIOCEXCL);
+    struct stat st;
+    if (fstat(fd, &st) == 0 && !is_pty(st.st_rdev)) {
+        (void)ioctl(fd, TIOCEXCL);
+    }
     return 0;
 }
 
