@@ -24,6 +24,7 @@ static struct {
 } target;
 
 static _Thread_local bool on_loop;
+static _Thread_local stack_t stack_before;
 
 /* One line by write(2) alone: nothing else may be called from here. */
 static void say(const char *const *words, int n)
@@ -107,7 +108,12 @@ void crash_on_thread(void)
 {
     static _Thread_local char stack[STACK_BYTES];
     const stack_t s = {.ss_sp = stack, .ss_size = sizeof stack};
-    (void)sigaltstack(&s, NULL);
+    (void)sigaltstack(&s, &stack_before);
+}
+
+void crash_thread_ends(void)
+{
+    (void)sigaltstack(&stack_before, NULL);
 }
 
 void crash_install(_Atomic uint32_t *stop, struct plant *plant, int64_t patience_ns)
@@ -137,6 +143,7 @@ void crash_on_loop_thread(void)
 void crash_loop_ended(void)
 {
     atomic_store(&target.loop_ticks, false);
+    crash_thread_ends();
     if ((atomic_load(target.stop) & STOP_CRASHED) != 0) {
         static const char *const what[] = {"basald: the robot has stopped after a crash: leaving"};
         say(what, 1);

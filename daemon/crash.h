@@ -22,6 +22,8 @@ void crash_install(_Atomic uint32_t *stop, struct plant *plant, int64_t patience
 
 /* Called by every other thread as it begins: its handler has a stack of its own. */
 void crash_on_thread(void);
+/* ... and as it ends, which takes that stack away. */
+void crash_thread_ends(void);
 /* Called by the loop's thread: from now on it answers crashes ... */
 void crash_on_loop_thread(void);
 /* ... and from now on nobody does. Leaves the process, without touching what another thread may

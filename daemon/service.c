@@ -23,14 +23,20 @@
 void service_save(struct service *s)
 {
     char reason[WHY_CHARS];
-    if (s->files.dir == NULL) {
+    const int64_t updates = s->house.learner.counters[LEARNER_UPDATES];
+    const int64_t steps =
+        (int64_t)atomic_load_explicit(&s->house.shared->steps, memory_order_relaxed);
+    if (s->files.dir == NULL || (updates == s->saved_updates && steps == s->saved_steps)) {
         return;
     }
     if (runfiles_checkpoint(&s->files, &s->house, 0, reason, (int)sizeof reason) < 0) {
-        log_line(LOG_LEVEL_ERR, "checkpoint: %s", reason);
-    } else {
-        comms_note_checkpoint(s->comms, s->files.last);
+        log_limited(&s->save_said, 600.0, LOG_LEVEL_ERR, "checkpoint in %s: %s", s->files.dir,
+                    reason);
+        return;
     }
+    s->saved_updates = updates;
+    s->saved_steps = steps;
+    comms_note_checkpoint(s->comms, s->files.last);
 }
 
 /* --- main's step, ten times a second --- */
@@ -196,12 +202,13 @@ static int resume(struct service *s, char *ret_why, int cap)
     if (reason[0] != '\0') {
         log_line(LOG_LEVEL_WARN, "%s; an older one is taken", reason);
     }
-    if (s->house.learner.counters[LEARNER_UPDATES] > 0) {
+    s->saved_updates = s->house.learner.counters[LEARNER_UPDATES];
+    s->saved_steps = s->house.loop.st.step;
+    if (s->saved_updates > 0) {
         learner_publish(&s->house.learner);
     }
     log_line(LOG_LEVEL_NOTE, "going on from %s: step %lld, %lld updates", from,
-             (long long)s->house.loop.st.step,
-             (long long)s->house.learner.counters[LEARNER_UPDATES]);
+             (long long)s->saved_steps, (long long)s->saved_updates);
     return 0;
 }
 
@@ -246,7 +253,9 @@ static int open_all(struct service *s, char *ret_why, int cap)
     rc = realtime_enter(&s->realtime, &s->house.config.control, s->house.shared->verdict,
                         (int)sizeof s->house.shared->verdict);
     if (rc < 0) {
-        return why(ret_why, cap, rc, "real time %s", s->house.shared->verdict);
+        return why(ret_why, cap, rc,
+                   "real time %s; basald.service gives these, or set control.realtime: prefer",
+                   s->house.shared->verdict);
     }
     say_hello(s);
     rc = runfiles_open(&s->files, &s->house, s->spec->state_dir, ret_why, cap);
@@ -281,7 +290,9 @@ static int status_of(int rc)
     switch (rc) {
     case 0:
         return 0;
-    case -EINVAL:  /* the robot file */
+    case -EINVAL: /* the robot file */
+    case -ENOENT: /* ... or what it names, is not there */
+    case -EISDIR:
     case -EPROTO:  /* a checkpoint of another robot or algorithm */
     case -EBADMSG: /* ... or a damaged one */
         return EXIT_CONFIG;
@@ -327,8 +338,8 @@ int service_run(const struct service_spec *spec)
         if (!service_end_threads(s)) {
             _exit(EXIT_BROKEN);
         }
-        log_line(LOG_LEVEL_NOTE, "leaving%s%s", s->files.last[0] != '\0' ? "; saved " : "",
-                 s->files.last);
+        log_line(LOG_LEVEL_NOTE, "leaving%s%s",
+                 s->files.last[0] != '\0' ? "; newest checkpoint " : "", s->files.last);
     } else {
         log_line(LOG_LEVEL_ERR, "basald: %s", reason);
     }

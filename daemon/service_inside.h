@@ -34,8 +34,10 @@ struct service {
     _Atomic bool leaving;            /* the loop has ended: learner and log end too */
     _Atomic bool comms_leaving;
     pthread_t loop_thread, learner_thread, comms_thread, log_thread;
-    int64_t next_checkpoint_ns; /* on the learner's thread */
-    int64_t next_metrics_ns;    /* on the log's */
+    int64_t next_checkpoint_ns;         /* on the learner's thread */
+    int64_t saved_updates, saved_steps; /* what the newest checkpoint holds */
+    struct log_limit save_said;
+    int64_t next_metrics_ns; /* on the log's */
     int64_t woke_watchdog_ns;
     uint64_t watchdog_us; /* the service manager's; 0: none */
     struct progress loop, comms_progress;

@@ -62,6 +62,7 @@ static void *learner_body(void *arg)
         }
         misbehave(&s->misbehaviour, "learner", steps(s));
     }
+    crash_thread_ends();
     return NULL;
 }
 
@@ -74,6 +75,7 @@ static void *comms_body(void *arg)
         comms_step(s->comms);
         misbehave(&s->misbehaviour, "comms", steps(s));
     }
+    crash_thread_ends();
     return NULL;
 }
 
@@ -91,6 +93,7 @@ static void *log_body(void *arg)
         (void)usleep(LOG_US);
     }
     latch_keeper_step(&s->latch, &s->house.shared->latched);
+    crash_thread_ends();
     return NULL;
 }
 
@@ -156,6 +159,7 @@ bool service_end_threads(struct service *s)
     (void)pthread_join(s->loop_thread, NULL);
     bool all = end(s->learner_thread, "basald-learner", LEARNER_END_S);
     if (all) {
+        s->save_said.next_ns = 0; /* the last one is always said */
         service_save(s);
     }
     all = end(s->log_thread, "basald-log", LEARNER_END_S) && all;

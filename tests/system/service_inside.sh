@@ -104,13 +104,13 @@ ready_learn_stop() {
     [ "$(systemctl show -p Result --value basald)" = success ] || fail "the stop is no success"
     local order
     order=$(journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" |
-        grep -oE 'SIGTERM: stopping|running -> stopping|stopping -> limp|leaving; saved|make safe: torque is off on every device' | tr '\n' '|')
-    [ "$order" = 'SIGTERM: stopping|running -> stopping|stopping -> limp|leaving; saved|make safe: torque is off on every device|' ] ||
+        grep -oE 'SIGTERM: stopping|running -> stopping|stopping -> limp|leaving; newest checkpoint|make safe: torque is off on every device' | tr '\n' '|')
+    [ "$order" = 'SIGTERM: stopping|running -> stopping|stopping -> limp|leaving; newest checkpoint|make safe: torque is off on every device|' ] ||
         fail "the order of the stop was $order"
     [ -e /var/lib/basald/last/state.pb ] || fail "no networks were saved"
     [ ! -e /run/basald ] || fail "/run/basald is still there"
     stop_exit_ms=$(journalctl -b -u basald --no-pager -o short-monotonic --after-cursor="$cursor" |
-        awk '/SIGTERM: stopping/ { gsub(/[][]/, "", $0); a = $1 } /leaving; saved/ { gsub(/[][]/, "", $0); printf "%d", 1000 * ($1 - a) }')
+        awk '/SIGTERM: stopping/ { gsub(/[][]/, "", $0); a = $1 } /leaving; newest checkpoint/ { gsub(/[][]/, "", $0); printf "%d", 1000 * ($1 - a) }')
     lines=$(journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" | wc -l)
     [ "$lines" -lt 40 ] || fail "$lines lines in the journal for one short life"
     journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" | grep -nE '<[0-7]>' && fail "a priority stands in the text"
