@@ -28,7 +28,8 @@ static void keep(struct kept *k, const uint8_t *block, size_t n)
 static bool must_repeat(const struct comms *c)
 {
     return c->own.n > 0 && c->spec.intake->accepted + c->spec.intake->refused == 0 &&
-           c->now_ns - c->own_sent_ns > REPEAT_NS;
+           c->now_ns - c->own_sent_ns > REPEAT_NS &&
+           strcmp(c->spec.config->comms.weights, "own") == 0;
 }
 
 void comms_publish_weights(struct comms *c)

@@ -5,4 +5,4 @@ set -eu
 bin=${BASAL_BIN:?}
 ldd "$bin/basald" | grep -qE 'lib[at]san' && { echo "skipped: real time and sanitizers do not go together"; exit 77; }
 . tests/system/service_lib.sh
-inside "$bin/.." ready_learn_stop kill_9 estop another_schema
+inside "$bin/.." ready_learn_stop kill_9 estop another_schema instance

@@ -182,7 +182,27 @@ another_schema() {
     until_true "limp" 5 is limp
     said_it "belongs to another robot or configuration; a new one begins" || fail "nothing was said"
     [ "$(number replay_rows)" = 0 ] || fail "$(number replay_rows) rows of another configuration"
+    systemctl restart basald
+    until_true "limp" 5 is limp
+    said_it "the replay is kept: 0 rows so far" || fail "the new one is not kept in the old one's place"
     sed -i 's/^  capacity: .*/  capacity: 100000/' /etc/basald/basald.yaml
+    end
+}
+
+# A second robot on the same machine.
+instance() {
+    begin
+    sed 's|/dev/basald/servo|/dev/basald/arm|; $a comms:\n  telemetry: off' /etc/basald/basald.yaml >/etc/basald/arm.yaml
+    systemd-run --quiet --unit=armsim -p User=basald -p AmbientCapabilities=CAP_SYS_NICE basalsim --config /etc/basald/arm.yaml
+    until_true "a second bus" 5 test -e /dev/basald/arm
+    systemctl start basald@arm || fail "systemctl start basald@arm"
+    until_true "the second robot" 5 basalctl --runtime-dir /run/basald-arm health >/dev/null
+    is limp || fail "the first robot minds the second"
+    basalctl --runtime-dir /run/basald-arm arm >/dev/null || fail "the second arms"
+    sleep 0.5
+    is limp || fail "arming the second moved the first"
+    systemctl stop basald@arm armsim || fail "systemctl stop basald@arm"
+    [ -e /run/basald/command ] || fail "the second took the folder of the first"
     end
 }
 

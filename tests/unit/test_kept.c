@@ -179,12 +179,35 @@ static void a_house_takes_its_replay_over(void **state)
     close_house(fourth);
 }
 
+/* The networks come from a checkpoint that has seen 5000 rows, the replay is new. */
+static void statistics_go_on_with_a_new_replay(void **state)
+{
+    (void)state;
+    static struct observation obs;
+    struct house *h = open_house(-1, "learner.normalize=true");
+    const float act[ACT_MAX] = {0};
+    struct period p = {.opens = true, .obs2 = &obs, .asked = act, .applied = act};
+    const int rows = 300;
+    h->learner.counters[LEARNER_SEEN] = 5000;
+    learner_restored(&h->learner);
+    for (int i = 0; i <= rows; i++) {
+        p.closes = i > 0;
+        obs.v[0] = (float)i;
+        replay_commit(h->replay, &p);
+    }
+    atomic_store(&h->shared->steps, (uint64_t)rows);
+    assert_true(learner_step(&h->learner));
+    assert_int_equal(h->learner.counters[LEARNER_SEEN], 5000 + rows);
+    close_house(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_replay_is_taken_by_its_name),
         cmocka_unit_test(the_replay_is_sent_to_be_kept),
         cmocka_unit_test(a_house_takes_its_replay_over),
+        cmocka_unit_test(statistics_go_on_with_a_new_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
