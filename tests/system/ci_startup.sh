@@ -78,7 +78,7 @@ if ldd "$bin/basald" | grep -qE 'lib[at]san'; then
 elif mount -t tmpfs -o size=200k tmpfs "$work/small" 2>/dev/null; then
     : >"$work/daemon.log"
     : >"$work/said"
-    start_daemon --set control.realtime=off --set learner.checkpoint_s=1 --set learner.learning_starts=10 --run-dir "$work/small"
+    start_daemon --set control.realtime=off --set bus.servo.misses_max=50 --set safety.stale_ticks_max=50 --set learner.checkpoint_s=1 --set learner.learning_starts=10 --run-dir "$work/small"
     go
     for _ in $(seq 200); do grep -q "No space left" "$work/daemon.log" && break; sleep 0.05; done
     grep -qF "checkpoint in $work/small: cannot write" "$work/daemon.log" || { echo "a full disk was not said"; bad=1; }

@@ -40,7 +40,8 @@ set_up() {
     cp -a /t/usr/. /usr/
     systemd-sysusers 2>/dev/null
     systemd-tmpfiles --create basald.conf
-    cp /usr/share/basald/robots/crawler.yaml /etc/basald/basald.yaml
+    # a machine that is busy elsewhere starves basalsim: half a second of silence is no fault here
+    sed 's/^\( *\(misses_max\|stale_ticks_max\)\): [0-9]*/\1: 50/' /usr/share/basald/robots/crawler.yaml >/etc/basald/basald.yaml
     # what udev does on a machine that has one
     install -d -o basald /dev/basald
     minor=$(awk '$2 == "cpu_dma_latency" { print $1 }' /proc/misc)
