@@ -116,7 +116,8 @@ int checkpoint_store_open(struct checkpoint_store *ret_store, struct filewriter 
                           const char *path, int keep, char *ret_why, int cap)
 {
     if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST) {
-        return why(ret_why, cap, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+        return why(ret_why, cap, -errno, "cannot make the folder %s: %s; give another", path,
+                   strerror(errno));
     }
     const int fd = open_dir(AT_FDCWD, path);
     if (fd < 0) {

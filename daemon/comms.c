@@ -92,7 +92,7 @@ void comms_guard(const struct comms *c, const char *name)
     (void)snprintf(path, sizeof path, "%s/%s", c->dir, name);
     (void)chmod(path, 0660);
     const struct group *g = getgrnam("basald");
-    if (g != NULL && chown(path, (uid_t)-1, g->gr_gid) != 0) {
+    if (g != NULL && g->gr_gid != getegid() && chown(path, (uid_t)-1, g->gr_gid) != 0) {
         log_line(LOG_LEVEL_WARN, "%s: cannot give it to group basald: %s", path, strerror(errno));
     }
 }

@@ -65,6 +65,7 @@ struct comms {
     struct mailbox checkpoint; /* char [PATH_CHARS]: main -> comms */
     const char *last_checkpoint;
     struct kept own, driving; /* the learner's newest; the newest that was accepted */
+    int64_t own_sent_ns;
     uint64_t driving_run_id;
     uint8_t *message;     /* [message_bytes] */
     size_t message_bytes; /* the largest block and what is around it */

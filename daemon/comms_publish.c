@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #define RECORDS_A_STEP 256
+#define REPEAT_NS      (100 * NS_PER_MS)
 
 /* Two frames, neither empty; nobody waits for a slow viewer. */
 static void publish(void *socket, const char *topic, const uint8_t *bytes, int64_t n)
@@ -22,15 +23,26 @@ static void keep(struct kept *k, const uint8_t *block, size_t n)
     k->n = n;
 }
 
+/* What is published before this daemon's own subscription is through is lost to it: until the first
+ * block came back, the newest is sent again. */
+static bool must_repeat(const struct comms *c)
+{
+    return c->own.n > 0 && c->spec.intake->accepted + c->spec.intake->refused == 0 &&
+           c->now_ns - c->own_sent_ns > REPEAT_NS &&
+           strcmp(c->spec.config->comms.weights, "own") == 0;
+}
+
 void comms_publish_weights(struct comms *c)
 {
     const struct offered *o = mailbox_take(&c->offer);
-    if (o == NULL) {
+    if (o != NULL) {
+        keep(&c->own, o->block, o->n);
+    } else if (!must_repeat(c)) {
         return;
     }
-    keep(&c->own, o->block, o->n);
+    c->own_sent_ns = c->now_ns;
     publish(c->weights_out, "basald/weights", c->message,
-            wire_weights(o->block, o->n, c->message, c->message_bytes));
+            wire_weights(c->own.block, c->own.n, c->message, c->message_bytes));
 }
 
 int comms_intake(struct comms *c, const uint8_t *block, size_t n)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILE_BYTES_MAX (1 << 20)
 #define SET_CHARS      1024
@@ -25,6 +26,12 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, char *ret
     FILE *f = fopen(path, "rbe");
     if (f == NULL) {
         return why(ret_why, cap, -errno, "cannot read %s: %s", path, strerror(errno));
+    }
+    struct stat st;
+    if (fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode)) {
+        (void)fclose(f);
+        return why(ret_why, cap, -EISDIR, "cannot read %s: it is a folder; a robot is a file",
+                   path);
     }
     char *text = malloc(FILE_BYTES_MAX);
     const size_t n = text != NULL ? fread(text, 1, FILE_BYTES_MAX, f) : 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define LOOP_BYTES    ((size_t)256 << 20)
 #define LEARNER_BYTES ((size_t)4 << 30)
@@ -64,7 +65,11 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
         .slot_unit = unit,
     };
     if (fd >= 0) {
-        return replay_adopt(&h->replay, fd, &spec, ret_why, cap);
+        if (replay_adopt(&h->replay, fd, &spec, h->replay_why, (int)sizeof h->replay_why) == 0) {
+            h->replay_kept = true;
+            return 0;
+        }
+        (void)close(fd); /* the robot can do without what it experienced before */
     }
     return replay_create(&h->replay, &spec, ret_why, cap);
 }

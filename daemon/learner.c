@@ -80,9 +80,9 @@ static void follow_scale(struct learner *l)
 {
     const int64_t head = replay_head(l->replay);
     float obs[OBS_MAX];
-    while (l->counters[LEARNER_SEEN] < head &&
-           l->counters[LEARNER_SEEN] < l->config->learner.normalize_until) {
-        if (replay_row_obs(l->replay, l->counters[LEARNER_SEEN]++, obs)) {
+    while (l->next_row < head && l->counters[LEARNER_SEEN] < l->config->learner.normalize_until) {
+        l->counters[LEARNER_SEEN]++;
+        if (replay_row_obs(l->replay, l->next_row++, obs)) {
             scale_add(l->scale, obs, 1);
         }
     }
@@ -165,9 +165,13 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
 
 void learner_restored(struct learner *l)
 {
+    const int64_t head = replay_head(l->replay);
     if (l->scale != NULL) {
         scale_get(l->scale, l->mean, l->inv_std);
     }
+    /* a replay that was lost meanwhile begins again at row 0, the count of what was seen does not
+     */
+    l->next_row = l->counters[LEARNER_SEEN] < head ? l->counters[LEARNER_SEEN] : head;
     report(l);
 }
 

@@ -27,6 +27,7 @@ struct learner {
     size_t block_cap;
     struct weights_id id;
     int64_t counters[6]; /* enum learner_counter; views go into checkpoints */
+    int64_t next_row;    /* of the replay, that the statistics have not seen */
     struct stats stats;
     /* where a new block goes: a socket's queue, or straight to the intake */
     void (*publish)(void *to, const uint8_t *block, size_t n);

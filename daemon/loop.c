@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STALL_NS (NS_PER_S) /* half of the unit's WatchdogSec */
+#define STALL_NS (NS_PER_S)
 
 void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
 {
@@ -49,6 +49,7 @@ int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena 
     l->ticks_per_period = l->task.ticks_per_period;
     l->dt_s = 1.0 / c->robot.control_rate_hz;
     l->period_ns = llround(l->dt_s * (double)NS_PER_S);
+    l->stall_ns = STALL_NS;
     l->odometer = l->task.travel_joint;
     l->st.plant_event = -1;
     l->st.source = SOURCE_HOLD;
@@ -261,7 +262,7 @@ static void watch_others(struct loop *l, int64_t now_ns)
         if (beats[i] != l->beats[i] || l->beats_ns[i] == 0) {
             l->beats[i] = beats[i];
             l->beats_ns[i] = now_ns;
-        } else if (now_ns - l->beats_ns[i] > STALL_NS) {
+        } else if (now_ns - l->beats_ns[i] > l->stall_ns) {
             atomic_fetch_or_explicit(&s->stop, STOP_STALLED, memory_order_relaxed);
         }
     }
@@ -286,11 +287,9 @@ bool loop_step(struct loop *l)
     loop_tick(l, l->planned_ns, late_ns, skipped);
     l->planned_ns += l->period_ns;
     watch_others(l, woke_ns);
-#ifdef BASAL_STALL
-    while (l->stall && l->st.step > 50) {
-        (void)clock_sleep_until(l->clock, clock_now_ns(l->clock) + NS_PER_S);
+    if (l->misbehaviour != NULL) {
+        misbehave(l->misbehaviour, "loop", l->st.step);
     }
-#endif
     atomic_fetch_add_explicit(&l->shared->loop_beats, 1, memory_order_relaxed);
     const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_relaxed);
     return (stop & (STOP_EXIT | STOP_CRASHED)) == 0 || !loop_at_rest(l);

@@ -6,6 +6,7 @@
 
 #include "daemon/base/hist.h"
 #include "daemon/intake.h"
+#include "daemon/misbehave.h"
 #include "daemon/plant.h"
 #include "daemon/shared.h"
 #include "policies/replay.h"
@@ -65,9 +66,8 @@ struct loop {
     uint64_t beats[2];             /* of main and comms, as last seen ... */
     int64_t beats_ns[2];           /* ... and when they last moved */
     int odometer;                  /* joint that measures the way; -1: none */
-#ifdef BASAL_STALL
-    bool stall; /* test build: hang after fifty steps */
-#endif
+    int64_t stall_ns;              /* main or comms without progress for so long: the robot stops */
+    const struct misbehaviour *misbehaviour; /* borrowed; NULL: none */
     /* a scripted source instead of policy and random; NULL: none. Fills the action of the period
      * that begins */
     void (*script)(void *self, float *ret_act) BASAL_RT;

@@ -1,7 +1,7 @@
 /*
  * Inside of the plant, shared by plant.c (open, read, do), plant_bus.c (the read phase),
- * plant_goals.c (the write phase), plant_job.c (set-up of all buses, step by step), plant_service.c (opening real ttys) and
- * plant_state.c (what others ask, checkpoints).
+ * plant_goals.c (the write phase), plant_job.c (set-up of all buses, step by step), plant_service.c
+ * (opening real ttys) and plant_state.c (what others ask, checkpoints).
  */
 #pragma once
 

@@ -3,10 +3,12 @@
 
 #include "drivers/io/serial.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define REOPEN_FIRST_NS (200 * NS_PER_MS)
 #define REOPEN_LAST_NS  (2 * NS_PER_S)
+#define BUSY_TOLD_NS    (4 * REOPEN_FIRST_NS)
 
 void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
 {
@@ -27,7 +29,10 @@ void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
             r->why[0] = '\0';
             continue;
         }
-        (void)snprintf(r->why, sizeof r->why, "bus %s: %.200s", b->bus.spec->name, reason);
+        /* a killed process may keep the lock for a moment: said when it lasts */
+        if (fd != -EBUSY || r->back_off_ns >= BUSY_TOLD_NS) {
+            (void)snprintf(r->why, sizeof r->why, "bus %s: %.200s", b->bus.spec->name, reason);
+        }
         r->back_off_ns = r->back_off_ns == 0 ? REOPEN_FIRST_NS : r->back_off_ns * 2;
         r->back_off_ns = r->back_off_ns > REOPEN_LAST_NS ? REOPEN_LAST_NS : r->back_off_ns;
         r->next_ns = now_ns + r->back_off_ns;

@@ -232,13 +232,16 @@ static int load(struct checkpoint *c, const char *path, char *ret_why, int cap)
     if (access(state, F_OK) == 0) {
         return checkpoint_load(c, path, ret_why, cap);
     }
+    if (access(path, X_OK) != 0) { /* opening a store would make it */
+        return why(ret_why, cap, -errno, "cannot go on from %s: %s", path, strerror(errno));
+    }
     struct checkpoint_store store;
     int rc = checkpoint_store_open(&store, NULL, path, KEEP, ret_why, cap);
     if (rc == 0) {
         rc = checkpoint_load_last(c, &store, name, ret_why, cap);
         checkpoint_store_close(&store);
     }
-    return rc;
+    return rc == -ENOENT ? why(ret_why, cap, rc, "there is no checkpoint in %s", path) : rc;
 }
 
 static void put_weights(struct house *h, const struct packed *p, size_t n)

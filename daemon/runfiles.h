@@ -29,14 +29,18 @@ void runfiles_close(struct runfiles *f);
  * statistics. */
 void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, int episodes);
 
-/* One line of the service, where the step moved since the last. */
+/* One line of the service, where the step moved since the last. May run beside
+ * runfiles_checkpoint. */
 void runfiles_interval(struct runfiles *f, struct house *h);
 
 /* Between two ticks in lockstep, between two updates on the learner's thread in real time. */
 int runfiles_checkpoint(struct runfiles *f, struct house *h, int64_t planned_ns, char *ret_why,
                         int cap) BASAL_MUST_USE;
 
-/* path: a checkpoint folder, or a run's folder, whose newest whole one is taken. After an error the
- * house is not used. */
+/*
+ * path: a checkpoint folder, or a run's folder, whose newest whole one is taken; ret_why then says
+ * why newer ones were refused ("" if none was). Errors: -ENOENT: the run's folder holds none, and
+ * nothing was changed; after any other the house is not used.
+ */
 int runfiles_resume(struct runfiles *f, struct house *h, const char *path, int64_t *ret_planned_ns,
                     char *ret_why, int cap) BASAL_MUST_USE;
