@@ -13,6 +13,9 @@ build() {
     cmake --build --preset "$1" -j "$(nproc)" -- -s
 }
 
+# 77: cannot run here, which the test has said itself
+skipped() { [ "$1" -eq 77 ] || exit "$1"; }
+
 case "${1:-}" in
 '')
     build release
@@ -22,7 +25,7 @@ case "${1:-}" in
     build release
     ctest --test-dir build/release --output-on-failure
     for name in faults unplug kill9 partner; do
-        bash "$0" $name
+        bash "$0" $name || skipped $?
     done
     FUZZ_SECONDS=60 bash "$0" fuzz
     deploy/quickstart.sh
