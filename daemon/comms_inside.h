@@ -63,6 +63,7 @@ struct comms {
     int replay_fd, lock_fd;
     struct mailbox offer;      /* struct offered: learner -> comms */
     struct mailbox checkpoint; /* char [PATH_CHARS]: main -> comms */
+    struct mailbox ended;      /* struct rollout: comms -> main */
     const char *last_checkpoint;
     struct kept own, driving; /* the learner's newest; the newest that was accepted */
     uint64_t driving_run_id;
@@ -82,6 +83,7 @@ struct comms {
     uint64_t garbage;
     double returns[RETURNS_KEPT];
     int n_returns;
+    struct rollout rollout;
     char reason[WHY_CHARS + 64]; /* why the robot is where it is */
     struct log_limit episode_limit, request_limit, refused_limit;
 };

@@ -128,11 +128,16 @@ void comms_publish_records(struct comms *c)
     }
 }
 
-static void note_return(struct comms *c, double sum)
+static void note_episode(struct comms *c, const struct happened *h)
 {
     memmove(c->returns, c->returns + 1, (RETURNS_KEPT - 1) * sizeof c->returns[0]);
-    c->returns[RETURNS_KEPT - 1] = sum;
+    c->returns[RETURNS_KEPT - 1] = h->x;
     c->n_returns += c->n_returns < RETURNS_KEPT;
+    c->rollout.episodes++;
+    c->rollout.successes += h->b != 0;
+    c->rollout.return_sum += h->x;
+    memcpy(mailbox_back(&c->ended), &c->rollout, sizeof c->rollout);
+    mailbox_put(&c->ended);
 }
 
 /* The reason that status gives: what led to where the robot is now. */
@@ -157,7 +162,7 @@ void comms_publish_events(struct comms *c)
         wire_sentence(&h, &c->spec.config->robot, sentence, (int)sizeof sentence);
         note_reason(c, &h, sentence);
         if (h.kind == HAPPENED_EPISODE) {
-            note_return(c, h.x);
+            note_episode(c, &h);
             log_limited(&c->episode_limit, 60.0, LOG_LEVEL_INFO, "%s", sentence);
         } else if (h.kind == HAPPENED_REFUSED) {
             log_limited(&c->request_limit, 1.0, LOG_LEVEL_NOTE, "%s", sentence);

@@ -249,7 +249,7 @@ static void main_step(struct service *s, int64_t now_ns)
     keep_latch(s);
     if (now_ns >= s->next_metrics_ns) {
         s->next_metrics_ns = now_ns + NS_PER_S;
-        runfiles_interval(&s->files, &s->house);
+        runfiles_interval(&s->files, &s->house, comms_rollout(s->comms));
     }
     if (every_s > 0.0 && now_ns >= s->next_checkpoint_ns) {
         atomic_store_explicit(&s->save_asked, s->next_checkpoint_ns > 0, memory_order_relaxed);

@@ -56,8 +56,9 @@ struct record {
 enum event_kind {
     HAPPENED_STATE,   /* a = from, b = to, c = fsm event            */
     HAPPENED_TRIP,    /* a = trips, b = joint                       */
-    HAPPENED_REFUSED, /* a = request kind, b = refusal              */
-    HAPPENED_EPISODE, /* a = episode, x = return, y = length in s   */
+    HAPPENED_REFUSED, /* a = request kind, b = refusal, c = state   */
+    HAPPENED_EPISODE, /* a = episode, b = a person called it a success, x = return, y = length in s
+                       */
     HAPPENED_PLANT,   /* text = plant_why                           */
     HAPPENED_EVAL,    /* x = mean speed or return                   */
 };
@@ -127,6 +128,12 @@ struct learner_shared {
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
     _Atomic int rc; /* 0, or why it ended */
+};
+
+/* All episodes since the start. */
+struct rollout {
+    int64_t episodes, successes; /* successes: said by a person */
+    double return_sum;
 };
 
 struct shared {
