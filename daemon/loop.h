@@ -36,6 +36,7 @@ struct loop_state {
     int reset_left;       /* ticks until the next episode may begin */
     uint32_t run_flags;   /* enum run_flags */
     bool end_asked;       /* a person ends the episode ... */
+    bool end_success;     /* ... and calls it a success */
     double end_reward;    /* ... with this reward on top */
     int eval_left;        /* ticks of an evaluation still to go; 0: none */
     double eval_from, eval_ticks;

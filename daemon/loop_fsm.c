@@ -93,6 +93,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         }
         z->end_asked = true;
         z->end_reward = q->x;
+        z->end_success = (q->flags & 1u) != 0;
         return REFUSED_NOT;
     case REQUEST_NONE:
         break;
@@ -118,7 +119,8 @@ static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
         loop_tell(l, &(struct happened){.t_ns = now_ns,
                                         .kind = HAPPENED_REFUSED,
                                         .a = (int32_t)q.kind,
-                                        .b = (int32_t)ret_reply->refusal});
+                                        .b = (int32_t)ret_reply->refusal,
+                                        .c = (int32_t)l->st.fsm.state});
     }
 }
 
