@@ -140,14 +140,21 @@ static void note_episode(struct comms *c, const struct happened *h)
     mailbox_put(&c->ended);
 }
 
-/* The reason that status gives: what led to where the robot is now. */
+/*
+ * The reason that status gives: what led to where the robot is now. An empty text does not take
+ * away what a trip said before a latch, or what made a robot stop before it was limp.
+ */
 static void note_reason(struct comms *c, const struct happened *h, const char *sentence)
 {
-    if (h->kind == HAPPENED_TRIP) {
+    const bool latched_now = c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP;
+    if (h->kind == HAPPENED_PLANT && !latched_now) {
+        (void)snprintf(c->reason, sizeof c->reason, "%s", h->text);
+    } else if (h->kind == HAPPENED_TRIP) {
         (void)snprintf(c->reason, sizeof c->reason, "%s", sentence);
     } else if (h->kind == HAPPENED_STATE) {
         const bool latched = h->b == STATE_FAULT || h->b == STATE_ESTOP;
-        if (h->text[0] != '\0' || !latched) { /* a trip said more than an empty text */
+        const bool stopped = h->a == STATE_STOPPING && h->b == STATE_LIMP;
+        if (h->text[0] != '\0' || !(latched || stopped)) {
             (void)snprintf(c->reason, sizeof c->reason, "%s", h->text);
         }
     }

@@ -124,12 +124,13 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
 
 static void fill_robot(struct comms *c, Basald__V1__Status *m, struct status_scratch *k)
 {
-    const bool latched = c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP;
+    const bool rests =
+        c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP || c->last.state == STATE_LIMP;
     m->version = wire_text(BASALD_VERSION);
     m->robot = wire_text(c->spec.config->robot.name);
     m->state = comms_state_text(c);
     m->plant_ready = c->last.plant_ready != 0;
-    m->why = latched || !m->plant_ready ? c->reason : m->why; /* else it is over */
+    m->why = rests || !m->plant_ready ? c->reason : m->why; /* else it is over */
     m->realtime = c->spec.shared->verdict;
     m->uptime_s = (double)(c->now_ns - c->begun_ns) * 1e-9;
     wire_fill(&c->last, &c->spec.config->robot, comms_unix_s(c, c->last.t_ns), &k->wire, &k->last);

@@ -64,6 +64,8 @@ struct loop {
     uint64_t beats[2];   /* of main and comms, as last seen ... */
     int64_t beats_ns[2]; /* ... and when they last moved */
     int odometer;        /* joint that measures the way; -1: none */
+    bool plant_known;    /* what was last told of the devices ... */
+    char plant_said[WHY_CHARS];
 #ifdef BASAL_STALL
     bool stall; /* test build: hang after fifty steps */
 #endif

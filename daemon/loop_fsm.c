@@ -116,11 +116,13 @@ static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
         (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
     }
     if (ret_reply->refusal != REFUSED_NOT) {
-        loop_tell(l, &(struct happened){.t_ns = now_ns,
-                                        .kind = HAPPENED_REFUSED,
-                                        .a = (int32_t)q.kind,
-                                        .b = (int32_t)ret_reply->refusal,
-                                        .c = (int32_t)l->st.fsm.state});
+        struct happened h = {.t_ns = now_ns,
+                             .kind = HAPPENED_REFUSED,
+                             .a = (int32_t)q.kind,
+                             .b = (int32_t)ret_reply->refusal,
+                             .c = (int32_t)l->st.fsm.state};
+        (void)snprintf(h.text, sizeof h.text, "%s", ret_reply->why);
+        loop_tell(l, &h);
     }
 }
 
@@ -195,6 +197,44 @@ static void tell_latch(struct loop *l)
     }
 }
 
+/* Whether the devices are there, and why not, where no change of state says it. */
+static void tell_plant(struct loop *l, int64_t now_ns, bool state_said)
+{
+    const bool known = plant_ready(l->plant);
+    const char *text = known ? "" : plant_why(l->plant);
+    const bool news = known != l->plant_known || strcmp(text, l->plant_said) != 0;
+    const bool quiet = l->st.fsm.state == STATE_BOOT || l->st.fsm.state == STATE_ARMING;
+    if (!news || quiet || torque_may_be_on(l)) {
+        return;
+    }
+    l->plant_known = known;
+    (void)snprintf(l->plant_said, sizeof l->plant_said, "%s", text);
+    if (!state_said) {
+        struct happened h = {.t_ns = now_ns, .kind = HAPPENED_PLANT, .a = known};
+        (void)snprintf(h.text, sizeof h.text, "%s", text);
+        loop_tell(l, &h);
+    }
+}
+
+/* Why the state changed: what the devices say, or who asked for the estop. */
+static void explain_change(const struct loop *l, char ret_text[WHY_CHARS])
+{
+    const struct shared *s = l->shared;
+    const bool asked = (atomic_load_explicit(&s->stop, memory_order_relaxed) & STOP_ESTOP) != 0;
+    if (l->st.fsm.state != STATE_ESTOP) {
+        (void)snprintf(ret_text, WHY_CHARS, "%s", plant_why(l->plant));
+    } else if (!asked) {
+        (void)snprintf(ret_text, WHY_CHARS,
+                       "motor power is lost: a servo reads less than %g V (estop.power_min_v)",
+                       l->config->robot.power_min_v);
+    } else {
+        const uint32_t latched = atomic_load_explicit(&s->latched, memory_order_relaxed);
+        (void)snprintf(ret_text, WHY_CHARS, "%s",
+                       latched == LATCHED_NOT ? "a person asked for it"
+                                              : "it was latched before this start");
+    }
+}
+
 void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
@@ -209,12 +249,13 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
                              .a = (int32_t)from,
                              .b = (int32_t)z->fsm.state,
                              .c = (int32_t)events};
-        (void)snprintf(h.text, sizeof h.text, "%s", plant_why(l->plant));
+        explain_change(l, h.text);
         loop_tell(l, &h);
         if (z->fsm.state == STATE_LIMP) {
             safety_forget(&z->safety);
         }
     }
+    tell_plant(l, now_ns, z->fsm.state != from);
     if (reply.id != 0) {
         reply.state = (uint8_t)z->fsm.state;
         (void)ring_push(&l->shared->replies, &reply);

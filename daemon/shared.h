@@ -59,7 +59,7 @@ enum event_kind {
     HAPPENED_REFUSED, /* a = request kind, b = refusal, c = state   */
     HAPPENED_EPISODE, /* a = episode, b = a person called it a success, x = return, y = length in s
                        */
-    HAPPENED_PLANT,   /* text = plant_why                           */
+    HAPPENED_PLANT,   /* a = the devices are there, text = plant_why */
     HAPPENED_EVAL,    /* x = mean speed or return                   */
 };
 

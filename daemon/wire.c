@@ -205,15 +205,17 @@ void wire_sentence(const struct happened *h, const struct robot *robot, char *re
         break;
     case HAPPENED_REFUSED:
         (void)snprintf(
-            ret_text, n, "%s is refused: %s", request_name(h->a),
-            wire_refusal((enum request_kind)h->a, (enum refusal)h->b, (enum fsm_state)h->c));
+            ret_text, n, "%s is refused: %s%s%.200s", request_name(h->a),
+            wire_refusal((enum request_kind)h->a, (enum refusal)h->b, (enum fsm_state)h->c),
+            h->text[0] != '\0' ? ": " : "", h->text);
         break;
     case HAPPENED_EPISODE:
         (void)snprintf(ret_text, n, "episode %d: return %.2f in %.1f s%s", (int)h->a, h->x, h->y,
                        h->b != 0 ? ", a success" : "");
         break;
     case HAPPENED_PLANT:
-        (void)snprintf(ret_text, n, "%s", h->text);
+        (void)snprintf(ret_text, n, "%s",
+                       h->a != 0 ? "the devices are there, torque is off" : h->text);
         break;
     case HAPPENED_EVAL:
         (void)snprintf(ret_text, n, "evaluation: %.4f m/s", h->x);
