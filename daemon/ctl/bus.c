@@ -13,10 +13,11 @@
 
 #define REPLY_NS     (40 * NS_PER_MS)
 #define TRIES        3
+#define FACTORY_BAUD 57600
 #define PONG_BYTES   14 /* a ping's answer */
 #define CONFIG_BYTES ((size_t)16 << 20)
 
-static const int bauds[] = {57600, 115200, 1000000, 2000000, 3000000, 4000000, 9600};
+static const int bauds[] = {57600, 115200, 1000000, 2000000, 3000000, 4000000, 4500000, 9600};
 
 /* Packets that come in until a deadline. */
 struct listener {
@@ -133,35 +134,47 @@ static int scan_at(struct ctl *c, int fd, int baud)
     return found == 0 && l.dropped > 0 ? -1 : found;
 }
 
+static int baud_code(int baud)
+{
+    static const int codes[] = {9600, 57600, 115200, 1000000, 2000000, 3000000, 4000000, 4500000};
+    for (int i = 0; i < 8; i++) {
+        if (codes[i] == baud) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 int ctl_scan(struct ctl *c)
 {
     char reason[WHY_CHARS];
     int n = 0;
-    if (c->device == NULL) {
-        return ctl_usage("scan --device PATH, the bus's device file");
+    if (c->device == NULL || c->joint_baud > INT_MAX ||
+        (c->joint_baud != 0 && baud_code((int)c->joint_baud) < 0)) {
+        return ctl_usage(c, "scan --device PATH [--baud N], the bus's device file, a servo's rate");
     }
     const int fd = serial_open(c->device, bauds[0], reason, (int)sizeof reason);
     if (fd < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
         return EXIT_UNAVAILABLE;
     }
     for (size_t b = 0; b < sizeof bauds / sizeof bauds[0]; b++) {
-        if (serial_set_baud(fd, bauds[b]) < 0) {
+        const bool wanted = c->joint_baud == 0 || c->joint_baud == bauds[b];
+        if (!wanted || serial_set_baud(fd, bauds[b]) < 0) {
             continue;
         }
         const int found = scan_at(c, fd, bauds[b]);
         n += found > 0 ? found : 0;
         if (found < 0) {
-            (void)fprintf(stderr,
-                          "basalctl: at %d baud something answers that cannot be read: two servos "
-                          "of one id, or another rate\n",
-                          bauds[b]);
+            ctl_say(c,
+                    "at %d baud something answers that cannot be read: two servos of one id, or "
+                    "another rate",
+                    bauds[b]);
         }
     }
     serial_close(fd);
     if (n == 0) {
-        (void)fprintf(stderr, "basalctl: no servo answers on %s: check power and cable\n",
-                      c->device);
+        ctl_say(c, "no servo answers on %s: check power and cable", c->device);
     }
     return n > 0 ? 0 : EXIT_FAILURE;
 }
@@ -195,17 +208,6 @@ static bool read_register(int fd, int id, uint16_t addr, uint8_t *ret_value)
         }
     }
     return false;
-}
-
-static int baud_code(int baud)
-{
-    static const int codes[] = {9600, 57600, 115200, 1000000, 2000000, 3000000, 4000000, 4500000};
-    for (int i = 0; i < 8; i++) {
-        if (codes[i] == baud) {
-            return i;
-        }
-    }
-    return -1;
 }
 
 /* Torque off, return delay, id, and the baud rate last: after each the servo is still
@@ -263,21 +265,22 @@ static int setup_joint(struct ctl *c, const struct config *config)
     char reason[WHY_CHARS] = "";
     const struct joint_spec *j = find_joint(config, c->words[0]);
     if (j == NULL) {
-        (void)fprintf(stderr, "basalctl: %s has no joint %s\n", c->config, c->words[0]);
+        ctl_say(c, "%s has no joint %s", c->config, c->words[0]);
         return EXIT_USAGE;
     }
     const struct bus_spec *b = &config->robot.bus[j->bus];
     const char *device = c->device != NULL ? c->device : b->device;
-    const int fd = serial_open(device, (int)c->joint_baud, reason, (int)sizeof reason);
+    const int now = c->joint_baud != 0 ? (int)c->joint_baud : FACTORY_BAUD;
+    const int fd = serial_open(device, now, reason, (int)sizeof reason);
     if (fd < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
         return EXIT_UNAVAILABLE;
     }
     struct dxl_packet p;
     const char *problem = bring(fd, (int)c->id, j, b->baud, &p);
     serial_close(fd);
     if (problem != NULL) {
-        (void)fprintf(stderr, "basalctl: joint %s: %s\n", j->name, problem);
+        ctl_say(c, "joint %s: %s", j->name, problem);
         return EXIT_FAILURE;
     }
     say_found(c, b->baud, &p);
@@ -290,7 +293,7 @@ int ctl_setup_motor(struct ctl *c)
     char reason[WHY_CHARS] = "";
     int status = EXIT_CONFIG;
     if (c->config == NULL || c->n_words != 1 || c->id > DXL_ID_MAX || c->joint_baud > INT_MAX) {
-        return ctl_usage("setup-motor --config FILE [--device PATH] [--id N] [--baud N] JOINT");
+        return ctl_usage(c, "setup-motor --config FILE [--device PATH] [--id N] [--baud N] JOINT");
     }
     struct config *config = calloc(1, sizeof *config);
     if (config == NULL || arena_open(&mem, "config", CONFIG_BYTES) < 0) {
@@ -298,7 +301,7 @@ int ctl_setup_motor(struct ctl *c)
         return EXIT_OS;
     }
     if (config_load(config, c->config, NULL, 0, &mem, reason, (int)sizeof reason) < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
     } else {
         status = setup_joint(c, config);
     }
