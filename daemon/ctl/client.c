@@ -182,6 +182,9 @@ Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q, int *ret_statu
     }
     free(bytes);
     if (r == NULL) {
+        *ret_status = ctl_probe(c, "command"); /* it may have ended meanwhile */
+    }
+    if (r == NULL && *ret_status == 0) {
         *ret_status = EXIT_FAILURE;
         ctl_say(c, "the basald at %s does not answer within %d s: look at journalctl -u basald",
                 c->runtime_dir, ANSWER_MS / 1000);
