@@ -42,17 +42,6 @@ static void telemetry_is_two_frames(void **state)
     (void)zmq_close(sub);
 }
 
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t n = sizeof a;
-    const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s, (const struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(s, (struct sockaddr *)&a, &n), 0);
-    (void)close(s);
-    return ntohs(a.sin_port);
-}
-
 /* Viewers know one type only: nothing else may ever come over TCP, whatever happens meanwhile. */
 static void tcp_carries_telemetry_and_nothing_else(void **state)
 {
