@@ -82,14 +82,14 @@ summary() { # speed
     best=$(sed -n 's/^best_known_speed_m_s: \([0-9.]*\).*/\1/p' $robot)
     awk -v v="$1" -v b="$best" 'BEGIN { printf "speed            %.4f m/s, %.0f %% of the best gait known (%.4f m/s)\n", v, 100 * v / b, b }'
     draw || echo "learning curve   not drawn: $(tail -n 1 "$run/gnuplot.log")"
-    echo "checkpoint       $(readlink -f "$run/last" 2>/dev/null || echo none)"
+    echo "checkpoint       $(readlink -e "$run/last" 2>/dev/null || echo none)"
 }
 
 if [ $lockstep = yes ]; then
     steps=$((seconds * 20))
     [ "$seconds" = 180 ] && steps=2400
     echo "learning $steps policy steps in lockstep, $((steps / 20)) s of robot time ..."
-    "$bin/basald" --lockstep --config $robot --seed "$seed" --steps $steps --run-dir "$run" --checkpoint-steps 800 --json >"$run/result.json" 9<&-
+    "$bin/basald" --lockstep --config $robot --seed "$seed" --steps $steps --run-dir "$run" --checkpoint-steps $((steps < 800 ? steps : 800)) --json >"$run/result.json" 9<&-
     echo
     printf 'learned          %s updates in %.1f s\n' "$(field "$run/result.json" updates)" "$(field "$run/result.json" wall_s)"
     summary "$(field "$run/result.json" final_speed_m_s)"
@@ -118,20 +118,28 @@ ctl run || log "$run/basald.log" "the robot cannot run"
 echo "it learns for $seconds s; from another terminal: $(printf %q "$bin/basalctl") --runtime-dir $(printf %q "$sockets") monitor"
 how=(--until-fault --seconds "$seconds")
 [ -t 1 ] || how+=(--lines --hz 0.1)
-ctl monitor "${how[@]}" || log "$run/basald.log" "the robot stopped"
+see() { # a command that a signal to this script interrupts at once
+    "$@" <&0 &
+    pids+=($!)
+    wait $!
+}
+began=$SECONDS
+see "$bin/basalctl" --runtime-dir "$sockets" monitor "${how[@]}" 9<&- || log "$run/basald.log" "the robot stopped"
+
+learned=$((SECONDS - began)) # q in the monitor ends it sooner
 
 # without exploring, judged by the body's true way
 echo "judging it for $judged s, without exploring ..."
 ctl run --no-explore --no-learn >/dev/null
 way() { sed -n 's/.*"q": \[\([^]]*\)\].*/\1/p' "$run/truth.jsonl" | tail -n 1 | awk -F', ' '{ print $3 * 0.02 }'; }
-sleep 1
+see sleep 1
 from=$(way)
-sleep $judged
+see sleep $judged
 to=$(way)
 ctl health >/dev/null || log "$run/basald.log" "the robot stopped while it was judged"
 ctl stop >/dev/null
 updates=$(ctl status --json | sed -n 's/.*"updates": \([0-9]*\).*/\1/p')
 stop_all
 echo
-echo "learned          $updates updates in $seconds s of robot time"
+echo "learned          $updates updates in $learned s of robot time"
 summary "$(awk -v a="$from" -v b="$to" -v s=$judged 'BEGIN { print (b - a) / s }')"
