@@ -109,7 +109,7 @@ pids+=($!)
 for _ in $(seq 100); do [ -e "$run/servo" ] && break; sleep 0.05; done
 [ -e "$run/servo" ] || log "$run/basalsim.log" "basalsim does not start"
 "$bin/basald" --config $robot --set bus.servo.device="$run/servo" --runtime-dir "$sockets" --run-dir "$run" \
-    --seed "$seed" --set comms.telemetry=off </dev/null 2>"$run/basald.log" 9<&- &
+    --seed "$seed" </dev/null 2>"$run/basald.log" 9<&- &
 pids+=($!)
 for _ in $(seq 200); do ctl health >/dev/null 2>&1 && break; sleep 0.05; done
 ctl health || log "$run/basald.log" "basald is not healthy"
