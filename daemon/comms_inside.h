@@ -44,11 +44,11 @@ struct unix_pair {
     int64_t next_ns;
 };
 
-/* Ticks a second, over the last one. */
+/* Ticks and updates a second, over the last one. */
 struct rate {
-    uint64_t tick;
+    uint64_t tick, updates;
     int64_t t_ns;
-    double hz;
+    double hz, updates_per_s;
 };
 
 /* What the kernel counts of the loop's thread. */

@@ -102,10 +102,15 @@ static void measure_rate(struct comms *c, const struct record *r)
     if (r->t_ns - m->t_ns < NS_PER_S) {
         return;
     }
+    const uint64_t updates =
+        atomic_load_explicit(&c->spec.shared->learner.updates, memory_order_relaxed);
     if (m->t_ns != 0) {
-        m->hz = (double)(r->tick - m->tick) * 1e9 / (double)(r->t_ns - m->t_ns);
+        const double passed_s = (double)(r->t_ns - m->t_ns) * 1e-9;
+        m->hz = (double)(r->tick - m->tick) / passed_s;
+        m->updates_per_s = (double)(updates - m->updates) / passed_s;
     }
     m->tick = r->tick;
+    m->updates = updates;
     m->t_ns = r->t_ns;
 }
 

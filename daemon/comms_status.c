@@ -103,7 +103,7 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
     m->algo = wire_text(c->spec.config->policy->name);
     m->learner_paused = atomic_load_explicit(&l->paused, memory_order_relaxed);
     m->updates = atomic_load_explicit(&l->updates, memory_order_relaxed);
-    m->updates_per_s = atomic_load_explicit(&l->updates_per_s, memory_order_relaxed);
+    m->updates_per_s = c->rate.updates_per_s; /* the learner's own stands still while it rests */
     m->weights_published = atomic_load_explicit(&l->published, memory_order_relaxed);
     m->weights_accepted = in->accepted;
     m->weights_refused = in->refused;

@@ -44,7 +44,7 @@ static const struct verb verbs[] = {
 #define GLOBAL_FLAGS 2 /* the first ones, which every verb heeds */
 static const struct flag flags[] = {
     {"runtime-dir", "DIR",  "where basald's sockets are (default /run/basald)"},
-    {"json",        NULL,   "print data as one JSON object"},
+    {"json",        NULL,   "print data as JSON: one object, or one a line"},
     {"seconds",     "S",    "eval: how long; monitor: leave after that"},
     {"hz",          "N",    "monitor: updates a second"},
     {"lines",       NULL,   "monitor: plain lines, no screen"},

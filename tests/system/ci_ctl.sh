@@ -139,6 +139,8 @@ sleep 0.3
 json 0 'o["learner_paused"] and o["driven_by"] == "policy"' status
 rows=$(number replay_rows) updates=$(number updates)
 sleep 1
+sleep 1.2
+json 0 'o["updates_per_s"] == 0' status
 [ "$rows" = "$(number replay_rows)" ] && [ "$updates" = "$(number updates)" ] || complain "run --no-learn learns: $rows to $(number replay_rows) rows, $updates to $(number updates) updates"
 printf 'x' | dd of="$work/policy2" bs=1 seek=3000 conv=notrunc status=none
 expect 1 "checksum" run --policy "$work/policy2"

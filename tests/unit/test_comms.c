@@ -167,6 +167,10 @@ static void status_says_what_is_known(void **state)
     free_reply(r);
     for (int i = 0; i < 300; i++) {
         push_tick(b);
+        if (i == 150) {
+            pump(b);
+            atomic_fetch_add(&b->house.shared->learner.updates, 160);
+        }
     }
     push_event(b);
     pump(b);
@@ -181,6 +185,7 @@ static void status_says_what_is_known(void **state)
     assert_true(s->last->tick == 299 && s->plant_ready && s->n_episode_return == 1 &&
                 s->episode_return[0] == 1.5);
     assert_true(fabs(s->loop_rate_hz - 100.0) < 1e-6);
+    assert_true(s->updates == 160 && fabs(s->updates_per_s - 160.0) < 1e-6);
     assert_true(s->telemetry_dropped == 0 && s->garbage == 0);
     free_reply(r);
 }
