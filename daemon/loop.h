@@ -39,6 +39,7 @@ struct loop_state {
     bool end_success;     /* ... and calls it a success */
     double end_reward;    /* ... with this reward on top */
     int eval_left;        /* ticks of an evaluation still to go; 0: none */
+    bool eval_holds;      /* it began from ready, and goes back there */
     double eval_from, eval_ticks;
     uint32_t held;   /* stop bits seen so far, to answer each once */
     int plant_event; /* of the last tick, -1: none */

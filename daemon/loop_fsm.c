@@ -67,9 +67,13 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
             (q->flags & RUN_RANDOM) == 0) {
             return REFUSED_NO_WEIGHTS;
         }
-        z->run_flags = q->kind == REQUEST_RUN ? q->flags : z->run_flags;
+        if (q->kind == REQUEST_RUN) {
+            z->run_flags = q->flags;
+            z->eval_left = 0; /* a run ends an evaluation */
+        }
         if (q->kind == REQUEST_EVAL) {
             z->eval_left = (int)(q->x / l->dt_s);
+            z->eval_holds = state == STATE_READY;
             z->eval_ticks = (double)z->eval_left;
             z->eval_from = l->odometer >= 0 ? z->sensed.q[l->odometer] : 0.0;
         }
@@ -154,6 +158,20 @@ static void clear_stop_bits(struct loop *l)
     }
 }
 
+/* What it drove is told; a robot that only held still before holds still again. */
+static void end_eval(struct loop *l, int64_t now_ns, uint32_t *ret_events)
+{
+    const struct loop_state *z = &l->st;
+    if (l->odometer >= 0) {
+        const double way_m =
+            (z->sensed.q[l->odometer] - z->eval_from) * l->config->task.settings.travel_radius_m;
+        loop_tell(l, &(struct happened){.t_ns = now_ns,
+                                        .kind = HAPPENED_EVAL,
+                                        .x = way_m / (z->eval_ticks * l->dt_s)});
+    }
+    *ret_events |= z->eval_holds ? BIT(EVENT_HOLD) : 0;
+}
+
 static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
@@ -175,12 +193,8 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
             events |= BIT(EVENT_HOLD);
         }
     }
-    if (z->eval_left > 0 && --z->eval_left == 0 && l->odometer >= 0) {
-        const double way_m =
-            (z->sensed.q[l->odometer] - z->eval_from) * l->config->task.settings.travel_radius_m;
-        loop_tell(l, &(struct happened){.t_ns = now_ns,
-                                        .kind = HAPPENED_EVAL,
-                                        .x = way_m / (z->eval_ticks * l->dt_s)});
+    if (z->eval_left > 0 && --z->eval_left == 0) {
+        end_eval(l, now_ns, &events);
     }
     return events;
 }
@@ -254,6 +268,9 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
         if (z->fsm.state == STATE_LIMP) {
             safety_forget(&z->safety);
         }
+    }
+    if (z->fsm.state != STATE_RUNNING) {
+        z->eval_left = 0;
     }
     tell_plant(l, now_ns, z->fsm.state != from);
     if (reply.id != 0) {

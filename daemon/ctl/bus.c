@@ -6,6 +6,7 @@
 #include "drivers/dynamixel.h"
 #include "drivers/io/serial.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,44 +211,65 @@ static bool read_register(int fd, int id, uint16_t addr, uint8_t *ret_value)
     return false;
 }
 
-/* Torque off, return delay, id, and the baud rate last: after each the servo is still
- * reachable. NULL, and its answer to a ping as it is now; or what is wrong. */
-static const char *bring(int fd, int id, const struct joint_spec *j, int baud,
-                         struct dxl_packet *ret_pong)
+/* Is it the right servo, alone, and can it be what is wanted? 0, or -errno and one sentence. */
+static int check_motor(int fd, int id, const struct joint_spec *j, int baud, char *ret_why, int cap)
 {
     struct dxl_packet p;
     if (baud_code(baud) < 0) {
-        return "no servo can do the bus's baud rate";
+        return why(ret_why, cap, -EINVAL, "no servo can do its bus's %d baud; see bus.baud", baud);
     }
     if (!ping(fd, id, &p)) {
-        return "no servo answers; check power and cable, or look with basalctl scan";
+        return why(ret_why, cap, -ENODEV,
+                   "no servo answers to id %d at this rate; check power and cable, or look with "
+                   "basalctl scan",
+                   id);
     }
-    if (j->model != 0 && dxl_get16(p.params) != j->model) {
-        return "another model answers than the robot file says";
+    const int model = dxl_get16(p.params);
+    if (j->model != 0 && model != j->model) {
+        const struct dxl_model_row *row = dxl_model_find(model);
+        return why(ret_why, cap, -EINVAL,
+                   "model %d (%s) answers, the robot file says %d; connect another servo, or "
+                   "change its model",
+                   model, row != NULL ? row->name : "unknown", j->model);
     }
     if (j->id != id && ping(fd, j->id, &p)) {
-        return "a servo with the new id is on the bus already; connect one servo at a time";
+        return why(ret_why, cap, -EEXIST,
+                   "a servo with the new id %d is on the bus already; connect one servo at a time",
+                   j->id);
     }
+    return 0;
+}
+
+/* Torque off, return delay, id, and the baud rate last: after each the servo is still reachable.
+ * 0, and its answer to a ping as it is now; or -errno and one sentence. */
+static int bring(int fd, int id, const struct joint_spec *j, int baud, struct dxl_packet *ret_pong,
+                 char *ret_why, int cap)
+{
+    struct dxl_packet p;
+    uint8_t delay;
     if (!write_register(fd, id, DXL_TORQUE_ENABLE, 0) ||
         !write_register(fd, id, DXL_RETURN_DELAY, 0)) {
-        return "the servo refuses a setting";
+        return why(ret_why, cap, -EIO,
+                   "the servo refuses torque off or its return delay (register %d); power it "
+                   "anew, then try again",
+                   DXL_RETURN_DELAY);
     }
-    if (j->id != id && !write_register(fd, id, DXL_ID, (uint8_t)j->id)) {
-        struct dxl_packet again;
-        if (!ping(fd, j->id, &again)) { /* it answers under its new id */
-            return "the servo does not take its new id";
-        }
+    if (j->id != id && !write_register(fd, id, DXL_ID, (uint8_t)j->id) && !ping(fd, j->id, &p)) {
+        return why(ret_why, cap, -EIO, "the servo with id %d does not take its new id %d", id,
+                   j->id);
     }
     (void)write_register(fd, j->id, DXL_BAUD,
                          (uint8_t)baud_code(baud)); /* may answer at either rate */
     if (serial_set_baud(fd, baud) < 0 || !ping(fd, j->id, ret_pong)) {
-        return "the servo does not answer at its new baud rate";
+        return why(ret_why, cap, -EIO,
+                   "the servo, now id %d, does not answer at its new %d baud; look with basalctl "
+                   "scan",
+                   j->id, baud);
     }
-    uint8_t delay;
     if (!read_register(fd, j->id, DXL_RETURN_DELAY, &delay) || delay != 0) {
-        return "the servo forgot its return delay; try again";
+        return why(ret_why, cap, -EIO, "the servo forgot its return delay; try again");
     }
-    return NULL;
+    return 0;
 }
 
 static const struct joint_spec *find_joint(const struct config *c, const char *name)
@@ -265,7 +287,13 @@ static int setup_joint(struct ctl *c, const struct config *config)
     char reason[WHY_CHARS] = "";
     const struct joint_spec *j = find_joint(config, c->words[0]);
     if (j == NULL) {
-        ctl_say(c, "%s has no joint %s", c->config, c->words[0]);
+        char names[WHY_CHARS] = "";
+        for (int k = 0; k < config->robot.n_joints; k++) {
+            const size_t used = strlen(names);
+            (void)snprintf(names + used, sizeof names - used, "%s%s", k > 0 ? ", " : "",
+                           config->robot.joint[k].name);
+        }
+        ctl_say(c, "%s has no joint %s; it has %s", c->config, c->words[0], names);
         return EXIT_USAGE;
     }
     const struct bus_spec *b = &config->robot.bus[j->bus];
@@ -277,10 +305,12 @@ static int setup_joint(struct ctl *c, const struct config *config)
         return EXIT_UNAVAILABLE;
     }
     struct dxl_packet p;
-    const char *problem = bring(fd, (int)c->id, j, b->baud, &p);
+    const int id = (int)c->id;
+    int rc = check_motor(fd, id, j, b->baud, reason, (int)sizeof reason);
+    rc = rc == 0 ? bring(fd, id, j, b->baud, &p, reason, (int)sizeof reason) : rc;
     serial_close(fd);
-    if (problem != NULL) {
-        ctl_say(c, "joint %s: %s", j->name, problem);
+    if (rc < 0) {
+        ctl_say(c, "joint %s: %s", j->name, reason);
         return EXIT_FAILURE;
     }
     say_found(c, b->baud, &p);

@@ -1,6 +1,8 @@
 /* Who drives, and what is made of it: run, eval, episode, learner. */
 #include "daemon/ctl/ctl.h"
 
+#include "policies/weights.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,12 @@ static bool read_block(struct ctl *c, const char *path, uint8_t **ret_bytes, siz
     }
     if (f != NULL) {
         (void)fclose(f);
+    }
+    struct weights_view v;
+    char reason[WHY_CHARS];
+    if (problem == NULL && weights_decode(bytes, n, &v, reason, (int)sizeof reason) < 0) {
+        ctl_say(c, "%s: %s; keep some with basalctl policy save FILE", path, reason);
+        problem = reason;
     }
     if (problem != NULL) {
         free(bytes);

@@ -107,7 +107,9 @@ expect 1 "run is refused: there is no policy to run yet" run --no-learn
 expect 1 "eval is refused: there is no policy to run yet" eval --seconds 1
 head -c 5000 /dev/urandom >"$work/garbage"
 : >"$work/empty"
-expect 1 "no weights block" run --policy "$work/garbage"
+head -c 6000000 /dev/zero >"$work/large"
+expect 1 "$work/garbage: weights: this is no weights block" run --policy "$work/garbage"
+expect 1 "$work/large: weights: this is no weights block" run --policy "$work/large"
 expect 1 "it is empty" run --policy "$work/empty"
 expect 1 "No such file" run --policy "$work/nothing"
 expect 1 "Is a directory" run --policy "$work"
@@ -124,7 +126,12 @@ expect 1 "cannot write /proc/nothing/policy" policy save /proc/nothing/policy
 json 0 'o["ok"]' episode end --reward 5 --success
 json 0 'o["successes"] == 1' status
 expect 0 "m/s over 1 s, without exploring" eval --seconds 1
+json 0 'o["state"] == "running"' status
+expect 0 "ready" hold
 json 0 'isinstance(o["speed_m_s"], float) and o["seconds"] == 1' eval --seconds 1
+sleep 0.2
+json 0 'o["state"] == "ready"' status # it held still before: it does so again
+expect 0 "running" run
 expect 0 "rows, all good" replay verify
 json 0 'o["bad_rows"] == 0 and o["rows"] > 50' replay verify
 json 0 'o["rows"] > 50 and o["episodes"] >= 1' replay info
@@ -199,8 +206,8 @@ start_sim --set joints.arm.device.factory_new=true --set joints.hand.device.fact
 expect 0 "57600" scan --device "$work/servo" --baud 57600
 json 0 'o["baud"] == 1000000 and o["id"] in (2, 3) and o["model"] == 1060' scan --device "$work/servo" --baud 1000000
 expect 1 "no servo answers" scan --device "$work/servo" --baud 115200
-expect 2 "has no joint leg" setup-motor --config "$robot" --device "$work/servo" leg
-expect 1 "a servo with the new id is on the bus already" setup-motor --config "$robot" --device "$work/servo" --id 2 --baud 1000000 odometer
+expect 2 "has no joint leg; it has arm, hand, odometer" setup-motor --config "$robot" --device "$work/servo" leg
+expect 1 "a servo with the new id 3 is on the bus already" setup-motor --config "$robot" --device "$work/servo" --id 2 --baud 1000000 odometer
 expect 0 "1000000 baud  model 1060" setup-motor --config "$robot" --device "$work/servo" arm
 [ "$(ctl scan --device "$work/servo" --baud 1000000 | wc -l)" -eq 3 ] || complain "setup-motor: the servo is not where it should be"
 
