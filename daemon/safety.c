@@ -306,6 +306,12 @@ int safety_explain(const struct safety *z, const struct sensed *s, char *ret_tex
                         "its wiring and driver",
                         p->name, s->q[j], s->qd[j], s->tau[j]);
     }
+    if ((z->joint_trips[j] & TRIP_DEVICE) != 0 && (s->faults[j] & FAULT_LOST) != 0) {
+        return snprintf(ret_text, n,
+                        "joint %s does not answer: more than %d replies in a row are missing "
+                        "(misses_max of its bus); check its power and cable, then clear",
+                        p->name, z->robot->bus[p->bus].misses_max);
+    }
     if ((z->joint_trips[j] & TRIP_DEVICE) != 0) {
         return snprintf(ret_text, n, "joint %s: fault: %s; mend it, then clear", p->name,
                         safety_fault_words(s->faults[j], words, sizeof words));
