@@ -135,7 +135,7 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
     m->algo = wire_text(c->spec.config->policy->name);
     m->learner_paused = atomic_load_explicit(&l->paused, memory_order_relaxed);
     m->updates = atomic_load_explicit(&l->updates, memory_order_relaxed);
-    m->updates_per_s = atomic_load_explicit(&l->updates_per_s, memory_order_relaxed);
+    m->updates_per_s = c->rate.updates_per_s; /* the learner's own stands still while it rests */
     m->weights_published = atomic_load_explicit(&l->published, memory_order_relaxed);
     m->weights_accepted = in->accepted;
     m->weights_refused = in->refused;
@@ -156,18 +156,20 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
 
 static void fill_robot(struct comms *c, Basald__V1__Status *m, struct status_scratch *k)
 {
-    const bool latched = c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP;
+    const bool rests =
+        c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP || c->last.state == STATE_LIMP;
     m->version = wire_text(BASALD_VERSION);
     m->robot = wire_text(c->spec.config->robot.name);
     m->state = comms_state_text(c);
     m->plant_ready = c->last.plant_ready != 0;
-    m->why = latched || !m->plant_ready ? c->reason : m->why; /* else it is over */
+    m->why = rests || !m->plant_ready ? c->reason : m->why; /* else it is over */
     m->realtime = c->spec.shared->verdict;
     m->uptime_s = (double)(c->now_ns - c->begun_ns) * 1e-9;
     wire_fill(&c->last, &c->spec.config->robot, comms_unix_s(c, c->last.t_ns), &k->wire, &k->last);
     m->last = &k->last;
     m->n_episode_return = (size_t)c->n_returns;
     m->episode_return = c->returns + RETURNS_KEPT - c->n_returns;
+    m->successes = (uint64_t)c->rollout.successes;
     m->best_known_speed_m_s = c->spec.config->best_known_speed_m_s;
     (void)snprintf(k->run_id, sizeof k->run_id, "%016" PRIx64, c->spec.run_id);
     m->run_id = k->run_id;

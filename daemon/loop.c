@@ -162,7 +162,7 @@ static void tell_settings(struct loop *l, int64_t now_ns)
     if (written == l->st.settings_told) {
         return;
     }
-    struct happened h = {.t_ns = now_ns, .kind = HAPPENED_PLANT};
+    struct happened h = {.t_ns = now_ns, .kind = HAPPENED_SETTINGS};
     (void)snprintf(h.text, sizeof h.text,
                    "%llu settings in the devices' memory differed from the robot file and were "
                    "written",

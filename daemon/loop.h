@@ -37,8 +37,10 @@ struct loop_state {
     int reset_left;       /* ticks until the next episode may begin */
     uint32_t run_flags;   /* enum run_flags */
     bool end_asked;       /* a person ends the episode ... */
+    bool end_success;     /* ... and calls it a success */
     double end_reward;    /* ... with this reward on top */
     int eval_left;        /* ticks of an evaluation still to go; 0: none */
+    bool eval_holds;      /* it began from ready, and goes back there */
     double eval_from, eval_ticks;
     uint32_t held;   /* stop bits seen so far, to answer each once */
     int plant_event; /* of the last tick, -1: none */
@@ -68,6 +70,8 @@ struct loop {
     int odometer;                  /* joint that measures the way; -1: none */
     int64_t stall_ns;              /* main or comms without progress for so long: the robot stops */
     const struct misbehaviour *misbehaviour; /* borrowed; NULL: none */
+    bool plant_known;                        /* what was last told of the devices ... */
+    char plant_said[WHY_CHARS];
     /* a scripted source instead of policy and random; NULL: none. Fills the action of the period
      * that begins */
     void (*script)(void *self, float *ret_act) BASAL_RT;

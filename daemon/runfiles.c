@@ -60,21 +60,29 @@ void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, i
     }
 }
 
-void runfiles_interval(struct runfiles *f, struct house *h)
+void runfiles_interval(struct runfiles *f, struct house *h, const struct rollout *ended)
 {
     const int64_t step = (int64_t)atomic_load_explicit(&h->shared->steps, memory_order_relaxed);
     const struct learner_shared *l = &h->shared->learner;
+    f->ended = ended != NULL ? *ended : f->ended;
     if (f->writer == NULL || step == f->step) {
         return;
     }
     f->step = step;
-    struct metric v[3 + STATS_MAX] = {
+    struct metric v[5 + STATS_MAX] = {
         {"time/total_timesteps", (double)step, true},
         {"train/n_updates", (double)atomic_load_explicit(&l->updates, memory_order_relaxed), true},
         {"time/updates_per_s", atomic_load_explicit(&l->updates_per_s, memory_order_relaxed),
          false},
     };
     int n = 3;
+    const int64_t more = f->ended.episodes - f->told.episodes;
+    if (more > 0) {
+        const double sum = f->ended.return_sum - f->told.return_sum;
+        v[n++] = (struct metric){"rollout/ep_rew_mean", sum / (double)more, false};
+        v[n++] = (struct metric){"rollout/episodes", (double)more, true};
+        f->told = f->ended;
+    }
     for (int i = 0; i < STATS_MAX && h->config.policy->stat_names[i] != NULL; i++) {
         v[n++] = (struct metric){h->config.policy->stat_names[i],
                                  atomic_load_explicit(&l->stat[i], memory_order_relaxed), false};

@@ -88,7 +88,7 @@ static void *log_body(void *arg)
         latch_keeper_step(&s->latch, &s->house.shared->latched);
         if (now_ns() >= s->next_metrics_ns) {
             s->next_metrics_ns = now_ns() + NS_PER_S;
-            runfiles_interval(&s->files, &s->house);
+            runfiles_interval(&s->files, &s->house, comms_rollout(s->comms));
         }
         (void)usleep(LOG_US);
     }

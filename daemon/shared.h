@@ -54,12 +54,14 @@ struct record {
 /* A change that a person should know. Flat text, made outside the tick by comms from kind and
  * numbers. */
 enum event_kind {
-    HAPPENED_STATE,   /* a = from, b = to, c = fsm event            */
-    HAPPENED_TRIP,    /* a = trips, b = joint                       */
-    HAPPENED_REFUSED, /* a = request kind, b = refusal              */
-    HAPPENED_EPISODE, /* a = episode, x = return, y = length in s   */
-    HAPPENED_PLANT,   /* text: what it did                          */
-    HAPPENED_EVAL,    /* x = mean speed or return                   */
+    HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
+    HAPPENED_TRIP,     /* a = trips, b = joint                       */
+    HAPPENED_REFUSED,  /* a = request kind, b = refusal, c = state   */
+    HAPPENED_EPISODE,  /* a = episode, b = a person called it a success, x = return, y = length in s
+                        */
+    HAPPENED_PLANT,    /* a = the devices are there, text = plant_why */
+    HAPPENED_EVAL,     /* x = mean speed or return                   */
+    HAPPENED_SETTINGS, /* text: what was written to the devices' memory */
 };
 
 struct happened {
@@ -127,6 +129,12 @@ struct learner_shared {
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
     _Atomic int rc; /* 0, or why it ended */
+};
+
+/* All episodes since the start. */
+struct rollout {
+    int64_t episodes, successes; /* successes: said by a person */
+    double return_sum;
 };
 
 struct shared {

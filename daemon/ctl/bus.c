@@ -6,6 +6,7 @@
 #include "drivers/dynamixel.h"
 #include "drivers/io/serial.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,11 @@
 
 #define REPLY_NS     (40 * NS_PER_MS)
 #define TRIES        3
+#define FACTORY_BAUD 57600
 #define PONG_BYTES   14 /* a ping's answer */
 #define CONFIG_BYTES ((size_t)16 << 20)
 
-static const int bauds[] = {57600, 115200, 1000000, 2000000, 3000000, 4000000, 9600};
+static const int bauds[] = {57600, 115200, 1000000, 2000000, 3000000, 4000000, 4500000, 9600};
 
 /* Packets that come in until a deadline. */
 struct listener {
@@ -146,35 +148,47 @@ static int scan_at(struct ctl *c, int fd, int baud)
     return found == 0 && l.dropped > 0 ? -1 : found;
 }
 
+static int baud_code(int baud)
+{
+    static const int codes[] = {9600, 57600, 115200, 1000000, 2000000, 3000000, 4000000, 4500000};
+    for (int i = 0; i < 8; i++) {
+        if (codes[i] == baud) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 int ctl_scan(struct ctl *c)
 {
     char reason[WHY_CHARS];
     int n = 0;
-    if (c->device == NULL) {
-        return ctl_usage("scan --device PATH, the bus's device file");
+    if (c->device == NULL || c->joint_baud > INT_MAX ||
+        (c->joint_baud != 0 && baud_code((int)c->joint_baud) < 0)) {
+        return ctl_usage(c, "scan --device PATH [--baud N], the bus's device file, a servo's rate");
     }
     const int fd = serial_open(c->device, bauds[0], reason, (int)sizeof reason);
     if (fd < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
         return EXIT_UNAVAILABLE;
     }
     for (size_t b = 0; b < sizeof bauds / sizeof bauds[0]; b++) {
-        if (serial_set_baud(fd, bauds[b]) < 0) {
+        const bool wanted = c->joint_baud == 0 || c->joint_baud == bauds[b];
+        if (!wanted || serial_set_baud(fd, bauds[b]) < 0) {
             continue;
         }
         const int found = scan_at(c, fd, bauds[b]);
         n += found > 0 ? found : 0;
         if (found < 0) {
-            (void)fprintf(stderr,
-                          "basalctl: at %d baud something answers that cannot be read: two servos "
-                          "of one id, or another rate\n",
-                          bauds[b]);
+            ctl_say(c,
+                    "at %d baud something answers that cannot be read: two servos of one id, or "
+                    "another rate",
+                    bauds[b]);
         }
     }
     serial_close(fd);
     if (n == 0) {
-        (void)fprintf(stderr, "basalctl: no servo answers on %s: check power and cable\n",
-                      c->device);
+        ctl_say(c, "no servo answers on %s: check power and cable", c->device);
     }
     return n > 0 ? 0 : EXIT_FAILURE;
 }
@@ -203,17 +217,6 @@ static bool read_register(int fd, int id, uint16_t addr, uint8_t *ret_value)
     return true;
 }
 
-static int baud_code(int baud)
-{
-    static const int codes[] = {9600, 57600, 115200, 1000000, 2000000, 3000000, 4000000, 4500000};
-    for (int i = 0; i < 8; i++) {
-        if (codes[i] == baud) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 /* A servo as it is, and as its joint wants it. */
 struct motor {
     const struct joint_spec *joint;
@@ -233,48 +236,71 @@ static bool is_taken(int fd, const struct motor *m)
     return taken;
 }
 
-/* Torque off, return delay, id, and the baud rate last: after each the servo is still reachable.
- * NULL, and its answer to a ping as it is now; or what is wrong. */
-static const char *bring(int fd, const struct motor *m, struct dxl_packet *ret_pong)
+/* Is it the right servo, alone, and can it be what is wanted? 0, or -errno and one sentence. */
+static int check_motor(int fd, const struct motor *m, char *ret_why, int cap)
 {
-    const struct joint_spec *j = m->joint;
-    const uint8_t delay = (uint8_t)(m->delay_us / DXL_RETURN_DELAY_US);
     struct dxl_packet p;
     if (baud_code(m->baud_bus) < 0) {
-        return "no servo can do the bus's baud rate";
+        return why(ret_why, cap, -EINVAL, "no servo can do its bus's %d baud; see bus.baud",
+                   m->baud_bus);
     }
     if (!ping(fd, m->id, &p)) {
-        return "no servo answers; check power and cable, or look with basalctl scan";
+        return why(ret_why, cap, -ENODEV,
+                   "no servo answers to id %d at this rate; check power and cable, or look with "
+                   "basalctl scan",
+                   m->id);
     }
-    if (j->model != 0 && dxl_get16(p.params) != j->model) {
-        return "another model answers than the robot file says";
+    const int model = dxl_get16(p.params);
+    if (m->joint->model != 0 && model != m->joint->model) {
+        const struct dxl_model_row *row = dxl_model_find(model);
+        return why(ret_why, cap, -EINVAL,
+                   "model %d (%s) answers, the robot file says %d; connect another servo, or "
+                   "change its model",
+                   model, row != NULL ? row->name : "unknown", m->joint->model);
     }
     if (is_taken(fd, m)) {
-        return "a servo with the joint's id is on the bus already; take it off, or connect one "
-               "servo at a time";
+        return why(ret_why, cap, -EEXIST,
+                   "a servo with the joint's id %d is on the bus already; take it off, or connect "
+                   "one servo at a time",
+                   m->joint->id);
     }
-    if (serial_set_baud(fd, m->baud) < 0) {
-        return "the port does not go back to the servo's baud rate";
-    }
+    return serial_set_baud(fd, m->baud) == 0
+               ? 0
+               : why(ret_why, cap, -EIO, "the port does not go back to the servo's %d baud",
+                     m->baud);
+}
+
+/* Torque off, return delay, id, and the baud rate last: after each the servo is still reachable.
+ * 0, and its answer to a ping as it is now; or -errno and one sentence. */
+static int bring(int fd, const struct motor *m, struct dxl_packet *ret_pong, char *ret_why, int cap)
+{
+    const int id = m->joint->id;
+    const uint8_t delay = (uint8_t)(m->delay_us / DXL_RETURN_DELAY_US);
+    struct dxl_packet p;
+    uint8_t back;
     if (!write_register(fd, m->id, DXL_TORQUE_ENABLE, 0) ||
         !write_register(fd, m->id, DXL_RETURN_DELAY, delay)) {
-        return "the servo refuses a setting";
+        return why(ret_why, cap, -EIO,
+                   "the servo refuses torque off or its return delay (register %d); power it "
+                   "anew, then try again",
+                   DXL_RETURN_DELAY);
     }
-    if (j->id != m->id && !write_register(fd, m->id, DXL_ID, (uint8_t)j->id)) {
-        if (!ping(fd, j->id, &p)) { /* it answers under its new id */
-            return "the servo does not take its new id";
-        }
+    if (id != m->id && !write_register(fd, m->id, DXL_ID, (uint8_t)id) && !ping(fd, id, &p)) {
+        return why(ret_why, cap, -EIO, "the servo with id %d does not take its new id %d", m->id,
+                   id);
     }
-    (void)write_register(fd, j->id, DXL_BAUD,
+    (void)write_register(fd, id, DXL_BAUD,
                          (uint8_t)baud_code(m->baud_bus)); /* may answer at either rate */
-    if (serial_set_baud(fd, m->baud_bus) < 0 || !ping(fd, j->id, ret_pong)) {
-        return "the servo does not answer at its new baud rate";
+    if (serial_set_baud(fd, m->baud_bus) < 0 || !ping(fd, id, ret_pong)) {
+        return why(ret_why, cap, -EIO,
+                   "the servo, now id %d, does not answer at its new %d baud; look with basalctl "
+                   "scan",
+                   id, m->baud_bus);
     }
-    uint8_t back;
-    if (!read_register(fd, j->id, DXL_RETURN_DELAY, &back) || back != delay) {
-        return "the servo forgot its return delay; try again";
+    if (!read_register(fd, id, DXL_RETURN_DELAY, &back) || back != delay) {
+        return why(ret_why, cap, -EIO, "the servo forgot its return delay; try again");
     }
-    return NULL;
+    return 0;
 }
 
 static const struct joint_spec *find_joint(const struct config *c, const char *name)
@@ -292,31 +318,38 @@ static int setup_joint(struct ctl *c, const struct config *config)
     char reason[WHY_CHARS] = "";
     const struct joint_spec *j = find_joint(config, c->words[0]);
     if (j == NULL) {
-        (void)fprintf(stderr, "basalctl: %s has no joint %s\n", c->config, c->words[0]);
+        char names[WHY_CHARS] = "";
+        for (int k = 0; k < config->robot.n_joints; k++) {
+            const size_t used = strlen(names);
+            (void)snprintf(names + used, sizeof names - used, "%s%s", k > 0 ? ", " : "",
+                           config->robot.joint[k].name);
+        }
+        ctl_say(c, "%s has no joint %s; it has %s", c->config, c->words[0], names);
         return EXIT_USAGE;
     }
     if (j->bus < 0) {
-        (void)fprintf(stderr, "basalctl: joint %s is on no bus\n", j->name);
+        ctl_say(c, "joint %s is on no bus", j->name);
         return EXIT_USAGE;
     }
     const struct bus_spec *b = &config->robot.bus[j->bus];
     const struct dxl_config *settings = j->driver;
     const struct motor m = {.joint = j,
                             .id = (int)c->id,
-                            .baud = (int)c->joint_baud,
+                            .baud = c->joint_baud != 0 ? (int)c->joint_baud : FACTORY_BAUD,
                             .baud_bus = b->baud,
                             .delay_us = settings != NULL ? settings->return_delay_us : 0};
     const char *device = c->device != NULL ? c->device : b->device;
     const int fd = serial_open(device, m.baud, reason, (int)sizeof reason);
     if (fd < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
         return EXIT_UNAVAILABLE;
     }
     struct dxl_packet p;
-    const char *problem = bring(fd, &m, &p);
+    int rc = check_motor(fd, &m, reason, (int)sizeof reason);
+    rc = rc == 0 ? bring(fd, &m, &p, reason, (int)sizeof reason) : rc;
     serial_close(fd);
-    if (problem != NULL) {
-        (void)fprintf(stderr, "basalctl: joint %s: %s\n", j->name, problem);
+    if (rc < 0) {
+        ctl_say(c, "joint %s: %s", j->name, reason);
         return EXIT_FAILURE;
     }
     say_found(c, b->baud, &p);
@@ -329,7 +362,7 @@ int ctl_setup_motor(struct ctl *c)
     char reason[WHY_CHARS] = "";
     int status = EXIT_CONFIG;
     if (c->config == NULL || c->n_words != 1 || c->id > DXL_ID_MAX || c->joint_baud > INT_MAX) {
-        return ctl_usage("setup-motor --config FILE [--device PATH] [--id N] [--baud N] JOINT");
+        return ctl_usage(c, "setup-motor --config FILE [--device PATH] [--id N] [--baud N] JOINT");
     }
     struct config *config = calloc(1, sizeof *config);
     if (config == NULL || arena_open(&mem, "config", CONFIG_BYTES) < 0) {
@@ -337,7 +370,7 @@ int ctl_setup_motor(struct ctl *c)
         return EXIT_OS;
     }
     if (config_load(config, c->config, NULL, 0, &mem, reason, (int)sizeof reason) < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
     } else {
         status = setup_joint(c, config);
     }

@@ -86,6 +86,10 @@ static void trips_come_at_their_margins_and_explain_themselves(void **state)
     s.faults[2] = FAULT_OVERLOAD;
     assert_int_equal(ticks_to_trip(s, 0.0, TRIP_DEVICE, &z), 0);
     assert_int_equal(z.trip_joint, 2);
+    s.faults[2] = FAULT_LOST;
+    assert_int_equal(ticks_to_trip(s, 0.0, TRIP_DEVICE, &z), 0);
+    (void)safety_explain(&z, &s, text, sizeof text);
+    assert_non_null(strstr(text, "does not answer: more than"));
     s.faults[2] = FAULT_FROZEN;
     assert_int_equal(ticks_to_trip(s, 0.0, TRIP_FROZEN, &z), 0);
 
