@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define float       double
+#define float double
 #define expf        exp
 #define fabsf       fabs
 #define fmaxf       fmax
