@@ -162,7 +162,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
 
     mark[PHASE_OBSERVE] = clock_now_ns(l->clock);
     if (z->open) {
-        task_tick(&l->task, &z->sensed, l->dt_s);
+        task_tick(&l->task, &z->sensed, l->dt_s * (double)(1 + skipped));
     }
     safety_watch(&z->safety, &z->sensed, z->fresh);
     loop_fsm(l, planned_ns, late_ns);
