@@ -2,7 +2,7 @@
 # Install, build and pass the tests.
 #
 #   tests/run.sh            unit, loop and system tests that need no real time
-#   tests/run.sh --long     what takes longer: real-time quickstart, faults, unplug, kill9, partner, fuzzing
+#   tests/run.sh --long     what takes longer: five seeds, real-time quickstart, faults, unplug, kill9, partner, fuzzing
 #   tests/run.sh NAME       one of: faults unplug kill9 partner fuzz; each prints one JSON line
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,7 @@ case "${1:-}" in
     for name in faults unplug kill9 partner; do
         bash "$0" $name
     done
+    BASAL_BIN=$PWD/build/release/bin bash tests/learn/ci_crawl.sh --long
     FUZZ_SECONDS=60 bash "$0" fuzz
     deploy/quickstart.sh
     ;;
