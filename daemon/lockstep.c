@@ -24,7 +24,7 @@ struct lockstep {
     struct house house;
     struct runfiles files;
     int64_t planned_ns, period_ns, next_checkpoint;
-    int64_t learned; /* policy steps; the evaluation cuts a period short, which is one more row */
+    int64_t learned;   /* policy steps; the evaluation cuts a period short, which is one more row */
     double return_sum; /* of the episodes since the last metrics line */
     int episodes;
     struct evaluation *eval; /* where episode returns go now; NULL: learning */
