@@ -155,7 +155,8 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
     basal_assert(n >= 0);
     ret_tensors[n++] = (struct tensor){"learner.rng", TENSOR_I64, 1, {4}, l->rng.s};
     ret_tensors[n++] = (struct tensor){"learner.rng_sample", TENSOR_I64, 1, {4}, l->rng_sample.s};
-    ret_tensors[n++] = (struct tensor){"learner.counters", TENSOR_I64, 1, {6}, l->counters};
+    ret_tensors[n++] =
+        (struct tensor){"learner.counters", TENSOR_I64, 1, {LEARNER_COUNTERS}, l->counters};
     ret_tensors[n++] = (struct tensor){"learner.stats", TENSOR_F64, 1, {STATS_MAX}, l->stats.v};
     if (l->scale != NULL) {
         n += scale_tensors(l->scale, ret_tensors + n, n_max - n);

@@ -10,6 +10,15 @@
 #include "policies/replay.h"
 #include "policies/weights.h"
 
+enum learner_counter {
+    LEARNER_UPDATES,
+    LEARNER_VERSION,
+    LEARNER_FORGIVEN, /* updates that a pause missed */
+    LEARNER_SEEN,     /* rows that the normaliser has looked at */
+    LEARNER_STEP,
+    LEARNER_COUNTERS
+};
+
 struct learner {
     const struct config *config;
     const struct policy *policy;
@@ -26,22 +35,13 @@ struct learner {
     uint8_t *block;
     size_t block_cap;
     struct weights_id id;
-    int64_t counters[6]; /* enum learner_counter; views go into checkpoints */
-    int64_t next_row;    /* of the replay, that the statistics have not seen */
+    int64_t counters[LEARNER_COUNTERS]; /* a view of them goes into checkpoints */
+    int64_t next_row;                   /* of the replay, that the statistics have not seen */
     struct stats stats;
     /* where a new block goes: a socket's queue, or straight to the intake */
     void (*publish)(void *to, const uint8_t *block, size_t n);
     void *to;
     int64_t rate_from_ns, rate_from_updates;
-};
-
-enum learner_counter {
-    LEARNER_UPDATES,
-    LEARNER_VERSION,
-    LEARNER_FORGIVEN,
-    LEARNER_SEEN,
-    LEARNER_SKIPPED,
-    LEARNER_STEP
 };
 
 /* What a learner works with; all borrowed. */

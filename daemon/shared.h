@@ -125,7 +125,7 @@ enum latched { LATCHED_NOT, LATCHED_ASKED, LATCHED_POWER };
 /* What the learner tells everyone. */
 struct learner_shared {
     _Atomic bool paused;
-    _Atomic uint64_t updates, steps_seen, published, skipped_not_finite, beats;
+    _Atomic uint64_t updates, steps_seen, published, beats;
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
     _Atomic int rc; /* 0, or why it ended */

@@ -2,7 +2,7 @@
 # Install, build and pass the tests.
 #
 #   tests/run.sh            unit, loop and system tests that need no real time
-#   tests/run.sh --long     what takes longer: real-time quickstart, faults, unplug, kill9, partner, service, fuzzing
+#   tests/run.sh --long     what takes longer: five seeds, real-time quickstart, faults, unplug, kill9, partner, service, fuzzing
 #   tests/run.sh NAME       one of: faults unplug kill9 partner service fuzz; each prints one JSON line. service wants
 #                           root: a real systemd in a container, a test build whose threads hang and crash on order
 set -euo pipefail
@@ -28,6 +28,7 @@ case "${1:-}" in
     for name in faults unplug kill9 partner service; do
         bash "$0" $name || skipped $?
     done
+    BASAL_BIN=$PWD/build/release/bin bash tests/learn/ci_crawl.sh --long
     FUZZ_SECONDS=60 bash "$0" fuzz
     deploy/quickstart.sh
     ;;

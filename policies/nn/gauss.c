@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#define HALF_LOG_2PI 0.91893853320467274f
-#define LOG_2        0.69314718055994531f
+#define HALF_LOG_2PI ((float)0.91893853320467274)
+#define LOG_2        ((float)0.69314718055994531)
 
 void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct arena *mem,
                 struct rng *rng)
