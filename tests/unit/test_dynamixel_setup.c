@@ -376,6 +376,12 @@ static void damage_never_makes_a_wrong_setup(void **state)
     int done = 0;
     for (uint64_t seed = 0; seed < 60; seed++) {
         desk_init(d, 3, true);
+        for (int j = 0; j < 2; j++) { /* gains of one value: an answer about one fits the next */
+            d->settings[j] = (struct dxl_config){.position_p = 700,
+                                                 .position_i = 700,
+                                                 .position_d = 700,
+                                                 .profile_velocity_frac = 1};
+        }
         d->truth.q[0] = 0.3;
         d->truth.q[1] = -0.4;
         desk_power(d);
@@ -386,6 +392,10 @@ static void damage_never_makes_a_wrong_setup(void **state)
         }
         bool good = desk_setup(d, SETUP_IDENTIFY) == SETUP_DONE;
         const int from = d->n_sent;
+        for (int j = 0; j < 2; j++) { /* as a trip leaves it */
+            servo_set(&d->servo[j], DXL_WATCHDOG, 10);
+            d->servo[j].tripped = true;
+        }
         good = good && desk_setup(d, SETUP_ARM) == SETUP_DONE;
         for (int k = 0; k < WIRE_FAULTS; k++) {
             injected += d->wire.st.injected[k];
@@ -400,8 +410,11 @@ static void damage_never_makes_a_wrong_setup(void **state)
             assert_true(fabs(q - (j == 0 ? 0.3 : -0.4)) < DXL_RAD_PER_COUNT);
             assert_int_equal(desk_reg(d, j, DXL_TORQUE_ENABLE), 1);
             assert_int_equal(desk_reg(d, j, DXL_WATCHDOG), 10);
-            assert_int_equal(desk_reg(d, j, DXL_POSITION_P), 800);
-            assert_int_equal(desk_reg(d, j, DXL_PROFILE_VELOCITY), 261);
+            assert_false(d->servo[j].tripped);
+            assert_int_equal(desk_reg(d, j, DXL_POSITION_P), 700);
+            assert_int_equal(desk_reg(d, j, DXL_POSITION_I), 700);
+            assert_int_equal(desk_reg(d, j, DXL_POSITION_D), 700);
+            assert_int_equal(desk_reg(d, j, DXL_PROFILE_VELOCITY), 209);
             assert_int_equal(desk_reg(d, j, DXL_POSITION_MAX), 2048 + 326);
             const uint8_t id = (uint8_t)(j + 1);
             const int goal = desk_find(d, from, id, DXL_WRITE, DXL_GOAL_POSITION);
