@@ -310,7 +310,7 @@ static void arming_hands_over_the_pose(void **state)
     struct sensed truth;
     rig_open(r, NULL, 0);
     rig_until(r, PLANT_IDENTIFY, EVENT_IDENTIFIED);
-    assert_int_equal(r->fresh, 0);
+    (void)plant_do(r->plant, PLANT_ARM, &r->sensed); /* at once: no state was read yet */
     rig_until(r, PLANT_ARM, EVENT_ARMED);
     assert_true(plant_truth(r->plant, &truth));
     for (int j = 0; j < 2; j++) {
