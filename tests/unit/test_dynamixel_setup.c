@@ -365,6 +365,29 @@ static void a_value_that_does_not_stay_is_named(void **state)
                                   "2 was written; check for a latched error"));
 }
 
+/* A status of the right servo and the wrong size answers something else. */
+static void an_answer_of_another_size_is_none(void **state)
+{
+    struct desk *d = *state;
+    desk_power(d);
+    struct setup s = {.goal = SETUP_IDENTIFY, .bus = &d->bus};
+    uint8_t tx[64], rx[64], params[9] = {0};
+    assert_true(desk_driver()->setup(&s, 0, NULL, 0, tx, sizeof tx) > 0); /* a ping */
+    for (size_t n = 1; n <= 9; n++) {
+        const int stage = s.stage;
+        const int n_rx = dxl_build(1, DXL_STATUS, params, n, rx, sizeof rx);
+        if (n == 4) {
+            continue; /* that would be a pong */
+        }
+        assert_int_equal(desk_driver()->setup(&s, 1, rx, (size_t)n_rx, tx, sizeof tx), 0);
+        assert_int_equal(s.used, n_rx);
+        assert_int_equal(s.stage, stage);
+        assert_int_equal(s.state, SETUP_BUSY);
+    }
+    assert_int_equal(d->bus.bad_replies, 8);
+    assert_false(d->bus.id[0].known);
+}
+
 /*
  * Whatever the wire does to the answers, one by one: a set-up that says it is done has left every
  * register as it should be, torque came only after the goal, and one that fails says why.
@@ -446,6 +469,7 @@ int main(void)
         TEST(a_mute_servo_is_told_to_speak),
         TEST(another_baud_rate_is_silence),
         TEST(a_value_that_does_not_stay_is_named),
+        TEST(an_answer_of_another_size_is_none),
         TEST(damage_never_makes_a_wrong_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
