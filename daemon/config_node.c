@@ -10,6 +10,9 @@
 #define TEXT_MAX 512
 
 static int bad(const struct walk *w, const struct place *at, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static int bad(const struct walk *w, const struct place *at, const char *fmt, va_list args)
 {
     char text[TEXT_MAX], where[PATH_CHARS + 32];
     (void)vsnprintf(text, sizeof text, fmt, args);

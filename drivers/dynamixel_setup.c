@@ -106,7 +106,7 @@ static void check_pose(struct setup *s, int32_t counts)
 {
     const int joint = joint_of(s);
     const struct joint_spec *j = &s->bus->robot->joint[joint];
-    const double q = joint_from_device(j, (counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
+    const double q = joint_from_device(j, ((double)counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
     if (q < j->q_min - DXL_RAD_PER_COUNT || q > j->q_max + DXL_RAD_PER_COUNT) {
         char text[96];
         (void)snprintf(text, sizeof text, "at %.3f rad, outside its range %.3f to %.3f", q,

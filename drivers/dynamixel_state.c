@@ -79,7 +79,7 @@ static void take_state(struct robot_bus *b, int j, const uint8_t *p, struct sens
     const int32_t counts = (int32_t)dxl_get32(p + DXL_PRESENT_POSITION - DXL_STATE_FROM);
     const int32_t rate = (int32_t)dxl_get32(p + DXL_PRESENT_VELOCITY - DXL_STATE_FROM);
     follow_tick(b->state[j], dxl_get16(p), s, j);
-    s->q[j] = joint_from_device(spec, (counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
+    s->q[j] = joint_from_device(spec, ((double)counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
     s->qd[j] = joint_rate_from_device(spec, rate * DXL_RAD_S_PER_UNIT);
     s->tau[j] = effort_nm(b, j, (int16_t)dxl_get16(p + DXL_PRESENT_CURRENT - DXL_STATE_FROM));
 }

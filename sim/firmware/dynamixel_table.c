@@ -4,6 +4,7 @@
 #include <string.h>
 
 /* clang-format off */
+/* In the order of their addresses. */
 static const struct table_row rows[] = {
     {DXL_MODEL, 2, false, false, 0, 0},            {2, 4, false, false, 0, 0},
     {DXL_FIRMWARE, 1, false, false, 0, 0},         {DXL_ID, 1, true, false, 0, 252},
@@ -37,14 +38,23 @@ static const struct table_row rows[] = {
 
 #define ROWS (sizeof rows / sizeof rows[0])
 
+/* The last row that does not start behind addr: every servo looks here dozens of times a substep.
+ */
+static const struct table_row *row_before(uint16_t addr)
+{
+    size_t low = 0, n = ROWS;
+    while (n > 1) {
+        const size_t half = n / 2;
+        low += rows[low + half].addr <= addr ? half : 0;
+        n -= half;
+    }
+    return &rows[low];
+}
+
 const struct table_row *table_find(uint16_t addr)
 {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].addr == addr) {
-            return &rows[i];
-        }
-    }
-    return NULL;
+    const struct table_row *row = row_before(addr);
+    return row->addr == addr ? row : NULL;
 }
 
 static bool has_current(int model)
@@ -72,14 +82,9 @@ int table_stall_units(int model)
 
 bool table_has(uint16_t addr, int model)
 {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (addr >= rows[i].addr && addr < rows[i].addr + rows[i].size) {
-            const bool current =
-                rows[i].addr == DXL_CURRENT_LIMIT || rows[i].addr == DXL_GOAL_CURRENT;
-            return !current || has_current(model);
-        }
-    }
-    return false;
+    const struct table_row *row = row_before(addr);
+    const bool current = row->addr == DXL_CURRENT_LIMIT || row->addr == DXL_GOAL_CURRENT;
+    return addr < row->addr + row->size && (!current || has_current(model));
 }
 
 int64_t table_get(const uint8_t *regs, uint16_t addr)

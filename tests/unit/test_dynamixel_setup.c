@@ -365,6 +365,29 @@ static void a_value_that_does_not_stay_is_named(void **state)
                                   "2 was written; check for a latched error"));
 }
 
+/* A status of the right servo and the wrong size answers something else. */
+static void an_answer_of_another_size_is_none(void **state)
+{
+    struct desk *d = *state;
+    desk_power(d);
+    struct setup s = {.goal = SETUP_IDENTIFY, .bus = &d->bus};
+    uint8_t tx[64], rx[64], params[9] = {0};
+    assert_true(desk_driver()->setup(&s, 0, NULL, 0, tx, sizeof tx) > 0); /* a ping */
+    for (size_t n = 1; n <= 9; n++) {
+        const int stage = s.stage;
+        const int n_rx = dxl_build(1, DXL_STATUS, params, n, rx, sizeof rx);
+        if (n == 4) {
+            continue; /* that would be a pong */
+        }
+        assert_int_equal(desk_driver()->setup(&s, 1, rx, (size_t)n_rx, tx, sizeof tx), 0);
+        assert_int_equal(s.used, n_rx);
+        assert_int_equal(s.stage, stage);
+        assert_int_equal(s.state, SETUP_BUSY);
+    }
+    assert_int_equal(d->bus.bad_replies, 8);
+    assert_false(d->bus.id[0].known);
+}
+
 /*
  * Whatever the wire does to the answers, one by one: a set-up that says it is done has left every
  * register as it should be, torque came only after the goal, and one that fails says why.
@@ -376,6 +399,12 @@ static void damage_never_makes_a_wrong_setup(void **state)
     int done = 0;
     for (uint64_t seed = 0; seed < 60; seed++) {
         desk_init(d, 3, true);
+        for (int j = 0; j < 2; j++) { /* gains of one value: an answer about one fits the next */
+            d->settings[j] = (struct dxl_config){.position_p = 700,
+                                                 .position_i = 700,
+                                                 .position_d = 700,
+                                                 .profile_velocity_frac = 1};
+        }
         d->truth.q[0] = 0.3;
         d->truth.q[1] = -0.4;
         desk_power(d);
@@ -386,6 +415,10 @@ static void damage_never_makes_a_wrong_setup(void **state)
         }
         bool good = desk_setup(d, SETUP_IDENTIFY) == SETUP_DONE;
         const int from = d->n_sent;
+        for (int j = 0; j < 2; j++) { /* as a trip leaves it */
+            servo_set(&d->servo[j], DXL_WATCHDOG, 10);
+            d->servo[j].tripped = true;
+        }
         good = good && desk_setup(d, SETUP_ARM) == SETUP_DONE;
         for (int k = 0; k < WIRE_FAULTS; k++) {
             injected += d->wire.st.injected[k];
@@ -400,8 +433,11 @@ static void damage_never_makes_a_wrong_setup(void **state)
             assert_true(fabs(q - (j == 0 ? 0.3 : -0.4)) < DXL_RAD_PER_COUNT);
             assert_int_equal(desk_reg(d, j, DXL_TORQUE_ENABLE), 1);
             assert_int_equal(desk_reg(d, j, DXL_WATCHDOG), 10);
-            assert_int_equal(desk_reg(d, j, DXL_POSITION_P), 800);
-            assert_int_equal(desk_reg(d, j, DXL_PROFILE_VELOCITY), 261);
+            assert_false(d->servo[j].tripped);
+            assert_int_equal(desk_reg(d, j, DXL_POSITION_P), 700);
+            assert_int_equal(desk_reg(d, j, DXL_POSITION_I), 700);
+            assert_int_equal(desk_reg(d, j, DXL_POSITION_D), 700);
+            assert_int_equal(desk_reg(d, j, DXL_PROFILE_VELOCITY), 209);
             assert_int_equal(desk_reg(d, j, DXL_POSITION_MAX), 2048 + 326);
             const uint8_t id = (uint8_t)(j + 1);
             const int goal = desk_find(d, from, id, DXL_WRITE, DXL_GOAL_POSITION);
@@ -433,6 +469,7 @@ int main(void)
         TEST(a_mute_servo_is_told_to_speak),
         TEST(another_baud_rate_is_silence),
         TEST(a_value_that_does_not_stay_is_named),
+        TEST(an_answer_of_another_size_is_none),
         TEST(damage_never_makes_a_wrong_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
