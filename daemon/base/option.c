@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIST_MAX 64
+
 const struct option *option_find(const struct option *table, const char *key)
 {
     for (const struct option *o = table; o != NULL && o->key != NULL; o++) {
@@ -60,6 +62,32 @@ static int parse_number(const struct option *o, bool whole, const char *text, do
     return rc;
 }
 
+/* Without the blanks around it; in place. */
+static char *trimmed(char *word)
+{
+    word += strspn(word, " ");
+    size_t n = strlen(word);
+    while (n > 0 && word[n - 1] == ' ') {
+        n--;
+    }
+    word[n] = '\0';
+    return word;
+}
+
+static void put_list(const struct option *o, void *config, const double *v, int n)
+{
+    int *whole = at(config, o->offset);
+    double *number = at(config, o->offset);
+    for (int i = 0; i < n; i++) {
+        if (o->type == OPTION_INTS) {
+            whole[i] = (int)v[i];
+        } else {
+            number[i] = v[i];
+        }
+    }
+    *(int *)at(config, o->n_offset) = n;
+}
+
 static int set_list(const struct option *o, void *config, const char *text, char *ret_why, int cap)
 {
     char buf[512];
@@ -74,25 +102,24 @@ static int set_list(const struct option *o, void *config, const char *text, char
         buf[len - 1] = '\0';
         p = buf + 1;
     }
+    double v[LIST_MAX];
     int n = 0;
-    char *save = NULL;
-    for (char *tok = strtok_r(p, ", ", &save); tok != NULL; tok = strtok_r(NULL, ", ", &save)) {
+    bool more = p[strspn(p, " ")] != '\0';
+    basal_assert(o->n_max <= LIST_MAX);
+    while (more) {
         if (n == o->n_max) {
             return why(ret_why, cap, -EINVAL, "%s takes at most %d elements", o->key, o->n_max);
         }
-        double v = 0.0;
-        const int rc = parse_number(o, o->type == OPTION_INTS, tok, &v, ret_why, cap);
+        char *rest = p;
+        char *word = trimmed(strsep(&rest, ","));
+        const int rc = parse_number(o, o->type == OPTION_INTS, word, &v[n++], ret_why, cap);
         if (rc != 0) {
             return rc;
         }
-        if (o->type == OPTION_INTS) {
-            ((int *)at(config, o->offset))[n] = (int)v;
-        } else {
-            ((double *)at(config, o->offset))[n] = v;
-        }
-        n++;
+        more = rest != NULL;
+        p = rest;
     }
-    *(int *)at(config, o->n_offset) = n;
+    put_list(o, config, v, n);
     return 0;
 }
 
