@@ -102,7 +102,7 @@ static int set_list(const struct option *o, void *config, const char *text, char
         buf[len - 1] = '\0';
         p = buf + 1;
     }
-    double v[LIST_MAX];
+    double v[LIST_MAX] = {0};
     int n = 0;
     bool more = p[strspn(p, " ")] != '\0';
     basal_assert(o->n_max <= LIST_MAX);
