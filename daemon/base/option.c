@@ -86,6 +86,33 @@ static bool parse_number(const struct option *o, bool whole, const char *text, d
     return true;
 }
 
+/* Without the blanks around it; in place. */
+static char *trimmed(char *word)
+{
+    word += strspn(word, " ");
+    size_t n = strlen(word);
+    while (n > 0 && word[n - 1] == ' ') {
+        n--;
+    }
+    word[n] = '\0';
+    return word;
+}
+
+static void put_list(const struct option *o, void *config, const double *v, int n)
+{
+    int *whole = at(config, o->offset);
+    double *number = at(config, o->offset);
+    for (int i = 0; i < n; i++) {
+        if (o->type == OPTION_INTS) {
+            whole[i] = (int)v[i];
+        } else {
+            number[i] = v[i];
+        }
+    }
+    *(int *)at(config, o->n_offset) = n;
+}
+
+/* Whole or not at all. */
 static bool set_list(const struct option *o, void *config, const char *text)
 {
     char buf[512];
@@ -99,24 +126,19 @@ static bool set_list(const struct option *o, void *config, const char *text)
         buf[len - 1] = '\0';
         p = buf + 1;
     }
-    double v[LIST_MAX];
+    double v[LIST_MAX] = {0};
     int n = 0;
-    char *save = NULL;
-    for (char *tok = strtok_r(p, ", ", &save); tok != NULL; tok = strtok_r(NULL, ", ", &save)) {
-        if (n == o->n_max || n == LIST_MAX ||
-            !parse_number(o, o->type == OPTION_INTS, tok, &v[n])) {
+    basal_assert(o->n_max <= LIST_MAX);
+    for (bool more = p[strspn(p, " ")] != '\0'; more;) {
+        char *rest = p;
+        const char *word = trimmed(strsep(&rest, ","));
+        if (n == o->n_max || !parse_number(o, o->type == OPTION_INTS, word, &v[n++])) {
             return false;
         }
-        n++;
+        more = rest != NULL;
+        p = rest;
     }
-    for (int i = 0; i < n; i++) {
-        if (o->type == OPTION_INTS) {
-            ((int *)at(config, o->offset))[i] = (int)v[i];
-        } else {
-            ((double *)at(config, o->offset))[i] = v[i];
-        }
-    }
-    *(int *)at(config, o->n_offset) = n;
+    put_list(o, config, v, n);
     return true;
 }
 
