@@ -46,8 +46,8 @@ done
 ours | grep -v '^tests/' | xargs grep -nE '//' | grep -vE '"[^"]*//[^"]*"|\* .*//|/\*.*//' | head -5 | grep . && say "// is for debugging"
 ours | xargs grep -nwE 'TODO|FIXME|XXX' | grep -v 'tests/lint' | head -5 | grep . && say "an open end in the code"
 
-# not safe among threads, or changes what other threads read
-ours | grep -v '^tests/' | xargs grep -nE '\b(strtok|localtime|gmtime|asctime|ctime|rand|srand|drand48|getpwnam|getpwuid|setenv|putenv|unsetenv|setlocale|tmpnam|ttyname|strsignal|system|popen)\(' |
+# not safe among threads, or changes what other threads read; basalctl has one
+ours | grep -vE '^(tests|daemon/ctl)/' | xargs grep -nE '\b(strtok|localtime|gmtime|asctime|ctime|rand|srand|drand48|getpwnam|getpwuid|setenv|putenv|unsetenv|setlocale|tmpnam|ttyname|strsignal|system|popen)\(' |
     grep . && say "not safe among threads: use the _r form, or an argument"
 
 if command -v clang-format >/dev/null; then

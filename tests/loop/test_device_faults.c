@@ -72,7 +72,7 @@ static void tick(struct ride *r)
     while (ring_pop(&s->happened, &h)) {
         if (h.kind == HAPPENED_TRIP) {
             memcpy(r->said, h.text, sizeof r->said);
-        } else if (h.kind == HAPPENED_PLANT) {
+        } else if (h.kind == HAPPENED_SETTINGS) {
             memcpy(r->written, h.text, sizeof r->written);
         }
     }

@@ -59,7 +59,7 @@ refused() { # what is missing, set, command ...
     shift 2
     "$@" "$bin/basald" --config "$robot" --set control.realtime=enforce --set "$set" --runtime-dir "$work/sockets" 2>"$work/err" || status=$?
     [ $status -ne 0 ] || say "enforce started with $*"
-    same "the refusal" "$(cat "$work/err")" "basald: real time refused: missing $missing"
+    same "the refusal" "$(cat "$work/err")" "basald: real time refused: missing $missing; basald.service gives these, or set control.realtime: prefer"
 }
 fifo="SCHED_FIFO (CAP_SYS_NICE or LimitRTPRIO)" memory="locked memory (CAP_IPC_LOCK or LimitMEMLOCK)"
 refused "$fifo, $memory" name=x "${unprivileged[@]}"

@@ -61,7 +61,7 @@ expect 2 "it is: replay info | verify" replay forget
 expect 2 "it is: scan --device PATH" scan
 expect 2 "it is: scan --device PATH" scan --device /dev/null --baud 12345
 expect 2 "it is: setup-motor" setup-motor
-expect 69 "cannot open $work/nothing" scan --device "$work/nothing"
+expect 69 "there is no $work/nothing" scan --device "$work/nothing"
 expect 78 "cannot read" setup-motor --config "$work/nothing" arm
 expect 0 "verbs" --help
 
@@ -207,7 +207,7 @@ expect 0 "57600" scan --device "$work/servo" --baud 57600
 json 0 'o["baud"] == 1000000 and o["id"] in (2, 3) and o["model"] == 1060' scan --device "$work/servo" --baud 1000000
 expect 1 "no servo answers" scan --device "$work/servo" --baud 115200
 expect 2 "has no joint leg; it has arm, hand, odometer" setup-motor --config "$robot" --device "$work/servo" leg
-expect 1 "a servo with the new id 3 is on the bus already" setup-motor --config "$robot" --device "$work/servo" --id 2 --baud 1000000 odometer
+expect 1 "a servo with the joint's id 3 is on the bus already" setup-motor --config "$robot" --device "$work/servo" --id 2 --baud 1000000 odometer
 expect 0 "1000000 baud  model 1060" setup-motor --config "$robot" --device "$work/servo" arm
 [ "$(ctl scan --device "$work/servo" --baud 1000000 | wc -l)" -eq 3 ] || complain "setup-motor: the servo is not where it should be"
 

@@ -39,7 +39,7 @@ sh deploy/man/yaml_page.sh "$bin/basald" >"$work/basald.yaml.5"
 sed -n 's/^\.It Ic //p' "$work/basald.yaml.5" | sort >"$work/documented"
 [ "$(wc -l <"$work/keys")" -gt 100 ] || say "--manual prints too few keys to be true"
 grep -vE '^(bus|joints|extra)$' "$work/keys" | diff - "$work/documented" || say "basald.yaml.5: < in --manual, > in the page"
-grep -A 2 '^\.It Ic misses_max' "$work/basald.yaml.5" | grep -qF '(whole number 0 to 1000; by default 6)' ||
+grep -A 2 '^\.It Ic misses_max' "$work/basald.yaml.5" | grep -qF '(a whole number from 0 to 1000; by default 6)' ||
     say "basald.yaml.5: misses_max without its range and default"
 
 if ! command -v mandoc >/dev/null; then

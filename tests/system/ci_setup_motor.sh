@@ -25,13 +25,13 @@ found 1 1000000
 found 3 1000000
 [ "$(wc -l <"$work/found")" = 3 ] || { cat "$work/found"; exit 1; }
 
-refused "a servo with the joint's id is on the bus already" arm # as delivered it is id 1, and so is the arm
+refused "is on the bus already" arm # as delivered it is id 1, and so is the arm
 refused "no servo answers" --id 7 hand
 refused "has no joint leg" leg
 bring hand >"$work/found"
 found 2 1000000
 refused "no servo answers" hand # it is not as delivered any more
-refused "a servo with the joint's id is on the bus already" --id 2 --baud 1000000 arm
+refused "is on the bus already" --id 2 --baud 1000000 arm
 
 # the rest, which needs no id and no rate, the daemon does itself
 start_daemon

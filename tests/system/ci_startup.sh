@@ -23,21 +23,21 @@ expect_alive() {
     shift 2
     expect "$name" 0 "$words" timeout --preserve-status -k 8 2 "$@"
 }
-daemon() { echo "$bin/basald --config $robot --runtime-dir $work/r --set control.realtime=off --set comms.telemetry=off"; }
+daemon=("$bin/basald" --config "$robot" --runtime-dir "$work/r" --set control.realtime=off --set comms.telemetry=off)
 expect "no config" 78 "cannot read $work/none.yaml: No such file" "$bin/basald" --config "$work/none.yaml"
 expect "a folder as config" 78 "it is a folder" "$bin/basald" --config "$work"
 expect "no flag" 2 "give --config FILE" "$bin/basald"
 printf 'schema: 1\nname: x\ncontrl:\n  rate_hz: 100\n' >"$work/bad.yaml"
 expect "an unknown key" 78 "bad.yaml:3:1" "$bin/basald" --config "$work/bad.yaml"
-expect "no runtime folder" 78 "give another with --runtime-dir" $(daemon) --runtime-dir "$work/no/such"
-expect "no run folder" 78 "cannot make the folder $work/no/such" $(daemon) --run-dir "$work/no/such"
-expect "no checkpoint" 78 "cannot go on from $work/none: No such file" $(daemon) --resume "$work/none"
+expect "no runtime folder" 78 "give another with --runtime-dir" "${daemon[@]}" --runtime-dir "$work/no/such"
+expect "no run folder" 78 "cannot make the folder $work/no/such" "${daemon[@]}" --run-dir "$work/no/such"
+expect "no checkpoint" 78 "cannot go on from $work/none: No such file" "${daemon[@]}" --resume "$work/none"
 [ ! -e "$work/none" ] || { echo "--resume made the folder that it looked for"; bad=1; }
 mkdir "$work/empty"
-expect "an empty run folder" 78 "there is no checkpoint in $work/empty" $(daemon) --resume "$work/empty"
-expect_alive "an empty run folder, begun" "boot -> limp" $(daemon) --run-dir "$work/empty" --continue
-expect_alive "no device" "bus servo: there is no $work/servo: is the robot plugged in and on?" $(daemon) --set bus.servo.device="$work/servo"
-expect_alive "no serial port" "bus servo: /dev/null is no serial port" $(daemon) --set bus.servo.device=/dev/null
+expect "an empty run folder" 78 "there is no checkpoint in $work/empty" "${daemon[@]}" --resume "$work/empty"
+expect_alive "an empty run folder, begun" "boot -> limp" "${daemon[@]}" --run-dir "$work/empty" --continue
+expect_alive "no device" "bus servo: there is no $work/servo: is the robot plugged in and on?" "${daemon[@]}" --set bus.servo.device="$work/servo"
+expect_alive "no serial port" "bus servo: /dev/null is no serial port" "${daemon[@]}" --set bus.servo.device=/dev/null
 expect "make safe without a device" 69 "make safe: bus servo: there is no $work/servo" \
     "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --make-safe
 
@@ -64,8 +64,8 @@ fi
 start_sim
 start_daemon --set control.realtime=off
 expect "two in one folder" 1 "another basald uses $work/sockets; stop it, or give another --runtime-dir" \
-    $(daemon) --runtime-dir "$work/sockets"
-expect_alive "two on one bus" "bus servo: $work/servo is used by another program; stop it first" $(daemon) --set bus.servo.device="$work/servo"
+    "${daemon[@]}" --runtime-dir "$work/sockets"
+expect_alive "two on one bus" "bus servo: $work/servo is used by another program; stop it first" "${daemon[@]}" --set bus.servo.device="$work/servo"
 ctl health >/dev/null || { echo "the first daemon suffered from the second"; bad=1; }
 stop_daemon
 expect "make safe" 0 "make safe: torque is off on every device, read back" \

@@ -122,8 +122,8 @@ kill_9() {
     begin
     go
     until_true "rows" 20 at_least replay_rows 60
-    local rows p steps updates
-    p=$(pid) rows=$(number replay_rows) updates=$(number updates)
+    local rows p
+    p=$(pid) rows=$(number replay_rows)
     local from
     from=$(now_ms)
     systemctl kill -s KILL basald

@@ -38,11 +38,10 @@ static inline void rig_open_text(struct rig *r, const char *text, size_t n, cons
     r->clock.is_virtual = true;
     assert_int_equal(arena_open(&r->mem, "rig", MEMORY), 0);
     const struct config_text from = {.text = text, .n = n, .name = "rig.yaml"};
-    const int rc =
-        text == NULL
-            ? config_load(&r->config, SOURCE_DIR "/deploy/robots/crawler.yaml", sets, n_sets,
-                          &r->mem, reason, sizeof reason)
-            : config_load_text(&r->config, &from, sets, n_sets, &r->mem, reason, sizeof reason);
+    const int rc = text == NULL ? config_load(&r->config, SOURCE_DIR "/deploy/robots/crawler.yaml",
+                                              sets, n_sets, &r->mem, reason, sizeof reason)
+                                : config_load_text(&r->config, &from, sets, n_sets, &r->mem, reason,
+                                                   sizeof reason);
     if (rc < 0) {
         fail_msg("%s", reason);
     }
