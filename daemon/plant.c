@@ -178,6 +178,7 @@ void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64
             p->counters.read_phase_us_max = took_us;
         }
     }
+    p->seen |= p->fresh;
     *ret_sensed = p->sensed;
     *ret_fresh = p->fresh;
 }

@@ -64,7 +64,8 @@ void plant_service(struct plant *p, int64_t now_ns, struct reopen *state);
 int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx,
                      size_t cap) BASAL_RT;
 
-/* Bus is up and devices are identified; else the sentence that says why not. */
+/* Bus is up, devices are identified and each joint has been read since; else the sentence that says
+ * why not. */
 bool plant_ready(const struct plant *p) BASAL_RT;
 const char *plant_why(const struct plant *p) BASAL_RT;
 const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;

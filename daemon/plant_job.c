@@ -35,6 +35,7 @@ static void job_end(struct plant *p)
     switch (p->job) {
     case JOB_BRING_UP:
         p->known = ok;
+        p->seen = 0;
         p->retry_ns = clock_now_ns(p->clock) + RETRY_NS;
         p->event = ok ? EVENT_IDENTIFIED : EVENT_NOT_FOUND;
         break;

@@ -182,6 +182,9 @@ static void a_bus_that_goes_away_is_found_again(void **state)
     }
     assert_int_equal(c->bytes_tx, sent); /* nothing is said to nobody */
     rig_until(r, PLANT_STOP, EVENT_IDENTIFIED);
+    assert_false(plant_ready(r->plant)); /* found, but no joint has been read since */
+    assert_non_null(strstr(plant_why(r->plant), "not every joint has been read yet"));
+    rig_tick(r, PLANT_STOP, &hold);
     assert_true(plant_ready(r->plant));
     assert_int_equal(c->reconnects, 1);
     for (int i = 0; i < 2; i++) {
