@@ -157,6 +157,7 @@ static void take_reply(struct robot_bus *b, int id, uint8_t error, const uint8_t
     const int j = robot_bus_joint(b, id);
     b->pending &= ~(UINT64_C(1) << j);
     if (b->last_addr == DXL_STATE_FROM) {
+        b->unread &= ~(UINT64_C(1) << j);
         take_state(b, j, p, s);
     } else {
         take_slow(b, j, p, s);
