@@ -58,20 +58,23 @@ static void job_end(struct plant *p)
     p->job = JOB_NONE;
 }
 
-/* A disarm goes on with the other buses whatever happens; anything else ends at the first failure.
+/*
+ * A disarm goes on with the other buses whatever happens; any other goal ends at the first failure.
+ * A bring-up that fails still goes on to its disarm: who does not answer is no reason to leave
+ * torque on at the others. The first failure says why.
  */
 static void bus_ended(struct plant *p, struct bus_run *b, bool ok)
 {
     b->flying = false;
-    if (!ok) {
-        p->job_failed = true;
-        if (b->setup.why[0] != '\0') {
-            (void)snprintf(p->why, sizeof p->why, "%s", b->setup.why);
-        }
-    }
     p->at_bus++;
-    if (!ok && p->job != JOB_STOP) {
-        p->goal = job_goals_n[p->job];
+    if (ok) {
+        return;
+    }
+    if (!p->job_failed && b->setup.why[0] != '\0') {
+        (void)snprintf(p->why, sizeof p->why, "%s", b->setup.why);
+    }
+    p->job_failed = true;
+    if (job_goals[p->job][p->goal] != SETUP_DISARM) {
         p->at_bus = p->n_buses;
     }
 }
