@@ -47,6 +47,10 @@ static void job_end(struct plant *p)
         break;
     case JOB_STOP:
         p->stopped = true;
+        if (!ok) { /* whoever drives on: quiet, so that its watchdog trips, then found anew */
+            p->known = false;
+            p->retry_ns = clock_now_ns(p->clock) + RETRY_NS;
+        }
         p->event = ok ? EVENT_STOPPED : EVENT_STOP_FAILED;
         break;
     case JOB_NONE:

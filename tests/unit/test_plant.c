@@ -306,6 +306,18 @@ static void a_stop_tells_all_before_it_asks_each(void **state)
     assert_int_equal(r->sensed.torque[0], TORQUE_UNKNOWN);
     assert_int_equal(r->sensed.torque[1], TORQUE_OFF);
     assert_int_equal(r->sensed.torque[2], TORQUE_OFF);
+    assert_false(plant_ready(r->plant)); /* nobody may clear, and the bus falls quiet ... */
+    const uint64_t sent = plant_counters(r->plant)->bytes_tx;
+    for (int i = 0; i < 50; i++) {
+        rig_tick(r, PLANT_STOP, &hold);
+    }
+    assert_int_equal(plant_counters(r->plant)->bytes_tx, sent);
+    rig_until(r, PLANT_STOP, EVENT_IDENTIFIED); /* ... until torque is read back as off */
+    assert_int_equal(r->sensed.torque[0], TORQUE_OFF);
+    do {
+        rig_tick(r, PLANT_STOP, &hold);
+        assert_true(r->t_ns < 60 * NS_PER_S);
+    } while (!plant_ready(r->plant));
 }
 
 /* A daemon that starts anew finds one servo dark and the others still driven by its predecessor. */
