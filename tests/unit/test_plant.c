@@ -320,6 +320,28 @@ static void a_stop_tells_all_before_it_asks_each(void **state)
     } while (!plant_ready(r->plant));
 }
 
+/* A read of an arming is still unanswered when it is stopped: its 0 is no torque read back. */
+static void what_a_cut_off_setup_asked_answers_nothing(void **state)
+{
+    struct rig *r = *state;
+    static const char *const sets[] = {PLAIN, "faults.late=1", "faults.late_us=12000"};
+    rig_open(r, sets, 5);
+    rig_until(r, PLANT_IDENTIFY, EVENT_IDENTIFIED);
+    struct setup *setup = &r->plant->bus[0].setup;
+    while (r->plant->job != JOB_ARM || setup->stage != 4 + 1) { /* hardware error: asked */
+        rig_tick(r, PLANT_ARM, NULL);
+        assert_true(r->t_ns < 60 * NS_PER_S);
+    }
+    (void)plant_do(r->plant, PLANT_STOP, &r->sensed);
+    assert_int_equal(r->plant->job, JOB_STOP);
+    for (int i = 0; i < 2; i++) { /* an answer to a question of now takes longer */
+        rig_tick(r, PLANT_STOP, NULL);
+        assert_int_equal(setup->goal, SETUP_DISARM);
+        assert_int_equal(setup->torque_off, 0);
+    }
+    rig_until(r, PLANT_STOP, EVENT_STOPPED);
+}
+
 /* A daemon that starts anew finds one servo dark and the others still driven by its predecessor. */
 static void who_does_not_answer_leaves_no_other_driven(void **state)
 {
@@ -384,6 +406,7 @@ int main(void)
         TEST(pipelined_goals_leave_in_the_next_tick),
         TEST(two_buses_share_no_silence),
         TEST(a_stop_tells_all_before_it_asks_each),
+        TEST(what_a_cut_off_setup_asked_answers_nothing),
         TEST(who_does_not_answer_leaves_no_other_driven),
         TEST(arming_hands_over_the_pose),
         TEST(written_settings_are_counted),
