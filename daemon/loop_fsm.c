@@ -72,7 +72,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
             z->eval_left = 0; /* a run ends an evaluation */
         }
         if (q->kind == REQUEST_EVAL) {
-            z->eval_left = (int)(q->x / l->dt_s);
+            z->eval_left = (int)fmax(1.0, q->x / l->dt_s); /* 0 would be a run without end */
             z->eval_holds = state == STATE_READY;
             z->eval_ticks = (double)z->eval_left;
             z->eval_from = l->odometer >= 0 ? z->sensed.q[l->odometer] : 0.0;

@@ -246,6 +246,48 @@ static void writing_a_devices_memory_is_said(void **state)
     assert_string_equal(r->written, "");
 }
 
+static void push(struct ride *r, const struct request *q)
+{
+    r->refusal = REFUSED_NOT;
+    assert_true(ring_push(&r->house.shared->requests, q));
+    tick(r);
+}
+
+static void to_intake(void *to, const uint8_t *block, size_t n)
+{
+    assert_int_equal(intake_block(to, block, n), 0);
+}
+
+/* Of the policy alone, also after a run at random; and the shortest one ends, too. */
+static void an_evaluation_judges_the_policy_and_ends(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    r->house.learner.publish = to_intake;
+    r->house.learner.to = &r->house.intake;
+    learner_publish(&r->house.learner);
+    run(r); /* at random */
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    assert_int_equal(r->house.loop.st.source, SOURCE_RANDOM);
+    ask(r, REQUEST_HOLD);
+    for (int i = 0; i < 200; i++) {
+        tick(r); /* the episode's reset goes by */
+    }
+    push(r, &(struct request){.id = 1, .kind = REQUEST_EVAL, .x = 1.0});
+    for (int i = 0; i < 50; i++) {
+        tick(r);
+    }
+    assert_true(r->house.loop.st.open);
+    assert_int_equal(r->house.loop.st.source, SOURCE_POLICY);
+    until(r, STATE_READY);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_EVAL, .x = 0.001});
+    tick(r);
+    tick(r);
+    assert_int_equal(now(r), STATE_READY);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_ride, close_ride)
@@ -256,6 +298,7 @@ int main(void)
         TEST(a_tripped_watchdog_is_a_fault),
         TEST(some_lost_answers_stop_nothing),
         TEST(writing_a_devices_memory_is_said),
+        TEST(an_evaluation_judges_the_policy_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
