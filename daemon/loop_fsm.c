@@ -168,7 +168,9 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
     struct loop_state *z = &l->st;
     uint32_t events = z->plant_event >= 0 ? BIT(z->plant_event) : 0;
     if (torque_may_be_on(l)) {
-        if (z->safety.trips != 0) {
+        /* while torque is cut and read back no pose is: that is no fault of a joint */
+        const uint32_t not_now = z->fsm.state == STATE_STOPPING ? TRIP_STALE : 0;
+        if ((z->safety.trips & ~not_now) != 0) {
             events |= BIT(EVENT_FAULTED);
             struct happened h = {.t_ns = now_ns,
                                  .kind = HAPPENED_TRIP,

@@ -246,6 +246,25 @@ static void writing_a_devices_memory_is_said(void **state)
     assert_string_equal(r->written, "");
 }
 
+/* Ticks that read torque back read no pose: many servos take many. */
+static void a_stop_that_reads_back_slowly_is_no_fault(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"safety.stale_ticks_max=0"};
+    start(r, sets, 1);
+    run(r);
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    atomic_fetch_or(&r->house.shared->stop, STOP_ASKED);
+    tick(r);
+    while (now(r) == STATE_STOPPING) {
+        tick(r);
+    }
+    assert_string_equal(r->said, "");
+    assert_int_equal(now(r), STATE_LIMP);
+}
+
 static void push(struct ride *r, const struct request *q)
 {
     r->refusal = REFUSED_NOT;
@@ -298,6 +317,7 @@ int main(void)
         TEST(a_tripped_watchdog_is_a_fault),
         TEST(some_lost_answers_stop_nothing),
         TEST(writing_a_devices_memory_is_said),
+        TEST(a_stop_that_reads_back_slowly_is_no_fault),
         TEST(an_evaluation_judges_the_policy_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
