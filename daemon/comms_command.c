@@ -9,7 +9,6 @@
 #include <string.h>
 #include <zmq.h>
 
-#define ANSWER_NS    (2 * NS_PER_S) /* a client waits for three */
 #define EVAL_S       30.0
 #define CONFIG_BYTES (1 << 16)
 
@@ -48,6 +47,7 @@ static void ask_tick(struct comms *c, const struct asking *from, struct request 
             continue;
         }
         q.id = ++c->next_id;
+        q.asked_ns = from->sent_ns > 0 ? from->sent_ns : c->now_ns;
         if (!ring_push(&c->spec.shared->requests, &q)) {
             break;
         }
@@ -228,6 +228,7 @@ static void answer(struct comms *c, struct asking *from, const uint8_t *bytes, s
     size_t i = 0;
     const size_t n_verbs = sizeof verbs / sizeof verbs[0];
     from->theirs = q->id;
+    from->sent_ns = q->sent_monotonic_ns;
     while (i < n_verbs && strcmp(verbs[i].verb, q->verb) != 0) {
         i++;
     }
@@ -311,7 +312,7 @@ void comms_send_replies(struct comms *c)
         }
     }
     for (int i = 0; i < ASKING_MAX; i++) {
-        if (c->asking[i].id != 0 && c->now_ns - c->asking[i].since_ns > ANSWER_NS) {
+        if (c->asking[i].id != 0 && c->now_ns - c->asking[i].since_ns > REQUEST_NS) {
             say(c, &c->asking[i], false, "the control loop does not answer; look at the journal");
             c->asking[i].id = 0;
         }

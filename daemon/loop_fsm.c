@@ -105,29 +105,65 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
     return REFUSED_STATE;
 }
 
-/* At most one request a tick. */
+/* At most one request a tick; kind REQUEST_NONE: none. */
 static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
-                         struct reply *ret_reply)
+                         struct request *ret_request, struct reply *ret_reply)
 {
-    struct request q;
-    ret_reply->id = 0;
-    if (!ring_pop(&l->shared->requests, &q)) {
+    const struct request *q = ret_request;
+    *ret_request = (struct request){.kind = REQUEST_NONE};
+    if (!ring_pop(&l->shared->requests, ret_request)) {
         return;
     }
-    *ret_reply = (struct reply){.id = q.id};
-    ret_reply->refusal = judge(l, &q, ret_events, ret_reply->why);
+    *ret_reply = (struct reply){.id = q->id};
+    const bool late = q->asked_ns > 0 && now_ns - q->asked_ns > REQUEST_NS;
+    ret_reply->refusal = late && q->kind != REQUEST_HOLD
+                             ? REFUSED_LATE
+                             : judge(l, q, ret_events, ret_reply->why);
     if (ret_reply->refusal == REFUSED_PLANT || ret_reply->refusal == REFUSED_LATCHED) {
         (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
     }
-    if (ret_reply->refusal != REFUSED_NOT) {
+}
+
+/* Is the robot where this permit leads? Something more dangerous in the same tick outdoes it. */
+static bool came_true(enum request_kind kind, enum fsm_state state)
+{
+    switch (kind) {
+    case REQUEST_ARM:
+        return state == STATE_ARMING;
+    case REQUEST_RUN:
+    case REQUEST_EVAL:
+        return state == STATE_RUNNING;
+    case REQUEST_CLEAR:
+        return state == STATE_LIMP;
+    case REQUEST_HOLD:
+    case REQUEST_EPISODE_END:
+    case REQUEST_NONE:
+        break;
+    }
+    return true;
+}
+
+/* After the tick's step: who asked hears what came of it, everybody hears of a refusal. */
+static void answer(struct loop *l, int64_t now_ns, const struct request *q, struct reply *r)
+{
+    const enum fsm_state state = l->st.fsm.state;
+    if (q->kind == REQUEST_NONE) {
+        return;
+    }
+    if (r->refusal == REFUSED_NOT && !came_true(q->kind, state)) {
+        r->refusal = REFUSED_LOST;
+    }
+    if (r->refusal != REFUSED_NOT) {
         struct happened h = {.t_ns = now_ns,
                              .kind = HAPPENED_REFUSED,
-                             .a = (int32_t)q.kind,
-                             .b = (int32_t)ret_reply->refusal,
-                             .c = (int32_t)l->st.fsm.state};
-        (void)snprintf(h.text, sizeof h.text, "%s", ret_reply->why);
+                             .a = (int32_t)q->kind,
+                             .b = (int32_t)r->refusal,
+                             .c = (int32_t)state};
+        (void)snprintf(h.text, sizeof h.text, "%s", r->why);
         loop_tell(l, &h);
     }
+    r->state = (uint8_t)state;
+    (void)ring_push(&l->shared->replies, r);
 }
 
 static uint32_t stop_events(struct loop *l)
@@ -279,11 +315,12 @@ static void explain(const struct loop *l, enum fsm_state from, int64_t late_ns,
 void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
+    struct request request;
     struct reply reply;
     const enum fsm_state from = z->fsm.state;
     uint32_t events =
         own_events(l, now_ns, late_ns) | stop_events(l) | evaluate(l, now_ns, late_ns);
-    take_request(l, now_ns, &events, &reply);
+    take_request(l, now_ns, &events, &request, &reply);
     fsm_step(&z->fsm, events, now_ns);
     if (z->fsm.state != from) {
         struct happened h = {.t_ns = now_ns,
@@ -301,10 +338,7 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
         z->eval_left = 0;
     }
     tell_plant(l, now_ns, z->fsm.state != from);
-    if (reply.id != 0) {
-        reply.state = (uint8_t)z->fsm.state;
-        (void)ring_push(&l->shared->replies, &reply);
-    }
+    answer(l, now_ns, &request, &reply);
     clear_stop_bits(l);
     tell_latch(l);
 }

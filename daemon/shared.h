@@ -85,11 +85,15 @@ enum request_kind {
 
 enum run_flags { RUN_NO_EXPLORE = 1, RUN_NO_LEARN = 2, RUN_RANDOM = 4 };
 
+/* Whoever asked has been told by now that nobody answers: it is not done any more. */
+#define REQUEST_NS (2 * NS_PER_S)
+
 struct request {
     uint64_t id;
     enum request_kind kind;
     uint32_t flags;
     double x;
+    int64_t asked_ns; /* when, on the loop's clock; 0: now */
 };
 
 enum refusal {
@@ -100,6 +104,8 @@ enum refusal {
     REFUSED_STOPPING,
     REFUSED_LATCHED, /* the reason is still there */
     REFUSED_UNSAFE,  /* a pose, a fault, a temperature forbids it: reply.why */
+    REFUSED_LATE,    /* it has waited for too long */
+    REFUSED_LOST,    /* something more dangerous came in the same tick */
 };
 
 struct reply {

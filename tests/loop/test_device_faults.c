@@ -272,6 +272,49 @@ static void push(struct ride *r, const struct request *q)
     tick(r);
 }
 
+/* Whoever asked was told that nobody answers, and may stand beside the robot by now. */
+static void what_comes_too_late_moves_nothing(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    until(r, STATE_LIMP);
+    while (r->planned_ns < 4 * NS_PER_S) {
+        tick(r);
+    }
+    const int64_t old_ns = r->planned_ns - REQUEST_NS - TICK_NS;
+    push(r, &(struct request){.id = 1, .kind = REQUEST_ARM, .asked_ns = old_ns});
+    assert_int_equal(r->refusal, REFUSED_LATE);
+    assert_int_equal(now(r), STATE_LIMP);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_ARM, .asked_ns = r->planned_ns - TICK_NS});
+    until(r, STATE_READY);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_RUN, .asked_ns = old_ns});
+    assert_int_equal(r->refusal, REFUSED_LATE);
+    assert_int_equal(now(r), STATE_READY);
+    ask(r, REQUEST_RUN);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_HOLD, .asked_ns = old_ns});
+    assert_int_equal(r->refusal, REFUSED_NOT); /* what asks for less is never too late */
+    assert_int_equal(now(r), STATE_READY);
+}
+
+static void who_loses_against_an_estop_is_told(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    atomic_fetch_or(&r->house.shared->stop, STOP_ESTOP);
+    until(r, STATE_ESTOP);
+    while (!loop_at_rest(&r->house.loop)) {
+        tick(r);
+    }
+    atomic_fetch_or(&r->house.shared->stop, STOP_ESTOP);
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(r->refusal, REFUSED_LOST);
+    assert_int_equal(now(r), STATE_ESTOP);
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(r->refusal, REFUSED_NOT);
+    assert_int_equal(now(r), STATE_LIMP);
+}
+
 static void to_intake(void *to, const uint8_t *block, size_t n)
 {
     assert_int_equal(intake_block(to, block, n), 0);
@@ -318,6 +361,8 @@ int main(void)
         TEST(some_lost_answers_stop_nothing),
         TEST(writing_a_devices_memory_is_said),
         TEST(a_stop_that_reads_back_slowly_is_no_fault),
+        TEST(what_comes_too_late_moves_nothing),
+        TEST(who_loses_against_an_estop_is_told),
         TEST(an_evaluation_judges_the_policy_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
