@@ -98,7 +98,7 @@ static void follow_source(struct comms *c)
 static void on_run(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
     const uint32_t flags = (q->no_explore ? RUN_NO_EXPLORE : 0) | (q->no_learn ? RUN_NO_LEARN : 0) |
-                           (q->random ? RUN_RANDOM : 0);
+                           (q->random ? RUN_RANDOM : 0) | (q->attended ? RUN_ATTENDED : 0);
     if (q->block.len > 0) {
         if (follow_file(c, q->block.data, q->block.len) < 0) {
             say(c, from, false, c->spec.intake->why);
@@ -108,6 +108,19 @@ static void on_run(struct comms *c, const struct asking *from, const Basald__V1_
         follow_source(c);
     }
     ask_tick(c, from, (struct request){.kind = REQUEST_RUN, .flags = flags});
+}
+
+/* Whoever says it, and however often: the run that is attended goes on. */
+static void on_attend(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
+{
+    Basald__V1__Reply r = BASALD__V1__REPLY__INIT;
+    (void)q;
+    atomic_fetch_add_explicit(&c->spec.shared->lease_beats, 1, memory_order_relaxed);
+    r.id = from->theirs;
+    r.ok = true;
+    r.state = comms_state_text(c);
+    r.lease_deadman_ms = (uint32_t)c->spec.config->control.lease_deadman_ms;
+    comms_send(c, from, &r);
 }
 
 static void on_hold(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
@@ -206,6 +219,7 @@ static const struct {
     {"status", comms_on_status},
     {"arm", on_arm},
     {"run", on_run},
+    {"attend", on_attend},
     {"hold", on_hold},
     {"stop", on_stop},
     {"estop", on_estop},

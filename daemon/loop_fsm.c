@@ -74,6 +74,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         if (q->kind == REQUEST_EVAL) {
             z->eval_left = (int)fmax(1.0, q->x / l->dt_s); /* 0 would be a run without end */
             z->eval_holds = state == STATE_READY;
+            z->run_flags &= state == STATE_READY ? ~(uint32_t)RUN_ATTENDED : UINT32_MAX;
             z->eval_ticks = (double)z->eval_left;
             z->eval_from = l->odometer >= 0 ? z->sensed.q[l->odometer] : 0.0;
         }
@@ -116,9 +117,8 @@ static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
     }
     *ret_reply = (struct reply){.id = q->id};
     const bool late = q->asked_ns > 0 && now_ns - q->asked_ns > REQUEST_NS;
-    ret_reply->refusal = late && q->kind != REQUEST_HOLD
-                             ? REFUSED_LATE
-                             : judge(l, q, ret_events, ret_reply->why);
+    ret_reply->refusal =
+        late && q->kind != REQUEST_HOLD ? REFUSED_LATE : judge(l, q, ret_events, ret_reply->why);
     if (ret_reply->refusal == REFUSED_PLANT || ret_reply->refusal == REFUSED_LATCHED) {
         (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
     }
@@ -199,10 +199,27 @@ static bool is_too_late(const struct loop *l, int64_t late_ns)
     return late_ns > l->config->control.loop_deadman_ms * NS_PER_MS;
 }
 
+/* The person who attends the run has not been heard of for too long. */
+static bool is_unattended(const struct loop *l, int64_t now_ns)
+{
+    return (l->st.run_flags & RUN_ATTENDED) != 0 &&
+           now_ns - l->lease_ns > l->config->control.lease_deadman_ms * NS_PER_MS;
+}
+
+static void follow_lease(struct loop *l, int64_t now_ns)
+{
+    const uint64_t beats = atomic_load_explicit(&l->shared->lease_beats, memory_order_relaxed);
+    if (beats != l->lease_beats || l->st.fsm.state != STATE_RUNNING) {
+        l->lease_beats = beats;
+        l->lease_ns = now_ns;
+    }
+}
+
 static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
     uint32_t events = z->plant_event >= 0 ? BIT(z->plant_event) : 0;
+    follow_lease(l, now_ns);
     if (torque_may_be_on(l)) {
         /* while torque is cut and read back no pose is: that is no fault of a joint */
         const uint32_t not_now = z->fsm.state == STATE_STOPPING ? TRIP_STALE : 0;
@@ -218,7 +235,7 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
         if (l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l)) {
             events |= BIT(EVENT_ESTOPPED);
         }
-        if (is_too_late(l, late_ns)) {
+        if (is_too_late(l, late_ns) || is_unattended(l, now_ns)) {
             events |= BIT(EVENT_HOLD);
         }
     }
@@ -295,18 +312,24 @@ static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
                                           : "it was latched before this start");
 }
 
-/* Why it is in another state now: who asked for the estop, how late the loop was, what the devices
- * say; "": the states say it. */
-static void explain(const struct loop *l, enum fsm_state from, int64_t late_ns,
+/* Why it is in another state now: who asked for the estop, how late the loop was, who is gone, what
+ * the devices say; "": the states say it. */
+static void explain(const struct loop *l, enum fsm_state from, int64_t now_ns, int64_t late_ns,
                     char ret_text[WHY_CHARS])
 {
     const enum fsm_state state = l->st.fsm.state;
+    const bool held = from == STATE_RUNNING && state == STATE_READY;
     if (state == STATE_ESTOP) {
         explain_estop(l, ret_text);
-    } else if (from == STATE_RUNNING && state == STATE_READY && is_too_late(l, late_ns)) {
+    } else if (held && is_too_late(l, late_ns)) {
         (void)snprintf(ret_text, WHY_CHARS,
                        "the loop woke %lld ms late, control.loop_deadman_ms allows %d",
                        (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
+    } else if (held && is_unattended(l, now_ns)) {
+        (void)snprintf(ret_text, WHY_CHARS,
+                       "who attends the run was silent for more than control.lease_deadman_ms, %d: "
+                       "basalctl run again",
+                       l->config->control.lease_deadman_ms);
     } else {
         (void)snprintf(ret_text, WHY_CHARS, "%s", plant_why(l->plant));
     }
@@ -328,7 +351,7 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
                              .a = (int32_t)from,
                              .b = (int32_t)z->fsm.state,
                              .c = (int32_t)events};
-        explain(l, from, late_ns, h.text);
+        explain(l, from, now_ns, late_ns, h.text);
         loop_tell(l, &h);
         if (z->fsm.state == STATE_LIMP) {
             safety_forget(&z->safety);

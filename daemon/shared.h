@@ -83,7 +83,8 @@ enum request_kind {
     REQUEST_EPISODE_END, /* x = reward, flags & 1 = success                    */
 };
 
-enum run_flags { RUN_NO_EXPLORE = 1, RUN_NO_LEARN = 2, RUN_RANDOM = 4 };
+/* RUN_ATTENDED: only while a person keeps the lease, control.lease_deadman_ms */
+enum run_flags { RUN_NO_EXPLORE = 1, RUN_NO_LEARN = 2, RUN_RANDOM = 4, RUN_ATTENDED = 8 };
 
 /* Whoever asked has been told by now that nobody answers: it is not done any more. */
 #define REQUEST_NS (2 * NS_PER_S)
@@ -146,14 +147,15 @@ struct rollout {
 struct shared {
     _Atomic uint32_t stop;
     _Atomic uint64_t loop_beats, comms_beats, main_beats;
-    struct ring telemetry;    /* struct record: loop -> comms */
-    struct ring happened;     /* struct happened: loop -> comms */
-    struct ring requests;     /* struct request: comms -> loop */
-    struct ring replies;      /* struct reply: loop -> comms */
-    struct mailbox weights;   /* struct packed: comms -> loop */
-    _Atomic uint64_t steps;   /* policy steps stored so far: loop -> learner */
-    _Atomic uint32_t latched; /* enum latched: loop -> main, which keeps it on disk */
-    _Atomic int loop_tid;     /* thread of the loop; 0: not started */
+    _Atomic uint64_t lease_beats; /* a person is still there: comms -> loop */
+    struct ring telemetry;        /* struct record: loop -> comms */
+    struct ring happened;         /* struct happened: loop -> comms */
+    struct ring requests;         /* struct request: comms -> loop */
+    struct ring replies;          /* struct reply: loop -> comms */
+    struct mailbox weights;       /* struct packed: comms -> loop */
+    _Atomic uint64_t steps;       /* policy steps stored so far: loop -> learner */
+    _Atomic uint32_t latched;     /* enum latched: loop -> main, which keeps it on disk */
+    _Atomic int loop_tid;         /* thread of the loop; 0: not started */
     struct learner_shared learner;
     char verdict[WHY_CHARS]; /* real-time verdict; written before the threads start */
 };

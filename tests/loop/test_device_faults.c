@@ -350,6 +350,39 @@ static void an_evaluation_judges_the_policy_and_ends(void **state)
     assert_int_equal(now(r), STATE_READY);
 }
 
+/* The lease: as long as somebody beats, and no longer. */
+static void an_unattended_run_holds(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    for (int i = 0; i < 200; i++) {
+        tick(r); /* nobody has to attend an ordinary run */
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+    const struct request attended = {
+        .id = 1, .kind = REQUEST_RUN, .flags = RUN_RANDOM | RUN_ATTENDED};
+    push(r, &attended);
+    for (int i = 0; i < 200; i++) {
+        if (i % 40 == 0) { /* 400 of 500 ms */
+            atomic_fetch_add(&r->house.shared->lease_beats, 1);
+        }
+        tick(r);
+        assert_int_equal(now(r), STATE_RUNNING);
+    }
+    int ticks = 0;
+    for (; now(r) == STATE_RUNNING; ticks++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_READY);
+    assert_in_range(ticks, 50 - 40, 50 - 40 + 2); /* the last beat was 40 ticks ago */
+    ask(r, REQUEST_RUN);                          /* again, and not attended */
+    for (int i = 0; i < 200; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_ride, close_ride)
@@ -364,6 +397,7 @@ int main(void)
         TEST(what_comes_too_late_moves_nothing),
         TEST(who_loses_against_an_estop_is_told),
         TEST(an_evaluation_judges_the_policy_and_ends),
+        TEST(an_unattended_run_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

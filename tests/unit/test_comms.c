@@ -342,14 +342,14 @@ static void the_oversized_is_cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(telemetry_is_two_frames),        TEST(tcp_carries_telemetry_and_nothing_else),
-        TEST(telemetry_hz_holds_on_average),  TEST(events_are_sentences),
-        TEST(status_says_where_a_tick_goes),  TEST(episodes_reach_the_metrics),
-        TEST(status_says_what_is_known),      TEST(an_answer_finds_who_asked),
-        TEST(a_request_says_how_old_it_is),
-        TEST(a_req_socket_is_understood),     TEST(stop_waits_for_nobody),
-        TEST(a_silent_loop_is_said),          TEST(an_unknown_verb_is_said),
-        TEST(garbage_is_counted_and_dropped), TEST(the_oversized_is_cut_off),
+        TEST(telemetry_is_two_frames),       TEST(tcp_carries_telemetry_and_nothing_else),
+        TEST(telemetry_hz_holds_on_average), TEST(events_are_sentences),
+        TEST(status_says_where_a_tick_goes), TEST(episodes_reach_the_metrics),
+        TEST(status_says_what_is_known),     TEST(an_answer_finds_who_asked),
+        TEST(a_request_says_how_old_it_is),  TEST(a_req_socket_is_understood),
+        TEST(stop_waits_for_nobody),         TEST(a_silent_loop_is_said),
+        TEST(an_unknown_verb_is_said),       TEST(garbage_is_counted_and_dropped),
+        TEST(the_oversized_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
