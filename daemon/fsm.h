@@ -59,7 +59,6 @@ enum fsm_state fsm_next(enum fsm_state state, enum fsm_event event) BASAL_RT;
 struct fsm {
     enum fsm_state state;
     enum plant_do plant;
-    int64_t entered_ns;
     double ramp_s;             /* torque ramp after arming */
     double ceiling;            /* 0..1 of each joint's tau_max in this state now */
     double hold_q[JOINTS_MAX]; /* the pose being held: measured at arming, the last command when a

@@ -29,7 +29,7 @@ struct record {
     int64_t last_byte_ns;       /* goals' last byte out, after the planned start */
     uint8_t state;              /* enum fsm_state */
     uint8_t source;             /* enum source */
-    uint8_t plant_ready, learner_paused;
+    uint8_t plant_ready;
     int n, n_act;
     float q[JOINTS_MAX], qd[JOINTS_MAX], tau[JOINTS_MAX];
     float asked[JOINTS_MAX], applied[JOINTS_MAX]; /* goal before and after the filter */
@@ -48,7 +48,6 @@ struct record {
     double way_m;     /* the task's travel since the episode began */
     double speed_m_s; /* of the odometer, averaged over the last second; NaN: none */
     uint64_t overruns, coasted, crc_errors, bytes_tx, bytes_rx, reconnects;
-    uint64_t faults_injected;
 };
 
 /* A change that a person should know. Flat text, made outside the tick by comms from kind and
@@ -123,7 +122,7 @@ enum stop_bits {
     STOP_ESTOP = 2,   /* basalctl estop                                */
     STOP_EXIT = 4,    /* SIGTERM, SIGINT: stop, then leave             */
     STOP_CRASHED = 8, /* another thread received SIGSEGV or its like   */
-    STOP_STALLED = 16 /* main, comms or learner made no progress       */
+    STOP_STALLED = 16 /* main or comms made no progress */
 };
 
 /* An estop whose stop has ended, and who asked for it. */
@@ -132,7 +131,7 @@ enum latched { LATCHED_NOT, LATCHED_ASKED, LATCHED_POWER };
 /* What the learner tells everyone. */
 struct learner_shared {
     _Atomic bool paused;
-    _Atomic uint64_t updates, steps_seen, published, beats;
+    _Atomic uint64_t updates, published;
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
     _Atomic int rc; /* 0, or why it ended */

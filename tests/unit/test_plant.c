@@ -332,7 +332,7 @@ static void what_a_cut_off_setup_asked_answers_nothing(void **state)
         rig_tick(r, PLANT_ARM, NULL);
         assert_true(r->t_ns < 60 * NS_PER_S);
     }
-    (void)plant_do(r->plant, PLANT_STOP, &r->sensed);
+    (void)plant_do(r->plant, PLANT_STOP);
     assert_int_equal(r->plant->job, JOB_STOP);
     for (int i = 0; i < 2; i++) { /* an answer to a question of now takes longer */
         rig_tick(r, PLANT_STOP, NULL);
@@ -371,7 +371,7 @@ static void arming_hands_over_the_pose(void **state)
     struct sensed truth;
     rig_open(r, NULL, 0);
     rig_until(r, PLANT_IDENTIFY, EVENT_IDENTIFIED);
-    (void)plant_do(r->plant, PLANT_ARM, &r->sensed); /* at once: no state was read yet */
+    (void)plant_do(r->plant, PLANT_ARM); /* at once: no state was read yet */
     rig_until(r, PLANT_ARM, EVENT_ARMED);
     assert_true(plant_truth(r->plant, &truth));
     for (int j = 0; j < 2; j++) {
