@@ -46,7 +46,7 @@ static const struct option estop[] = {
     {.key = "power_min_v", .type = OPTION_DOUBLE, .offset = AT(robot.power_min_v), .min = 0, .max = 100, .def = "0",
      .help = "power_sense: below this voltage motor power counts as cut"},
     {.key = "drop_accepted", .type = OPTION_BOOL, .offset = AT(robot.drop_accepted), .def = "false",
-     .help = "the owner accepts that a loaded joint drops when torque is cut"},
+     .help = "the owner accepts that a loaded joint drops when torque is cut, as it is at the end of every stop; must be true where joints are driven"},
     {.key = NULL},
 };
 
