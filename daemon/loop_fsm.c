@@ -302,9 +302,11 @@ static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
     const bool asked = (atomic_load_explicit(&s->stop, memory_order_relaxed) & STOP_ESTOP) != 0;
     const uint32_t latched = atomic_load_explicit(&s->latched, memory_order_relaxed);
     if (!asked) {
-        (void)snprintf(ret_text, WHY_CHARS,
-                       "motor power is lost: a servo reads less than %g V (estop.power_min_v)",
-                       l->config->robot.power_min_v);
+        (void)snprintf(
+            ret_text, WHY_CHARS,
+            "motor power is lost: a servo reads less than %g V (estop.power_min_v); switch it "
+            "on, then clear",
+            l->config->robot.power_min_v);
         return;
     }
     (void)snprintf(ret_text, WHY_CHARS, "%s",
@@ -322,9 +324,11 @@ static void explain(const struct loop *l, enum fsm_state from, int64_t now_ns, i
     if (state == STATE_ESTOP) {
         explain_estop(l, ret_text);
     } else if (held && is_too_late(l, late_ns)) {
-        (void)snprintf(ret_text, WHY_CHARS,
-                       "the loop woke %lld ms late, control.loop_deadman_ms allows %d",
-                       (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
+        (void)snprintf(
+            ret_text, WHY_CHARS,
+            "the loop woke %lld ms late, control.loop_deadman_ms allows %d: see what else "
+            "runs on this machine, then basalctl run again",
+            (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
     } else if (held && is_unattended(l, now_ns)) {
         (void)snprintf(ret_text, WHY_CHARS,
                        "who attends the run was silent for more than control.lease_deadman_ms, %d: "

@@ -219,7 +219,7 @@ void plant_lose(struct plant *p, struct bus_run *b)
     }
     (void)snprintf(p->why, sizeof p->why,
                    "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it "
-                   "is read back",
+                   "is read back; plug it in again",
                    b->bus.spec->name, b->bus.spec->device);
     if (b->flying) {
         b->setup.why[0] = '\0';
