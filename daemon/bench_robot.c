@@ -4,12 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONFIG_BYTES  ((size_t)64 << 20)
-#define FAST_BAUD     4000000
-#define DEADLINE_FRAC 0.8
-#define GRADIENT_STEPS                                                                             \
-    10000 /* as many as a robot file may ask for: more than any processor does                     \
-           */
+#define CONFIG_BYTES    ((size_t)64 << 20)
+#define FAST_BAUD       4000000
+#define DEADLINE_FRAC   0.8
+#define GRADIENT_STEPS  10000 /* as many as a robot file may ask for: more than any does */
 #define LEARNING_STARTS 100
 #define STEPS_BEFORE    300 /* policy steps driven before the benchmark, 200 of them learned from */
 #define UPDATES_BEFORE  16

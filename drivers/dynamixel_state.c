@@ -11,10 +11,10 @@
 #include <stdlib.h>
 
 #define SAME_TICKS_MAX 5 /* replies with one and the same device time: it is frozen */
-#define TICK_SLACK_US                                                                              \
-    50000          /* device time may differ from ours by this much between replies ...            \
-                    */
-#define DRIFT 1000 /* ... and by 1/1000 of the time between them; more is a reboot */
+/* Device time may differ from ours by this much between replies, and by 1/1000 of the time between
+ * them; more is a reboot. */
+#define TICK_SLACK_US 50000
+#define DRIFT         1000
 
 /* LEN of the longest status that is ever asked for, all its bytes to be stuffed. */
 #define STATUS_LEN_MAX (4 + DXL_STATE_BYTES + (DXL_STATE_BYTES + 1) / 3)
