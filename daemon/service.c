@@ -143,6 +143,10 @@ static void say_hello(const struct service *s)
     log_line(LOG_LEVEL_NOTE, "basald %s, robot %s, config %016llx, loop %g Hz, %s at %g Hz",
              BASALD_VERSION, c->robot.name, (unsigned long long)c->hash, c->robot.control_rate_hz,
              c->policy->name, c->robot.policy_rate_hz);
+    if (!c->robot.drop_accepted) {
+        log_line(LOG_LEVEL_WARN, "every stop ends with torque off and a loaded joint then drops: "
+                                 "support it, or say estop.drop_accepted: true");
+    }
     log_line(s->house.shared->verdict[0] == 'i' ? LOG_LEVEL_WARN : LOG_LEVEL_NOTE, "real time %s",
              s->house.shared->verdict);
 }

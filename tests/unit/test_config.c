@@ -174,6 +174,8 @@ static const struct refusal_row {
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, write_phase_us: 10000}", "bus a: write_phase_us 10000 does not fit the tick's 10000 us"},
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, watchdog_ms: 20}", "bus a: watchdog_ms 20 is less than 3 periods of 10000 us"},
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, order: pipelined, reply_deadline_us: 12000}", "bus a: reply_deadline_us 12000 does not fit the tick's 10000 us"},
+    {10, "task: {reset: script, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset script is not available in this version; use hold or none"},
+    {10, "task: {reset: none, reset_s: 1, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset none takes no time: leave out task.reset_s, or use hold"},
     {9, "estop: {hardware: gpio}", "r.yaml:9:8: estop.hardware gpio is not available in this version"},
     {9, "estop: {hardware: power_sense}", "r.yaml:9:8: estop.hardware power_sense needs estop.power_min_v above 0"},
     {99, "comms: {weights: tcp://10.0.0.1:5}", "r.yaml:12:8: comms.weights must be own or ipc:///PATH"},
