@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EPISODES_MAX 1024
-
 /* What the evaluation saw. */
 struct evaluation {
     int n;

@@ -69,7 +69,6 @@ int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_t
 bool plant_ready(const struct plant *p) BASAL_RT;
 const char *plant_why(const struct plant *p) BASAL_RT;
 const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;
-const struct robot_bus *plant_bus(const struct plant *p, int bus) BASAL_RT;
 
 /* PLANT_STOP has ended, well or not: nothing more can be done to cut torque. */
 bool plant_stopped(const struct plant *p) BASAL_RT;

@@ -37,11 +37,6 @@ const struct plant_counters *plant_counters(const struct plant *p)
     return &p->counters;
 }
 
-const struct robot_bus *plant_bus(const struct plant *p, int bus)
-{
-    return &p->bus[bus].bus;
-}
-
 double plant_speed_bound_m_s(const struct plant *p)
 {
     return p->world != NULL ? world_speed_bound_m_s(p->world) : (double)NAN;

@@ -48,7 +48,6 @@ struct record {
     double way_m;     /* the task's travel since the episode began */
     double speed_m_s; /* of the odometer, averaged over the last second; NaN: none */
     uint64_t overruns, coasted, crc_errors, bytes_tx, bytes_rx, reconnects;
-    uint64_t faults_injected;
 };
 
 /* A change that a person should know. Flat text, made outside the tick by comms from kind and
@@ -57,8 +56,7 @@ enum event_kind {
     HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
     HAPPENED_TRIP,     /* a = trips, b = joint                       */
     HAPPENED_REFUSED,  /* a = request kind, b = refusal, c = state   */
-    HAPPENED_EPISODE,  /* a = episode, b = a person called it a success, x = return, y = length in s
-                        */
+    HAPPENED_EPISODE,  /* a = episode, b = said a success, x = return, y = length in s */
     HAPPENED_PLANT,    /* a = the devices are there, text = plant_why */
     HAPPENED_EVAL,     /* x = mean speed or return                   */
     HAPPENED_SETTINGS, /* text: what was written to the devices' memory */
@@ -128,7 +126,6 @@ struct learner_shared {
     _Atomic uint64_t updates, steps_seen, published, beats;
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
-    _Atomic int rc; /* 0, or why it ended */
 };
 
 /* All episodes since the start. */
