@@ -175,7 +175,8 @@ static int open_comms(struct service *s, char *ret_why, int cap)
         .block_bytes = s->house.learner.block_cap,
     };
     if (arena_open(&s->comms_mem, "comms", COMMS_BYTES) < 0) {
-        return why(ret_why, cap, -ENOMEM, "out of address space");
+        return why(ret_why, cap, -ENOMEM,
+                   "out of address space; end other programs, or raise the limit (ulimit -v)");
     }
     const int rc = comms_open(&s->comms, &spec, &s->comms_mem, ret_why, cap);
     if (rc == 0) {

@@ -61,8 +61,10 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
                char *ret_why, int cap)
 {
     if (c->sim == NULL) {
-        return why(ret_why, cap, -EINVAL, "%s has no section sim: there is no body to simulate",
-                   c->path);
+        return why(
+            ret_why, cap, -EINVAL,
+            "%s has no section sim: there is no body to simulate; see sim.kind in basald --manual",
+            c->path);
     }
     struct world *w = arena_take(mem, sizeof *w);
     *w = (struct world){
