@@ -13,9 +13,9 @@ say() { echo "$1"; bad=1; }
 DESTDIR=$work/usr cmake --install "$bin/.." --prefix /usr >/dev/null
 DESTDIR=$work/opt cmake --install "$bin/.." --prefix /opt/basald >/dev/null
 root=$work/usr
-for f in bin/basald bin/basalctl bin/basalsim lib/systemd/system/basald.service lib/systemd/system/basald@.service \
+for f in bin/basald bin/basalctl bin/basalsim bin/basal-bench lib/systemd/system/basald.service lib/systemd/system/basald@.service \
     lib/sysusers.d/basald.conf lib/tmpfiles.d/basald.conf lib/udev/rules.d/60-basald.rules share/man/man8/basald.8 \
-    share/man/man1/basalctl.1 share/man/man1/basalsim.1 share/man/man5/basald.yaml.5 share/basald/robots/crawler.yaml \
+    share/man/man1/basalctl.1 share/man/man1/basalsim.1 share/man/man1/basal-bench.1 share/man/man5/basald.yaml.5 share/basald/robots/crawler.yaml \
     share/basald/proto/basald.proto; do
     [ -s "$root/usr/$f" ] || say "$f is not installed"
 done
