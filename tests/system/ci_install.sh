@@ -25,7 +25,9 @@ grep -q '^ExecStart=/opt/basald/bin/basald ' "$work/opt/opt/basald/lib/systemd/s
 if grep -n '/usr/bin/' "$work/opt/opt/basald/lib/systemd/system/"*; then say "... and still names others"; fi
 
 # what was installed runs, with the serial BLAS and no other
-"$root/usr/bin/basald" --check-config "$root/usr/share/basald/robots/crawler.yaml" >/dev/null || say "the installed basald does not run"
+for robot in "$root"/usr/share/basald/robots/*.yaml; do
+    "$root/usr/bin/basald" --check-config "$robot" >/dev/null || say "the installed basald does not accept ${robot##*/}"
+done
 ldd "$root/usr/bin/basald" | grep -E 'libopenblas|liblapacke|libblas' | grep -v openblas-serial | grep -E 'pthread|openmp' &&
     say "the installed basald would load a threaded BLAS"
 ldd "$root/usr/bin/basald" | grep -q 'libopenblas.*/openblas-serial/' || say "the installed basald lost its serial BLAS"
