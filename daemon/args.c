@@ -92,3 +92,31 @@ int args_read(const struct program *p, int argc, char **argv, void *self)
     }
     return i;
 }
+
+int exit_status(int rc)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case -EINVAL: /* the robot file */
+    case -ENOENT: /* ... or what it names, is not there */
+    case -EISDIR:
+    case -EPROTO:  /* a checkpoint of another robot or algorithm */
+    case -EBADMSG: /* ... or a damaged one */
+        return EXIT_CONFIG;
+    case -EPERM: /* real time */
+    case -ENOMEM:
+        return EXIT_OS;
+    case -EACCES:
+        return EXIT_PERMISSION;
+    default:
+        return EXIT_FAILURE;
+    }
+}
+
+int exit_no_memory(const char *program)
+{
+    (void)fprintf(stderr, "%s: out of memory: end other programs, or raise its limit (ulimit -v)\n",
+                  program);
+    return EXIT_OS;
+}

@@ -36,6 +36,15 @@ enum {
  */
 int args_read(const struct program *p, int argc, char **argv, void *self);
 
+/*
+ * The exit status for what ended a program: 0, or -errno. A robot file or checkpoint that is wrong
+ * or not there, the system's refusal, a folder's, or else plain failure.
+ */
+int exit_status(int rc);
+
+/* Says on standard error that memory is missing; returns the exit status for it. */
+int exit_no_memory(const char *program);
+
 /* A whole number of at least 0, or false. */
 bool args_whole(const char *text, int64_t *ret_v);
 /* A finite number, or false. */

@@ -109,7 +109,7 @@ static int check_or_dump(const struct arguments *a)
     int n = -1;
     if (text == NULL || arena_open(&mem, "config", (size_t)16 << 20) < 0) {
         free(text);
-        return EXIT_OS;
+        return exit_no_memory("basald");
     }
     if (a->manual) {
         n = config_manual(text, TEXT_BYTES);

@@ -256,7 +256,7 @@ static int run(struct robot_sim *r, const struct arguments *a)
     (void)sigaddset(&signals, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (arena_open(&mem, "sim", MEMORY_BYTES) < 0) {
-        return EXIT_OS;
+        return exit_no_memory("basalsim");
     }
     int rc =
         config_load(&r->config, a->config, a->sets, a->n_sets, &mem, reason, (int)sizeof reason);
@@ -311,7 +311,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     struct robot_sim *r = calloc(1, sizeof *r);
-    const int status = r != NULL ? run(r, &a) : EXIT_OS;
+    const int status = r != NULL ? run(r, &a) : exit_no_memory("basalsim");
     free(r);
     return status;
 }

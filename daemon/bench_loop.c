@@ -105,11 +105,6 @@ static int report(const struct arguments *a, const struct turns_result *r)
     return a->judge && !v.holds ? EXIT_FAILURE : 0;
 }
 
-static int failure(int rc)
-{
-    return rc == -EINVAL ? EXIT_CONFIG : rc == -EPERM || rc == -ENOMEM ? EXIT_OS : EXIT_FAILURE;
-}
-
 int bench_loop(int argc, char **argv)
 {
     struct arguments a = {.spec = {.rate_hz = 1000.0, .seconds = 60.0, .turn_s = 0.05, .seed = 1},
@@ -145,13 +140,13 @@ int bench_loop(int argc, char **argv)
     struct turns_result *r = calloc(1, sizeof *r);
     if (r == NULL || arena_open(&mem, "bench", MEMORY_BYTES) < 0) {
         free(r);
-        return EXIT_OS;
+        return exit_no_memory("basal-bench loop");
     }
     const int rc = turns_measure(&a.spec, &mem, r, reason, (int)sizeof reason);
     if (rc < 0) {
         (void)fprintf(stderr, "basal-bench loop: %s\n", reason);
     }
-    const int status = rc == 0 ? report(&a, r) : failure(rc);
+    const int status = rc == 0 ? report(&a, r) : exit_status(rc);
     arena_close(&mem);
     free(r);
     return status;

@@ -29,7 +29,8 @@ static int fit_buses(struct bench_robot *b, const struct bench_robot_spec *spec,
     struct arena mem;
     struct config *c = &b->house.config;
     if (arena_open(&mem, "config", CONFIG_BYTES) < 0) {
-        return why(ret_why, cap, -ENOMEM, "out of address space");
+        return why(ret_why, cap, -ENOMEM,
+                   "out of address space; end other programs, or raise the limit (ulimit -v)");
     }
     const int rc = config_load(c, spec->config_path, NULL, 0, &mem, ret_why, cap);
     const double fits_us = DEADLINE_FRAC * 1e6 / spec->rate_hz;

@@ -92,9 +92,10 @@ static int read_state(struct loading *l, int dir)
         return damaged(l, CHECKPOINT_STATE, "is no message");
     }
     if (l->state->schema != CHECKPOINT_SCHEMA) {
-        return why(l->ret_why, l->cap, -EPROTO,
-                   "checkpoint %s has schema %u, this program reads %d", l->path,
-                   (unsigned)l->state->schema, CHECKPOINT_SCHEMA);
+        return why(
+            l->ret_why, l->cap, -EPROTO,
+            "checkpoint %s has schema %u, this program reads %d; give another, or begin anew",
+            l->path, (unsigned)l->state->schema, CHECKPOINT_SCHEMA);
     }
     return 0;
 }
@@ -104,17 +105,19 @@ static int check_run(const struct loading *l, const struct run_state *want)
     const struct Basald__State__V1__RunState *s = l->state;
     if (strcmp(s->algo, want->algo) != 0) {
         return why(l->ret_why, l->cap, -EPROTO,
-                   "checkpoint %s is of algorithm %.20s, this run's is %.20s", l->path, s->algo,
-                   want->algo);
+                   "checkpoint %s is of algorithm %.20s, this run's is %.20s; change policy.kind, "
+                   "or give another checkpoint",
+                   l->path, s->algo, want->algo);
     }
     if (s->robot_hash != want->robot_hash) {
-        return why(
-            l->ret_why, l->cap, -EPROTO,
-            "checkpoint %s is of another robot (joints, slots, action units or policy rate differ)",
-            l->path);
+        return why(l->ret_why, l->cap, -EPROTO,
+                   "checkpoint %s is of another robot (joints, slots, action units or policy rate "
+                   "differ); give another run folder",
+                   l->path);
     }
     if (want->config_hash != 0 && s->config_hash != want->config_hash) {
-        return why(l->ret_why, l->cap, -EPROTO, "checkpoint %s was made with another configuration",
+        return why(l->ret_why, l->cap, -EPROTO,
+                   "checkpoint %s was made with another configuration; give that, or begin anew",
                    l->path);
     }
     return 0;

@@ -170,6 +170,24 @@ static bool may_drop(const struct robot *r)
     return r->n_buses > 0 && driven && !r->drop_accepted;
 }
 
+/* The file names more ways than this version has. */
+static int check_reset(const struct walk *w)
+{
+    const struct task_settings *t = &w->config->task.settings;
+    char text[TEXT_MAX];
+    if (t->reset != RESET_NONE && t->reset != RESET_HOLD) {
+        (void)option_get(option_find(task_options, "reset"), t, text, (int)sizeof text);
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.reset %s is not available in this version; use hold or none",
+                             text);
+    }
+    if (t->reset == RESET_NONE && t->reset_s > 0.0) {
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.reset none takes no time: leave out task.reset_s, or use hold");
+    }
+    return 0;
+}
+
 static int check_words(const struct walk *w)
 {
     const struct config *c = w->config;
@@ -224,6 +242,7 @@ int config_check(const struct walk *w)
 {
     int rc = check_sections(w);
     rc = rc == 0 ? check_words(w) : rc;
+    rc = rc == 0 ? check_reset(w) : rc;
     rc = rc == 0 ? check_rates(w) : rc;
     for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {
         rc = check_bus(w, i);

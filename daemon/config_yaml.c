@@ -80,7 +80,8 @@ static int walk_task_lists(const struct walk *w, const yaml_node_t *map)
 
 /* --- plug-ins chosen by kind --- */
 
-int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,
+/* Another policy: defaults, and what the old one had under the same keys. */
+static int choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,
                          int cap)
 {
     const struct policy *old = c->policy, *now = policy_find(kind);
@@ -113,7 +114,7 @@ int config_choose_policy(struct config *c, const char *kind, struct arena *mem, 
     return 0;
 }
 
-int config_choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why, int cap)
+static int choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why, int cap)
 {
     const struct sim *sim = sim_find(kind);
     if (sim == NULL) {
@@ -139,9 +140,8 @@ static int choose(const struct walk *w, const yaml_node_t *map, const char *sect
     const char *kind = node_text(w, map, "kind");
     char reason[WHY_CHARS];
     if (kind != NULL) {
-        const int rc =
-            policy ? config_choose_policy(w->config, kind, w->mem, reason, (int)sizeof reason)
-                   : config_choose_sim(w->config, kind, w->mem, reason, (int)sizeof reason);
+        const int rc = policy ? choose_policy(w->config, kind, w->mem, reason, (int)sizeof reason)
+                              : choose_sim(w->config, kind, w->mem, reason, (int)sizeof reason);
         if (rc < 0) {
             return config_bad(w, node_value(w, map, "kind"), "%s", reason);
         }

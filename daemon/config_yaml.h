@@ -11,12 +11,6 @@ int config_walk(struct walk *w, const char *text, size_t n,
                 int (*include_fn)(struct walk *w, const char *path,
                                   const yaml_node_t *at)) BASAL_MUST_USE;
 
-/* Another policy: defaults, and what the old one had under the same keys. */
-int config_choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,
-                         int cap);
-int config_choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why,
-                      int cap);
-
 /* One element of the lists bus, joints, extra. */
 int config_walk_bus(const struct walk *w, const yaml_node_t *map);
 int config_walk_joint(const struct walk *w, const yaml_node_t *map);

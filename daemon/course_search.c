@@ -76,7 +76,7 @@ int course_search(const struct course_spec *spec)
     struct arena mem;
     char reason[WHY_CHARS] = "";
     if (arena_open(&mem, "course", (size_t)16 << 20) < 0) {
-        return EXIT_OS;
+        return exit_no_memory("basald");
     }
     const int rc = course_open(&k, &house, TRIAL_S, reason, (int)sizeof reason);
     if (rc < 0) {
@@ -86,5 +86,5 @@ int course_search(const struct course_spec *spec)
         course_close(k);
     }
     arena_close(&mem);
-    return rc < 0 ? EXIT_CONFIG : 0;
+    return exit_status(rc);
 }

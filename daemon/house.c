@@ -155,7 +155,8 @@ int house_open(struct house *ret_house, const struct house_spec *spec, char *ret
         rc = arena_open(&h->learner_mem, "learner", LEARNER_BYTES);
     }
     if (rc < 0) {
-        return why(ret_why, cap, rc, "out of address space");
+        return why(ret_why, cap, rc,
+                   "out of address space; end other programs, or raise the limit (ulimit -v)");
     }
     rc = config_load(&h->config, spec->config_path, spec->sets, spec->n_sets, &h->arena, ret_why,
                      cap);

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EPISODES_MAX 1024
-
 /* What the evaluation saw. */
 struct evaluation {
     int n;
@@ -243,24 +241,22 @@ int lockstep_run(const struct lockstep_spec *spec)
     char reason[WHY_CHARS] = "";
     struct lockstep *k = calloc(1, sizeof *k);
     if (k == NULL) {
-        return EXIT_OS;
+        return exit_no_memory("basald");
     }
     k->spec = spec;
     k->next_checkpoint = spec->checkpoint_steps;
     int rc = house_open(&k->house, &spec->house, reason, (int)sizeof reason);
-    int status = rc < 0 ? EXIT_CONFIG : 0;
     if (rc == 0) {
         k->house.learner.publish = hand_over;
         k->house.learner.to = &k->house.intake;
         k->period_ns = llround(k->house.loop.dt_s * (double)NS_PER_S);
         thread_flush_denormals();
         rc = live(k, reason, (int)sizeof reason);
-        status = rc < 0 ? EXIT_FAILURE : 0;
         house_close(&k->house);
     }
     if (rc < 0) {
         (void)fprintf(stderr, "basald: %s\n", reason);
     }
     free(k);
-    return status;
+    return exit_status(rc);
 }

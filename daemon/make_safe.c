@@ -41,7 +41,7 @@ int make_safe(const char *config_path, const char *const *sets, int n_sets)
     struct plant *plant = NULL;
     char reason[WHY_CHARS] = "";
     if (arena_open(&mem, "make safe", BYTES) < 0) {
-        return EXIT_OS;
+        return exit_no_memory("basald");
     }
     int rc = config_load(&config, config_path, sets, n_sets, &mem, reason, (int)sizeof reason);
     if (rc == 0) {

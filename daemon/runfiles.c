@@ -241,7 +241,9 @@ static int load(struct checkpoint *c, const char *path, char *ret_why, int cap)
         return checkpoint_load(c, path, ret_why, cap);
     }
     if (access(path, X_OK) != 0) { /* opening a store would make it */
-        return why(ret_why, cap, -errno, "cannot go on from %s: %s", path, strerror(errno));
+        return why(ret_why, cap, -errno,
+                   "cannot go on from %s: %s; give the folder of a run or of a checkpoint", path,
+                   strerror(errno));
     }
     struct checkpoint_store store;
     int rc = checkpoint_store_open(&store, NULL, path, KEEP, ret_why, cap);
@@ -249,7 +251,10 @@ static int load(struct checkpoint *c, const char *path, char *ret_why, int cap)
         rc = checkpoint_load_last(c, &store, name, ret_why, cap);
         checkpoint_store_close(&store);
     }
-    return rc == -ENOENT ? why(ret_why, cap, rc, "there is no checkpoint in %s", path) : rc;
+    return rc == -ENOENT
+               ? why(ret_why, cap, rc,
+                     "there is no checkpoint in %s; give another folder, or begin without", path)
+               : rc;
 }
 
 static void put_weights(struct house *h, const struct packed *p, size_t n)

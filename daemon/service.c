@@ -171,7 +171,8 @@ static int open_comms(struct service *s, char *ret_why, int cap)
         .block_bytes = s->house.learner.block_cap,
     };
     if (arena_open(&s->comms_mem, "comms", COMMS_BYTES) < 0) {
-        return why(ret_why, cap, -ENOMEM, "out of address space");
+        return why(ret_why, cap, -ENOMEM,
+                   "out of address space; end other programs, or raise the limit (ulimit -v)");
     }
     const int rc = comms_open(&s->comms, &spec, &s->comms_mem, ret_why, cap);
     if (rc == 0) {
@@ -286,26 +287,6 @@ static void close_all(struct service *s)
     house_close(&s->house);
 }
 
-static int status_of(int rc)
-{
-    switch (rc) {
-    case 0:
-        return 0;
-    case -EINVAL: /* the robot file */
-    case -ENOENT: /* ... or what it names, is not there */
-    case -EISDIR:
-    case -EPROTO:  /* a checkpoint of another robot or algorithm */
-    case -EBADMSG: /* ... or a damaged one */
-        return EXIT_CONFIG;
-    case -EPERM: /* real time */
-        return EXIT_OS;
-    case -EACCES:
-        return EXIT_PERMISSION;
-    default:
-        return EXIT_FAILURE;
-    }
-}
-
 static void block_signals(sigset_t *ret_signals)
 {
     (void)sigemptyset(ret_signals);
@@ -322,7 +303,7 @@ int service_run(const struct service_spec *spec)
     struct service *s = calloc(1, sizeof *s);
     sigset_t signals;
     if (s == NULL) {
-        return EXIT_OS;
+        return exit_no_memory("basald");
     }
     s->spec = spec;
     s->files.store.fd = -1;
@@ -344,7 +325,7 @@ int service_run(const struct service_spec *spec)
     } else {
         log_line(LOG_LEVEL_ERR, "basald: %s", reason);
     }
-    const int status = s->broken ? EXIT_BROKEN : status_of(rc);
+    const int status = s->broken ? EXIT_BROKEN : exit_status(rc);
     close_all(s);
     free(s);
     return status;

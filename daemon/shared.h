@@ -56,8 +56,7 @@ enum event_kind {
     HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
     HAPPENED_TRIP,     /* a = trips, b = joint                       */
     HAPPENED_REFUSED,  /* a = request kind, b = refusal, c = state   */
-    HAPPENED_EPISODE,  /* a = episode, b = a person called it a success, x = return, y = length in s
-                        */
+    HAPPENED_EPISODE,  /* a = episode, b = said a success, x = return, y = length in s */
     HAPPENED_PLANT,    /* a = the devices are there, text = plant_why */
     HAPPENED_EVAL,     /* x = mean speed or return                   */
     HAPPENED_SETTINGS, /* text: what was written to the devices' memory */
@@ -134,7 +133,6 @@ struct learner_shared {
     _Atomic uint64_t updates, published;
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
-    _Atomic int rc; /* 0, or why it ended */
 };
 
 /* All episodes since the start. */

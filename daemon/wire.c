@@ -9,7 +9,7 @@
 #define SECONDS_MAX 86400.0
 #define REWARD_MAX  1e6
 
-const char *wire_source_name(uint8_t source)
+static const char *source_name(uint8_t source)
 {
     static const char *const names[] = {"hold", "random", "policy", "human"};
     return source < sizeof names / sizeof names[0] ? names[source] : "?";
@@ -74,7 +74,7 @@ void wire_fill(const struct record *r, const struct robot *robot, double unix_s,
     m->timestamp = unix_s;
     m->tick = r->tick;
     m->state = wire_text(fsm_state_name((enum fsm_state)r->state));
-    m->source = wire_text(wire_source_name(r->source));
+    m->source = wire_text(source_name(r->source));
     fill_joints(r, robot, scratch, m);
     m->trips = r->trips;
     m->weights_version = r->weights_version;

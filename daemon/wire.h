@@ -53,5 +53,3 @@ void wire_command_free(Basald__V1__Command *c);
 
 /* protobuf-c takes char * where it only reads: the one place that says so to the compiler. */
 char *wire_text(const char *s);
-
-const char *wire_source_name(uint8_t source);

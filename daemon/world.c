@@ -61,8 +61,10 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
                char *ret_why, int cap)
 {
     if (c->sim == NULL) {
-        return why(ret_why, cap, -EINVAL, "%s has no section sim: there is no body to simulate",
-                   c->path);
+        return why(
+            ret_why, cap, -EINVAL,
+            "%s has no section sim: there is no body to simulate; see sim.kind in basald --manual",
+            c->path);
     }
     struct world *w = arena_take(mem, sizeof *w);
     *w = (struct world){
@@ -77,7 +79,7 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
     rng_child(&w->rng_sense, seed, "sense");
     world_begin(w, 0);
     w->command.n = c->robot.n_joints;
-    world_reset(w);
+    w->sim->reset(w->self, w->body, &w->rng_body);
     w->n_buses = c->robot.n_buses;
     for (int i = 0; i < w->n_buses; i++) {
         rc = open_bus(w, i, seed, mem, ret_why, cap);
@@ -181,11 +183,6 @@ double world_speed_bound_m_s(const struct world *w)
     return w->sim->speed_bound_m_s != NULL ? w->sim->speed_bound_m_s(w->self) : (double)NAN;
 }
 
-void world_reset(struct world *w)
-{
-    w->sim->reset(w->self, w->body, &w->rng_body);
-}
-
 bool world_drives(const struct world *w, int j)
 {
     return w->command.mode[j] != MODE_OFF;
@@ -194,16 +191,6 @@ bool world_drives(const struct world *w, int j)
 int64_t world_heard_ns(const struct world *w, int bus)
 {
     return w->wire[bus].st.heard_ns;
-}
-
-int64_t world_next_ns(const struct world *w)
-{
-    int64_t next_ns = w->next_substep_ns;
-    for (int i = 0; i < w->n_buses; i++) {
-        const int64_t wire_ns = wire_next_ns(&w->wire[i]);
-        next_ns = wire_ns < next_ns ? wire_ns : next_ns;
-    }
-    return next_ns;
 }
 
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS])

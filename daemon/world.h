@@ -35,13 +35,11 @@ void world_sense(struct world *w, struct sensed *ret_sensed);
 void world_command(struct world *w, const struct command *cmd);
 /* What nothing can exceed on this body, m/s; NaN: it does not say. */
 double world_speed_bound_m_s(const struct world *w);
-void world_reset(struct world *w);
 /* Does the device of joint j put torque on the body now? */
 bool world_drives(const struct world *w, int j);
 /* When the last host packet on a bus ended; 0: none yet. */
 int64_t world_heard_ns(const struct world *w, int bus);
-/* When the next thing happens: a substep, an answer, a byte for the host. */
-int64_t world_next_ns(const struct world *w);
+/* Faults put on the wires so far, of each kind. */
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS]);
 
 size_t world_state_bytes(const struct world *w);

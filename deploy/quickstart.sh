@@ -3,7 +3,7 @@
 # terminal, basald drives it as it would drive the real one. Ctrl-C leaves nothing running.
 #
 #   deploy/quickstart.sh              in real time, three minutes
-#   deploy/quickstart.sh --lockstep   the same bytes on virtual time, as fast as this machine can
+#   deploy/quickstart.sh --lockstep   the same bytes on virtual time, as fast as this machine can; two minutes of it
 #
 # SECONDS_TO_LEARN, SEED, BUILD_DIR and RUN_DIR may be set in the environment.
 set -euo pipefail
@@ -19,7 +19,7 @@ case "${1:-}" in
     ;;
 esac
 
-seconds=${SECONDS_TO_LEARN:-180}
+seconds=${SECONDS_TO_LEARN:-$([ $lockstep = yes ] && echo 120 || echo 180)}
 seed=${SEED:-1}
 judged=30
 robot=deploy/robots/crawler.yaml
@@ -87,7 +87,6 @@ summary() { # speed
 
 if [ $lockstep = yes ]; then
     steps=$((seconds * 20))
-    [ "$seconds" = 180 ] && steps=2400
     echo "learning $steps policy steps in lockstep, $((steps / 20)) s of robot time ..."
     "$bin/basald" --lockstep --config $robot --seed "$seed" --steps $steps --run-dir "$run" --checkpoint-steps $((steps < 800 ? steps : 800)) --json >"$run/result.json" 9<&-
     echo
@@ -121,7 +120,10 @@ how=(--until-fault --seconds "$seconds")
 see() { # a command that a signal to this script interrupts at once
     "$@" <&0 &
     pids+=($!)
-    wait $!
+    local status=0
+    wait $! || status=$?
+    unset 'pids[-1]' # its number may be another's by now
+    return $status
 }
 began=$SECONDS
 see "$bin/basalctl" --runtime-dir "$sockets" monitor "${how[@]}" 9<&- || log "$run/basald.log" "the robot stopped"

@@ -26,10 +26,10 @@ case "${1:-}" in
     build release
     ctest --test-dir build/release --output-on-failure
     for name in faults unplug kill9 partner service; do
-        bash "$0" $name || skipped $?
+        tests/run.sh $name || skipped $?
     done
     BASAL_BIN=$PWD/build/release/bin bash tests/learn/ci_crawl.sh --long
-    FUZZ_SECONDS=60 bash "$0" fuzz
+    FUZZ_SECONDS=60 tests/run.sh fuzz
     deploy/quickstart.sh
     ;;
 faults | unplug | kill9 | partner | service)

@@ -367,7 +367,7 @@ int ctl_setup_motor(struct ctl *c)
     struct config *config = calloc(1, sizeof *config);
     if (config == NULL || arena_open(&mem, "config", CONFIG_BYTES) < 0) {
         free(config);
-        return EXIT_OS;
+        return exit_no_memory("basalctl");
     }
     if (config_load(config, c->config, NULL, 0, &mem, reason, (int)sizeof reason) < 0) {
         ctl_say(c, "%s", reason);

@@ -141,8 +141,7 @@ static int print_info(struct ctl *c, const struct replay *r)
     char text[20];
     struct replay_info *i = malloc(sizeof *i);
     if (i == NULL) {
-        ctl_say(c, "no memory");
-        return EXIT_OS;
+        return exit_no_memory("basalctl");
     }
     (void)replay_info(r, i);
     struct json_object *o = json_begin();

@@ -131,9 +131,10 @@ int serial_open(const char *path, int baud, char *ret_why, int cap)
     if (rc == 0) {
         rc = set_raw(fd, baud);
         if (rc < 0) {
-            (void)(rc == -ENOTTY ? why(ret_why, cap, rc, "%s is no serial port", path)
-                                 : why(ret_why, cap, rc, "%s cannot do %d baud: %s", path, baud,
-                                       strerror(-rc)));
+            (void)(rc == -ENOTTY
+                       ? why(ret_why, cap, rc, "%s is no serial port; see bus.device", path)
+                       : why(ret_why, cap, rc, "%s cannot do %d baud: %s; see bus.baud", path, baud,
+                             strerror(-rc)));
         }
     }
     if (rc < 0) {

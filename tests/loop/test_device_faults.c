@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/house.h"
+#include "tests/unit/crawler_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,13 +43,7 @@ static int close_ride(void **state)
 static void start(struct ride *r, const char *const *sets, int n_sets)
 {
     char reason[WHY_CHARS] = "";
-    const struct house_spec spec = {.config_path = SOURCE_DIR "/deploy/robots/crawler.yaml",
-                                    .sets = sets,
-                                    .n_sets = n_sets,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .seed = 1,
-                                    .replay_fd = -1};
+    const struct house_spec spec = crawler_spec(sets, n_sets);
     if (house_open(&r->house, &spec, reason, sizeof reason) < 0) {
         fail_msg("%s", reason);
     }

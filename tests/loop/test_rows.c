@@ -8,15 +8,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/house.h"
 #include "policies/replay_segment.h"
+#include "tests/unit/crawler_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG SOURCE_DIR "/deploy/robots/crawler.yaml"
-#define TICK   (NS_PER_S / 100)
+#define TICK (NS_PER_S / 100)
 
 struct bench {
     struct house house;
@@ -50,13 +49,7 @@ static void ask(struct bench *b, enum request_kind kind, uint32_t flags, double 
 static struct bench *bench_open(const char *const *sets, int n_sets)
 {
     char reason[WHY_CHARS] = "";
-    const struct house_spec spec = {.config_path = CONFIG,
-                                    .sets = sets,
-                                    .n_sets = n_sets,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .seed = 1,
-                                    .replay_fd = -1};
+    const struct house_spec spec = crawler_spec(sets, n_sets);
     struct bench *b = calloc(1, sizeof *b);
     if (house_open(&b->house, &spec, reason, sizeof reason) < 0) {
         fail_msg("%s", reason);

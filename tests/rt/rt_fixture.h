@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/house.h"
+#include "tests/unit/crawler_fixture.h"
 
 #include <stdlib.h>
 
@@ -25,13 +25,7 @@ struct rig {
 
 static inline void rig_open(struct rig *r, const char *const *sets, int n_sets)
 {
-    const struct house_spec spec = {.config_path = SOURCE_DIR "/deploy/robots/crawler.yaml",
-                                    .sets = sets,
-                                    .n_sets = n_sets,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .seed = 1,
-                                    .replay_fd = -1};
+    const struct house_spec spec = crawler_spec(sets, n_sets);
     const int rc = house_open(&r->house, &spec, r->why, (int)sizeof r->why);
     if (rc < 0) {
         print_message("%s\n", r->why);

@@ -13,9 +13,9 @@ say() { echo "$1"; bad=1; }
 DESTDIR=$work/usr cmake --install "$bin/.." --prefix /usr >/dev/null
 DESTDIR=$work/opt cmake --install "$bin/.." --prefix /opt/basald >/dev/null
 root=$work/usr
-for f in bin/basald bin/basalctl bin/basalsim lib/systemd/system/basald.service lib/systemd/system/basald@.service \
+for f in bin/basald bin/basalctl bin/basalsim bin/basal-bench lib/systemd/system/basald.service lib/systemd/system/basald@.service \
     lib/sysusers.d/basald.conf lib/tmpfiles.d/basald.conf lib/udev/rules.d/60-basald.rules share/man/man8/basald.8 \
-    share/man/man1/basalctl.1 share/man/man1/basalsim.1 share/man/man5/basald.yaml.5 share/basald/robots/crawler.yaml \
+    share/man/man1/basalctl.1 share/man/man1/basalsim.1 share/man/man1/basal-bench.1 share/man/man5/basald.yaml.5 share/basald/robots/crawler.yaml \
     share/basald/proto/basald.proto; do
     [ -s "$root/usr/$f" ] || say "$f is not installed"
 done
@@ -25,7 +25,9 @@ grep -q '^ExecStart=/opt/basald/bin/basald ' "$work/opt/opt/basald/lib/systemd/s
 if grep -n '/usr/bin/' "$work/opt/opt/basald/lib/systemd/system/"*; then say "... and still names others"; fi
 
 # what was installed runs, with the serial BLAS and no other
-"$root/usr/bin/basald" --check-config "$root/usr/share/basald/robots/crawler.yaml" >/dev/null || say "the installed basald does not run"
+for robot in "$root"/usr/share/basald/robots/*.yaml; do
+    "$root/usr/bin/basald" --check-config "$robot" >/dev/null || say "the installed basald does not accept ${robot##*/}"
+done
 ldd "$root/usr/bin/basald" | grep -E 'libopenblas|liblapacke|libblas' | grep -v openblas-serial | grep -E 'pthread|openmp' &&
     say "the installed basald would load a threaded BLAS"
 ldd "$root/usr/bin/basald" | grep -q 'libopenblas.*/openblas-serial/' || say "the installed basald lost its serial BLAS"

@@ -32,7 +32,8 @@ stop_tee() {
     tee_pid=
     rm -f "$work/tee"
 }
-trap 'stop_tee; clean_up' EXIT
+subscriber=
+trap '[ -z "$subscriber" ] || kill "$subscriber" 2>/dev/null || true; stop_tee; clean_up' EXIT
 
 # 9872 where it is free: that is where viewers look
 endpoint=$("$python" - <<'PY'
@@ -62,6 +63,7 @@ ctl stop >/dev/null
 wait_state limp 5
 telemetry_good=true
 wait $subscriber || telemetry_good=false
+subscriber=
 stop_daemon
 ctl scan --device "$work/tee" >"$work/scan.txt"
 stop_tee

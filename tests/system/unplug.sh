@@ -26,6 +26,6 @@ again=$(state)
 ctl stop >/dev/null
 wait_state limp 5
 good=false
-[ "$sent" -eq 0 ] && [ "$unknown" -ge 2 ] && [ "$off" -ge 2 ] && [ "$still" = fault ] && [ "$again" = running ] && good=true
+[ -n "$why" ] && [ "$sent" -eq 0 ] && [ "$unknown" -ge 2 ] && [ "$off" -ge 2 ] && [ "$still" = fault ] && [ "$again" = running ] && good=true
 echo "{\"test\": \"unplug\", \"good\": $good, \"bytes_sent_while_away\": $sent, \"torque_unknown\": $unknown, \"torque_off_after\": $off, \"stayed\": \"$still\", \"after_arm_and_run\": \"$again\", \"why\": \"$why\"}"
 [ $good = true ]

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "daemon/comms.h"
-#include "daemon/house.h"
 #include "daemon/wire.h"
+#include "tests/unit/crawler_fixture.h"
 #include "tests/unit/folder_fixture.h"
 
 #include <arpa/inet.h>
@@ -48,13 +48,7 @@ struct bench {
 
 static inline void open_bench(struct bench *b, const char *const *sets, int n_sets)
 {
-    const struct house_spec spec = {.config_path = SOURCE_DIR "/deploy/robots/crawler.yaml",
-                                    .sets = sets,
-                                    .n_sets = n_sets,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .seed = 1,
-                                    .replay_fd = -1};
+    const struct house_spec spec = crawler_spec(sets, n_sets);
     assert_int_equal(house_open(&b->house, &spec, b->why, sizeof b->why), 0);
     assert_int_equal(arena_open(&b->mem, "comms", (size_t)64 << 20), 0);
     const struct comms_spec comms = {.config = &b->house.config,

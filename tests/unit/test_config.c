@@ -177,6 +177,8 @@ static const struct refusal_row {
     {9, "estop: {hardware: none}", "r.yaml:9:8: estop.drop_accepted must be true: every stop ends with torque off"},
     {9, "estop: {hardware: gpio, drop_accepted: true}", "r.yaml:9:8: estop.hardware gpio is not available in this version"},
     {9, "estop: {hardware: power_sense, drop_accepted: true}", "r.yaml:9:8: estop.hardware power_sense needs estop.power_min_v above 0"},
+    {10, "task: {reset: script, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset script is not available in this version; use hold or none"},
+    {10, "task: {reset: none, reset_s: 1, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset none takes no time: leave out task.reset_s, or use hold"},
     {99, "comms: {weights: tcp://10.0.0.1:5}", "r.yaml:12:8: comms.weights must be own or ipc:///PATH"},
     {10, "task: {observation: [{kind: position, joint: leg}, {kind: last_action}]}", "r.yaml:10:7: task: position names joint \"leg\", which the robot does not have"},
     {10, "task: {observation: [{kind: position}]}", "r.yaml:10:7: task: with actuation ramp the last action belongs to the state"},

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "daemon/course.h"
+#include "tests/unit/crawler_fixture.h"
 
 #include <errno.h>
 #include <math.h>
@@ -18,10 +19,7 @@
 /* The course of the shipped robot file: the whole daemon in lockstep. */
 static struct course *course(void)
 {
-    const struct house_spec spec = {.config_path = SOURCE_DIR "/deploy/robots/crawler.yaml",
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .replay_fd = -1};
+    const struct house_spec spec = crawler_spec(NULL, 0);
     struct course *k = NULL;
     char text[WHY_CHARS] = "";
     assert_int_equal(course_open(&k, &spec, TRIAL_S, text, sizeof text), 0);
@@ -134,12 +132,7 @@ static void a_course_without_an_odometer_is_refused(void **state)
 {
     (void)state;
     const char *const sets[] = {"task.travel_joint=", "task.travel_max_m=0"};
-    const struct house_spec spec = {.config_path = SOURCE_DIR "/deploy/robots/crawler.yaml",
-                                    .sets = sets,
-                                    .n_sets = 2,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .replay_fd = -1};
+    const struct house_spec spec = crawler_spec(sets, 2);
     struct course *k = NULL;
     char text[WHY_CHARS] = "";
     assert_int_equal(course_open(&k, &spec, TRIAL_S, text, sizeof text), -EINVAL);

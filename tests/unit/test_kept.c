@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/house.h"
 #include "daemon/kept.h"
+#include "tests/unit/crawler_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,12 +120,8 @@ static struct house *open_house(int replay_fd, const char *set)
     char reason[WHY_CHARS] = "";
     struct house *h = calloc(1, sizeof *h);
     const char *const sets[] = {"replay.capacity=1000", set};
-    const struct house_spec spec = {.config_path = SOURCE_DIR "/deploy/robots/crawler.yaml",
-                                    .sets = sets,
-                                    .n_sets = set != NULL ? 2 : 1,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .replay_fd = replay_fd};
+    struct house_spec spec = crawler_spec(sets, set != NULL ? 2 : 1);
+    spec.replay_fd = replay_fd;
     assert_non_null(h);
     if (house_open(h, &spec, reason, (int)sizeof reason) != 0) {
         fail_msg("%s", reason);

@@ -8,13 +8,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/house.h"
+#include "tests/unit/crawler_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CONFIG SOURCE_DIR "/deploy/robots/crawler.yaml"
 
 struct bench {
     struct house house;
@@ -48,13 +46,7 @@ static struct bench *bench_open(const char *const *more, int n_more)
     for (int i = 0; i < n_more; i++) {
         sets[n++] = more[i];
     }
-    const struct house_spec spec = {.config_path = CONFIG,
-                                    .sets = sets,
-                                    .n_sets = n,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = true,
-                                    .seed = 1,
-                                    .replay_fd = -1};
+    const struct house_spec spec = crawler_spec(sets, n);
     struct bench *b = calloc(1, sizeof *b);
     if (house_open(&b->house, &spec, reason, sizeof reason) < 0) {
         fail_msg("%s", reason);

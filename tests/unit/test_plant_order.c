@@ -6,12 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/house.h"
+#include "tests/unit/crawler_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CRAWLER   SOURCE_DIR "/deploy/robots/crawler.yaml"
 #define TICKS_MAX 2000
 
 struct ride {
@@ -22,13 +21,8 @@ struct ride {
 
 static int open_ride(struct ride *r, const char *const *sets, int n_sets, bool virtual_clock)
 {
-    const struct house_spec spec = {.config_path = CRAWLER,
-                                    .sets = sets,
-                                    .n_sets = n_sets,
-                                    .kind = PLANT_EMULATED,
-                                    .virtual_clock = virtual_clock,
-                                    .seed = 1,
-                                    .replay_fd = -1};
+    struct house_spec spec = crawler_spec(sets, n_sets);
+    spec.virtual_clock = virtual_clock;
     *r = (struct ride){0};
     const int rc = house_open(&r->house, &spec, r->why, (int)sizeof r->why);
     r->period_ns = r->house.loop.period_ns;
