@@ -8,6 +8,7 @@
 #include "daemon/base/mailbox.h"
 #include "daemon/base/ring.h"
 #include "daemon/fsm.h"
+#include "daemon/request.h"
 #include "daemon/safety.h"
 
 enum phase {
@@ -68,50 +69,6 @@ struct happened {
     int32_t a, b, c;
     double x, y;
     char text[WHY_CHARS];
-};
-
-/* A person asks; the tick answers. */
-enum request_kind {
-    REQUEST_NONE,
-    REQUEST_ARM,
-    REQUEST_RUN,
-    REQUEST_HOLD,
-    REQUEST_CLEAR,
-    REQUEST_EVAL,        /* run without exploration for x seconds, then report */
-    REQUEST_EPISODE_END, /* x = reward, flags & 1 = success                    */
-};
-
-/* RUN_ATTENDED: only while a person keeps the lease, control.lease_deadman_ms */
-enum run_flags { RUN_NO_EXPLORE = 1, RUN_NO_LEARN = 2, RUN_RANDOM = 4, RUN_ATTENDED = 8 };
-
-/* Whoever asked has been told by now that nobody answers: it is not done any more. */
-#define REQUEST_NS (2 * NS_PER_S)
-
-struct request {
-    uint64_t id;
-    enum request_kind kind;
-    uint32_t flags;
-    double x;
-    int64_t asked_ns; /* when, on the loop's clock; 0: now */
-};
-
-enum refusal {
-    REFUSED_NOT, /* done, or under way */
-    REFUSED_STATE,
-    REFUSED_PLANT,      /* devices are not there */
-    REFUSED_NO_WEIGHTS, /* nothing to run */
-    REFUSED_STOPPING,
-    REFUSED_LATCHED, /* the reason is still there */
-    REFUSED_UNSAFE,  /* a pose, a fault, a temperature forbids it: reply.why */
-    REFUSED_LATE,    /* it has waited for too long */
-    REFUSED_LOST,    /* something more dangerous came in the same tick */
-};
-
-struct reply {
-    uint64_t id;
-    enum refusal refusal;
-    uint8_t state; /* enum fsm_state after it */
-    char why[WHY_CHARS];
 };
 
 /* Sticky stop bits: OR-ed in by anyone, read by every tick, cleared only by the loop when the robot
