@@ -64,10 +64,7 @@ static const char *const ddpg_stats[] = {"train/critic_loss", "train/actor_loss"
 /* mu(s): the network's output through tanh */
 static void act_all(struct mlp *mu, const float *s, int n, int n_act, float *ret_a)
 {
-    const float *out = mlp_forward(mu, s, n);
-    for (int i = 0; i < n * n_act; i++) {
-        ret_a[i] = tanhf(out[i]);
-    }
+    mu->kernel->tanh(n * n_act, mlp_forward(mu, s, n), ret_a);
 }
 
 static void ddpg_update(void *self, const struct batch *b, struct stats *ret_stats)
@@ -100,13 +97,14 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
         z->dq[i] = -inv_n;
         objective -= q[i] * inv_n;
     }
-    critic_backward_action(&z->q, z->dq, n, z->da);
+    critic_backward_action(&z->q, z->dq, NULL, n, z->da);
     for (int i = 0; i < n * z->n_act; i++) {
         z->da[i] *= 1.0f - z->a[i] * z->a[i];
     }
     mlp_zero_grad(&z->mu);
-    mlp_backward(&z->mu, z->da, n, NULL);
+    mlp_backward(&z->mu, z->da, n);
     adam_step(&z->mu_opt, z->mu.g, z->mu.w);
+    mlp_changed(&z->mu);
     ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
 
     /* theta' <- tau theta + (1 - tau) theta' */
@@ -189,6 +187,15 @@ static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
     return views_get(&z->views, ret_tensors, n_max);
 }
 
+static void ddpg_restored(void *learner)
+{
+    struct ddpg *z = learner;
+    mlp_changed(&z->mu);
+    mlp_changed(&z->mu_targ);
+    mlp_changed(&z->q.net);
+    mlp_changed(&z->q_targ.net);
+}
+
 /* --- acting
  * ---------------------------------------------------------------------------------------------------
  */
@@ -268,6 +275,7 @@ const struct policy policy_ddpg = {
     .update = ddpg_update,
     .save = ddpg_save,
     .state = ddpg_state,
+    .restored = ddpg_restored,
     .pack = ddpg_pack,
     .actor_bytes = ddpg_actor_bytes,
     .actor_init = ddpg_actor_init,

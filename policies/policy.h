@@ -100,6 +100,8 @@ struct policy {
     int (*save)(const void *learner, float *ret_w, int n_max);
     /* views of all it takes to go on exactly */
     int (*state)(void *learner, struct tensor *ret_tensors, int n_max);
+    /* what those views show was written anew; NULL: nothing follows from it */
+    void (*restored)(void *learner);
 
     /* comms thread: weights as sent -> the layout that act likes to read; n or -errno */
     int (*pack)(const void *config, const struct dims *d, const float *w, int n, float *ret_packed,

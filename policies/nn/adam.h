@@ -3,10 +3,12 @@
 #pragma once
 
 #include "daemon/base/arena.h"
+#include "policies/nn/kernel.h"
 
 #include <stdint.h>
 
 struct adam {
+    const struct kernel *kernel;
     int n;
     float lr, beta1, beta2, eps;
     int64_t t;    /* steps taken */

@@ -19,8 +19,9 @@ struct gauss {
     struct mlp net; /* -> mu [n_act], log sigma [n_act] */
     struct adam opt;
     int n_act;
-    float *eps, *u; /* [rows,n_act]: of the last forward */
-    float *dy;      /* [rows,2 n_act] */
+    float *eps, *u;       /* [rows,n_act]: of the last forward, with ... */
+    float *log_std, *std; /* ... log sigma as clamped, and sigma */
+    float *dy;            /* [rows,2 n_act] */
 };
 
 void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden,
