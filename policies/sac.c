@@ -161,18 +161,11 @@ static float *floats(struct arena *mem, int n)
 
 static void name_all(struct sac *z, struct arena *mem)
 {
-    static const char *const critics[] = {"critic0", "critic1"}, *const targets[] = {
-                                                                     "critic0_target",
-                                                                     "critic1_target"};
     struct views *v = &z->views;
     v->mem = mem;
     views_mlp(v, "actor", &z->pi.net);
     views_adam(v, "actor", &z->pi.net, &z->pi.opt);
-    for (int i = 0; i < 2; i++) {
-        views_mlp(v, critics[i], &z->q.q[i].net);
-        views_adam(v, critics[i], &z->q.q[i].net, &z->q.q[i].opt);
-        views_mlp(v, targets[i], &z->q_targ.q[i].net);
-    }
+    views_twin(v, &z->q, &z->q_targ);
     views_value(v, "log_ent_coef", TENSOR_F32, 1, z->log_alpha);
     views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, z->alpha_opt.m);
     views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, z->alpha_opt.v);
@@ -228,10 +221,8 @@ static void sac_restored(void *learner)
 {
     struct sac *z = learner;
     mlp_changed(&z->pi.net);
-    for (int i = 0; i < 2; i++) {
-        mlp_changed(&z->q.q[i].net);
-        mlp_changed(&z->q_targ.q[i].net);
-    }
+    twin_changed(&z->q);
+    twin_changed(&z->q_targ);
 }
 
 /* --- acting
@@ -254,12 +245,7 @@ static int sac_pack(const void *config, const struct dims *d, const float *w, in
 {
     struct mlp_shape shape;
     actor_shape(config, d, &shape);
-    const int n_packed = mlp_packed(&shape);
-    if (n != mlp_weights(&shape) || n_packed > n_max) {
-        return -EPROTO;
-    }
-    mlp_pack(&shape, w, ret_packed);
-    return n_packed;
+    return mlp_pack(&shape, w, n, ret_packed, n_max);
 }
 
 static size_t sac_actor_bytes(const void *config, const struct dims *d)

@@ -40,8 +40,7 @@ static float log_density(float u, float eps, float log_std, float softplus_2u)
     return -0.5f * eps * eps - log_std - HALF_LOG_2PI - 2.0f * (LOG_2 - u - softplus_2u);
 }
 
-/* n standard normals; ret_z has room for n + 1. */
-static void draw(const struct kernel *k, struct rng *rng, int n, float *ret_z)
+void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z)
 {
     float u[DRAWS], v[DRAWS];
     for (int i = 0; i < n; i += 2 * DRAWS) {
@@ -61,7 +60,7 @@ void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, floa
     const int k = p->n_act;
     const struct kernel *kernel = p->net.kernel;
     const float *out = mlp_forward(&p->net, s, n);
-    draw(kernel, rng, n * k, p->eps);
+    gauss_draw(kernel, rng, n * k, p->eps);
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < k; j++) {
             p->log_std[i * k + j] = clamp_log_std(out[i * 2 * k + k + j]);

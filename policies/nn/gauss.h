@@ -27,6 +27,9 @@ struct gauss {
 void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden,
                 int rows, float lr, struct arena *mem, struct rng *rng);
 
+/* n standard normals into ret_z, which has room for n + 1: they come in pairs. */
+void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z);
+
 /* Draw eps, keep it; ret_a [n,n_act], ret_logp [n]. */
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
                    float *ret_logp);

@@ -1,5 +1,6 @@
 #include "policies/nn/mlp.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -201,7 +202,7 @@ void mlp_copy(const struct mlp *m, struct mlp *ret_copy)
     mlp_changed(ret_copy);
 }
 
-int mlp_packed(const struct mlp_shape *s)
+static int n_packed(const struct mlp_shape *s)
 {
     int n = n_panels(s);
     for (int l = 0; l < s->n_layers; l++) {
@@ -210,11 +211,15 @@ int mlp_packed(const struct mlp_shape *s)
     return n;
 }
 
-void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed)
+int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max)
 {
+    const int wanted = n_packed(s);
     const struct kernel *k = kernel_best();
     float *p = ret_packed;
-    memset(p, 0, (size_t)mlp_packed(s) * sizeof(float));
+    if (n != mlp_weights(s) || wanted > n_max) {
+        return -EPROTO;
+    }
+    memset(p, 0, (size_t)wanted * sizeof(float));
     for (int l = 0; l < s->n_layers; l++) {
         const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
         k->panels(in, out, w, p);
@@ -222,6 +227,7 @@ void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed)
         w += out * (in + 1);
         p += wide * (in + 1);
     }
+    return wanted;
 }
 
 void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y)

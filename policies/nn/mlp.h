@@ -9,6 +9,7 @@
 
 #include "daemon/base/arena.h"
 #include "daemon/base/rng.h"
+#include "daemon/base/types.h"
 #include "policies/nn/kernel.h"
 
 #define LAYERS_MAX 6
@@ -66,10 +67,12 @@ void mlp_copy(const struct mlp *m, struct mlp *ret_copy);
 /* w was written from outside: by an optimiser, from a checkpoint. */
 void mlp_changed(struct mlp *m);
 
-/* Floats of the packed form that mlp_row reads: per layer panels, then b; outputs are rounded up to
- * whole panels. And how to make it. */
-int mlp_packed(const struct mlp_shape *s);
-void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed);
+/*
+ * The n weights of a network into the form that mlp_row reads: per layer panels, then b; outputs
+ * are rounded up to whole panels. Returns its floats, or -EPROTO: not this network's number, or
+ * more than n_max.
+ */
+int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max);
 
 #define MLP_WIDTH_MAX 1024
 
