@@ -146,6 +146,7 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     critic_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);
     mlp_copy(&z->q.net, &z->q_targ.net);
+    z->mu.net.team = z->mu_targ.net.team = z->q.net.team = z->q_targ.net.team = d->team;
     z->a = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
     z->da = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
     z->dq = arena_take(mem, (size_t)d->batch * sizeof(float));

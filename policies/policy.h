@@ -26,9 +26,12 @@ enum policy_needs {
     NEEDS_MODEL = 32,      /* every transition of a small world, w = probability */
 };
 
+struct team;
+
 struct dims {
     int n_obs, n_act, n_choices, h, w, c, history, batch, seg_len;
     double policy_rate_hz;
+    struct team *team; /* does half of an update's work; NULL: nobody */
 };
 
 struct wants {

@@ -189,6 +189,7 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     twin_init(&z->q, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     twin_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     twin_copy(&z->q, &z->q_targ);
+    z->pi.net.team = z->q.team = z->q_targ.team = d->team;
     z->log_alpha[0] = (float)log(alpha);
     z->g_alpha = floats(mem, 1);
     adam_init(&z->alpha_opt, 1, lr, mem);

@@ -173,6 +173,7 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
     twin_init(&z->q, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     twin_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
     twin_copy(&z->q, &z->q_targ);
+    z->mu.net.team = z->mu_targ.net.team = z->q.team = z->q_targ.team = d->team;
     z->a = floats(mem, n);
     z->da = floats(mem, n);
     z->eps = floats(mem, n + 1);

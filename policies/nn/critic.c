@@ -60,8 +60,7 @@ void critic_step(struct critic *q, int n)
 {
     mlp_zero_grad(&q->net);
     mlp_backward(&q->net, q->dq, n);
-    adam_step(&q->opt, q->net.g, q->net.w);
-    mlp_changed(&q->net);
+    mlp_step(&q->net, &q->opt);
 }
 
 float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t,

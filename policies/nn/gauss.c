@@ -103,8 +103,7 @@ void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dl
     }
     mlp_zero_grad(&p->net);
     mlp_backward(&p->net, p->dy, n);
-    adam_step(&p->opt, p->net.g, p->net.w);
-    mlp_changed(&p->net);
+    mlp_step(&p->net, &p->opt);
 }
 
 void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a,

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define ROWS_PIECE 12 /* of a batch: whole tiles of six rows, or of four */
+
 void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_hidden, int n_out)
 {
     basal_assert(n_hidden >= 0 && n_hidden < LAYERS_MAX);
@@ -82,10 +84,9 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct a
     }
     const int out = s->width[s->n_layers];
     m->x[s->n_layers] = (struct matrix){floats(mem, (size_t)rows * (size_t)out), out};
-    for (int i = 0; i < 2; i++) {
-        m->dx[i] = rows_of(mem, rows, widest(s));
+    for (int l = 0; l < s->n_layers; l++) {
+        m->dx[l] = rows_of(mem, rows, l == 0 ? widest(s) : s->width[l]);
     }
-    m->picked = rows_of(mem, rows, widest(s));
 }
 
 /* Layer l, its first weight at w + at, its first panel at panels + at_panel. */
@@ -99,18 +100,56 @@ static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel)
                           .panels = m->panels + at_panel};
 }
 
-float *mlp_forward_inside(struct mlp *m, int n)
+/*
+ * A job in two halves. Rows do not depend on each other, forward or backward; weights do not once
+ * all rows are through. Every number is summed in the same order whoever does it.
+ */
+struct job {
+    struct mlp *m;
+    const float *dy;
+    int n;
+    struct adam *opt;
+    struct adam_pass pass;
+};
+
+struct span {
+    int from, n;
+};
+
+/* Half of n things, cut between pieces; all of them where nobody helps. */
+static struct span half_of(const struct mlp *m, int n, int piece, int half)
 {
-    const int n_layers = m->shape.n_layers;
+    const int half_up = (n / 2 + piece - 1) / piece * piece;
+    const int cut = m->team == NULL || half_up > n ? n : half_up;
+    return half == 0 ? (struct span){0, cut} : (struct span){cut, n - cut};
+}
+
+static struct matrix from_row(struct matrix x, int row)
+{
+    return (struct matrix){x.v + (size_t)row * (size_t)x.ld, x.ld};
+}
+
+static void forward_half(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
     int at = 0, at_panel = 0;
-    basal_assert(n <= m->rows);
-    for (int l = 0; l < n_layers; l++) {
+    for (int l = 0; l < m->shape.n_layers && rows.n > 0; l++) {
         const struct layer y = layer_of(m, l, at, at_panel);
-        m->kernel->forward(&y, m->x[l], n, l + 1 < n_layers, m->x[l + 1]);
+        m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n, l + 1 < m->shape.n_layers,
+                           from_row(m->x[l + 1], rows.from));
         at += y.out * (y.in + 1);
         at_panel += padded(y.out) * y.in;
     }
-    return m->x[n_layers].v;
+}
+
+float *mlp_forward_inside(struct mlp *m, int n)
+{
+    struct job j = {.m = m, .n = n};
+    basal_assert(n <= m->rows);
+    team_run(m->team, forward_half, &j);
+    return m->x[m->shape.n_layers].v;
 }
 
 float *mlp_forward(struct mlp *m, const float *x, int n)
@@ -123,27 +162,82 @@ float *mlp_forward(struct mlp *m, const float *x, int n)
     return mlp_forward_inside(m, n);
 }
 
-void mlp_backward(struct mlp *m, const float *dy, int n)
+/* dL/d(output of layer l) */
+static struct matrix dy_of(const struct mlp *m, int l, const float *dy)
 {
-    const struct mlp_shape *s = &m->shape;
-    struct matrix d = {(float *)dy, s->width[s->n_layers]};
+    const int last = m->shape.n_layers - 1;
+    return l < last ? m->dx[l + 1] : (struct matrix){(float *)dy, m->shape.width[last + 1]};
+}
+
+static void backward_rows(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
     int at = m->n;
-    for (int l = s->n_layers - 1; l >= 0; l--) {
-        at -= s->width[l + 1] * (s->width[l] + 1);
+    for (int l = m->shape.n_layers - 1; l > 0 && rows.n > 0; l--) {
+        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
         const struct layer y = layer_of(m, l, at, 0);
-        m->kernel->backward_weights(&y, d, m->x[l], n, m->g + at, m->g + at + y.out * y.in);
-        if (l > 0) {
-            const struct matrix dx = {m->dx[l % 2].v, matrix_stride(y.in)};
-            m->kernel->backward_input(&y, d, n, m->x[l], dx);
-            d = dx;
+        m->kernel->backward_input(&y, from_row(dy_of(m, l, j->dy), rows.from), rows.n,
+                                  from_row(m->x[l], rows.from), from_row(m->dx[l], rows.from));
+    }
+}
+
+static void backward_weights(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    int at = m->n;
+    for (int l = m->shape.n_layers - 1; l >= 0; l--) {
+        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
+        struct layer y = layer_of(m, l, at, 0);
+        const struct span outs = half_of(m, y.out, PANEL, half);
+        struct matrix dy = dy_of(m, l, j->dy);
+        float *dw = m->g + at + outs.from * y.in, *db = m->g + at + y.out * y.in + outs.from;
+        y.out = outs.n;
+        dy.v += outs.from;
+        if (outs.n > 0) {
+            m->kernel->backward_weights(&y, dy, m->x[l], j->n, dw, db);
         }
     }
+}
+
+void mlp_backward(struct mlp *m, const float *dy, int n)
+{
+    struct job j = {.m = m, .dy = dy, .n = n};
+    team_run(m->team, backward_rows, &j);
+    team_run(m->team, backward_weights, &j);
+}
+
+static void step_half(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    const struct adam *o = j->opt;
+    int at = 0, at_panel = 0;
+    for (int l = 0; l < m->shape.n_layers; l++) {
+        const int in = m->shape.width[l], out = m->shape.width[l + 1];
+        const struct span outs = half_of(m, out, PANEL, half);
+        const int w = at + outs.from * in, b = at + out * in + outs.from;
+        m->kernel->adam(outs.n * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+        m->kernel->adam(outs.n, &j->pass, m->g + b, o->m + b, o->v + b, m->w + b);
+        m->kernel->panels(in, outs.n, m->w + w, m->panels + at_panel + outs.from * in);
+        at += out * (in + 1);
+        at_panel += padded(out) * in;
+    }
+}
+
+void mlp_step(struct mlp *m, struct adam *o)
+{
+    struct job j = {.m = m, .opt = o};
+    adam_next(o, &j.pass);
+    team_run(m->team, step_half, &j);
 }
 
 /* Layer l's inputs in the rows that are asked for. */
 static struct matrix picked(const struct mlp *m, int l, const struct input_part *part)
 {
-    const struct matrix x = m->x[l], some = {m->picked.v, x.ld};
+    const struct matrix x = m->x[l], some = {m->dx[0].v, x.ld};
     if (part->rows == NULL) {
         return x;
     }
@@ -163,9 +257,8 @@ void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part 
     for (int l = s->n_layers - 1; l > 0; l--) {
         at -= s->width[l + 1] * (s->width[l] + 1);
         const struct layer y = layer_of(m, l, at, 0);
-        const struct matrix dx = {m->dx[l % 2].v, matrix_stride(y.in)};
-        m->kernel->backward_input(&y, d, part->n, picked(m, l, part), dx);
-        d = dx;
+        m->kernel->backward_input(&y, d, part->n, picked(m, l, part), m->dx[l]);
+        d = m->dx[l];
     }
     struct layer first = layer_of(m, 0, 0, 0);
     first.in = part->columns;

@@ -9,8 +9,9 @@
 
 #include "daemon/base/arena.h"
 #include "daemon/base/rng.h"
+#include "daemon/base/team.h"
 #include "daemon/base/types.h"
-#include "policies/nn/kernel.h"
+#include "policies/nn/adam.h"
 
 #define LAYERS_MAX 6
 
@@ -21,6 +22,7 @@ struct mlp_shape {
 
 struct mlp {
     const struct kernel *kernel;
+    struct team *team; /* does half of the work; NULL: nobody. The results are the same bits */
     struct mlp_shape shape;
     int n;                           /* weights in all */
     int rows;                        /* largest batch */
@@ -28,7 +30,7 @@ struct mlp {
     float *panels;                   /* w in forward's order; mlp_changed makes it */
     struct matrix x[LAYERS_MAX + 1]; /* x[l] [rows,width[l]]: inputs of layer l, after ReLU;
                                         x[n_layers] the output, packed tight */
-    struct matrix dx[2], picked;     /* [rows, widest]: scratch of backward */
+    struct matrix dx[LAYERS_MAX];    /* dx[l] [rows,width[l]]: dL/dx[l]; dx[0] is scratch */
 };
 
 /* hidden [n_hidden] between n_in and n_out. */
@@ -64,7 +66,9 @@ void mlp_zero_grad(struct mlp *m);
 /* target <- tau m + (1 - tau) target */
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target);
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy);
-/* w was written from outside: by an optimiser, from a checkpoint. */
+/* One step of the optimiser down the gradient g. */
+void mlp_step(struct mlp *m, struct adam *o);
+/* w was written from outside, from a checkpoint. */
 void mlp_changed(struct mlp *m);
 
 /*

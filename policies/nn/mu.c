@@ -27,8 +27,7 @@ void mu_fit(struct mu *p, const float *a, const float *da, int n)
     }
     mlp_zero_grad(&p->net);
     mlp_backward(&p->net, p->dy, n);
-    adam_step(&p->opt, p->net.g, p->net.w);
-    mlp_changed(&p->net);
+    mlp_step(&p->net, &p->opt);
 }
 
 void mu_reset(struct mu_actor *a)

@@ -8,10 +8,11 @@
 
 struct twin {
     struct critic q[2];
-    float *least;    /* [rows]: of the last twin_min, and in ... */
-    int *smaller[2]; /* ... which rows [n_smaller] that was the one or the other */
+    struct team *team; /* one critic each; NULL: nobody helps. The results are the same bits */
+    float *least;      /* [rows]: of the last twin_min, and in ... */
+    int *smaller[2];   /* ... which rows [n_smaller] that was the one or the other */
     int n_smaller[2];
-    float *dq, *da; /* [rows] [rows,n_act] */
+    float *dq, *da[2]; /* [rows] [rows,n_act] */
 };
 
 void twin_init(struct twin *ret_twin, int n_obs, int n_act, const int *hidden, int n_hidden,
