@@ -24,6 +24,7 @@ enum {
     EXIT_USAGE = 2,
     EXIT_NOT_RUNNING = 3,
     EXIT_UNAVAILABLE = 69, /* hardware */
+    EXIT_BROKEN = 70,      /* a thread crashed or hung */
     EXIT_OS = 71,
     EXIT_PERMISSION = 77,
     EXIT_CONFIG = 78

@@ -6,6 +6,7 @@
 #include "daemon/config.h"
 #include "daemon/course.h"
 #include "daemon/lockstep.h"
+#include "daemon/make_safe.h"
 #include "daemon/service.h"
 
 #include <stdio.h>
@@ -16,10 +17,10 @@
 #define TEXT_BYTES (1 << 17)
 
 struct arguments {
-    const char *config, *run_dir, *resume, *runtime_dir, *stall;
+    const char *config, *run_dir, *resume, *runtime_dir, *stall, *crash;
     const char *sets[SETS_MAX];
     int n_sets;
-    bool lockstep, search, json, check, dump, manual, make_safe;
+    bool lockstep, search, json, check, dump, manual, make_safe, go_on;
     uint64_t seed;
     int64_t steps, checkpoint_steps;
     double eval_s;
@@ -43,8 +44,10 @@ static const struct flag flags[] = {
     {"make-safe",        NULL,        "cut torque on every device, read it back, and leave"},
 #ifdef BASAL_STALL
     {"stall",            "THREAD",    "test build: hang loop, main or comms"},
+    {"crash",            "THREAD",    "test build: crash loop, main, comms or learner"},
 #endif
-    {"resume",           "DIR",       "go on from this checkpoint"},
+    {"resume",           "DIR",       "go on from this checkpoint, or from the newest of a run's folder"},
+    {"continue",         NULL,        "go on from the newest checkpoint of --run-dir, where there is one"},
     {"json",             NULL,        "print the result as one JSON object"},
     {.name = NULL},
 };
@@ -77,8 +80,12 @@ static bool take(void *self, const char *name, const char *value)
         a->runtime_dir = value;
     } else if (strcmp(name, "make-safe") == 0) {
         a->make_safe = true;
+    } else if (strcmp(name, "continue") == 0) {
+        a->go_on = true;
     } else if (strcmp(name, "stall") == 0) {
         a->stall = value;
+    } else if (strcmp(name, "crash") == 0) {
+        a->crash = value;
     } else if (strcmp(name, "eval-s") == 0) {
         return args_number(value, &a->eval_s) && a->eval_s >= 0.0 && a->eval_s < 1e6;
     } else if (!args_whole(value, &whole)) {
@@ -125,6 +132,25 @@ static int check_or_dump(const struct arguments *a)
     return n > 0 ? 0 : EXIT_CONFIG;
 }
 
+static int serve(const struct arguments *a)
+{
+    const struct service_spec spec = {
+        .house = {.config_path = a->config,
+                  .sets = a->sets,
+                  .n_sets = a->n_sets,
+                  .kind = PLANT_DEVICES,
+                  .seed = a->seed,
+                  .replay_fd = -1},
+        .runtime_dir = a->runtime_dir,
+        .state_dir = a->run_dir,
+        .resume = a->resume,
+        .go_on = a->go_on,
+        .stall = a->stall,
+        .crash = a->crash,
+    };
+    return service_run(&spec);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a = {.steps = 2400, .eval_s = 30.0, .runtime_dir = "/run/basald"};
@@ -162,23 +188,11 @@ int main(int argc, char **argv)
                                            .json = a.json};
         return course_search(&course);
     }
-    struct service_spec service = {
-        .house = {.config_path = a.config,
-                  .sets = a.sets,
-                  .n_sets = a.n_sets,
-                  .kind = PLANT_DEVICES,
-                  .seed = a.seed,
-                  .replay_fd = -1},
-        .runtime_dir = a.runtime_dir,
-        .state_dir = a.run_dir,
-        .resume = a.resume,
-        .stall = a.stall,
-    };
     if (a.make_safe) {
-        return service_make_safe(&service.house);
+        return make_safe(a.config, a.sets, a.n_sets);
     }
     if (!a.lockstep) {
-        return service_run(&service);
+        return serve(&a);
     }
     const struct lockstep_spec spec = {
         .house = {.config_path = a.config,

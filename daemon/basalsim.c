@@ -133,14 +133,17 @@ static bool obey(struct robot_sim *r, bool *ret_listening)
 {
     char text[64];
     const ssize_t n = read(STDIN_FILENO, text, sizeof text - 1);
-    double seconds = 0.0;
+    static const char word[] = "unplug ";
     if (n <= 0) {
         *ret_listening = false; /* the other side has closed it */
         return true;
     }
     text[n] = '\0';
-    if (sscanf(text, "unplug %lf", &seconds) == 1 && isfinite(seconds) && seconds >= 0.0 &&
-        seconds < 1e6) {
+    const char *number = text + sizeof word - 1;
+    const bool asked = strncmp(text, word, sizeof word - 1) == 0;
+    char *end = text;
+    const double seconds = asked ? strtod(number, &end) : 0.0;
+    if (end > number && seconds >= 0.0 && seconds < 1e6) {
         for (int i = 0; i < r->n_lines; i++) {
             unplug(&r->line[i], now_ns(r) + (int64_t)(seconds * (double)NS_PER_S));
         }

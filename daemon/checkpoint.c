@@ -3,6 +3,7 @@
 #include "daemon/base/hash.h"
 #include "daemon/checkpoint_inside.h"
 #include "daemon/safetensors.h"
+#include "daemon/wire.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -91,8 +92,9 @@ static int list_folders(int at, bool (*keep)(const char *),
         return -errno;
     }
     for (struct dirent *e = readdir(d); e != NULL && n < NAMES_MAX; e = readdir(d)) {
-        if (keep(e->d_name) && strlen(e->d_name) < CHECKPOINT_NAME_CHARS) {
-            (void)strcpy(ret_names[n++], e->d_name);
+        const size_t bytes = strlen(e->d_name) + 1;
+        if (keep(e->d_name) && bytes <= CHECKPOINT_NAME_CHARS) {
+            memcpy(ret_names[n++], e->d_name, bytes);
         }
     }
     (void)closedir(d);
@@ -114,7 +116,8 @@ int checkpoint_store_open(struct checkpoint_store *ret_store, struct filewriter 
                           const char *path, int keep, char *ret_why, int cap)
 {
     if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST) {
-        return why(ret_why, cap, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+        return why(ret_why, cap, -errno, "cannot make the folder %s: %s; give another", path,
+                   strerror(errno));
     }
     const int fd = open_dir(AT_FDCWD, path);
     if (fd < 0) {
@@ -174,7 +177,7 @@ static void describe(const struct checkpoint *c, struct message *ret_message)
     m->state.parent_run_id = r->parent_run_id;
     m->state.config_hash = r->config_hash;
     m->state.robot_hash = r->robot_hash;
-    m->state.algo = (char *)(uintptr_t)r->algo;
+    m->state.algo = wire_text(r->algo);
     m->state.steps = r->steps;
     m->state.updates = r->updates;
     m->state.episodes = r->episodes;
@@ -189,15 +192,15 @@ static void describe(const struct checkpoint *c, struct message *ret_message)
 /* The file that was just written, by what a reader will see of it. */
 static int add_file(struct message *m, int dir, const char *name)
 {
-    uint8_t *bytes;
-    size_t n;
+    uint8_t *bytes = NULL;
+    size_t n = 0;
     const int rc = checkpoint_read(dir, name, &bytes, &n);
     if (rc < 0) {
         return rc;
     }
     struct Basald__State__V1__CheckpointFile *f = &m->file[m->state.n_files];
     basald__state__v1__checkpoint_file__init(f);
-    f->name = (char *)(uintptr_t)name;
+    f->name = wire_text(name);
     f->bytes = n;
     f->crc32c = hash_crc32c(0, bytes, n);
     m->files[m->state.n_files++] = f;
@@ -209,7 +212,7 @@ static void add_blob(struct message *m, const struct checkpoint_blob *b)
 {
     struct Basald__State__V1__CheckpointBlob *x = &m->blob[m->state.n_blobs];
     basald__state__v1__checkpoint_blob__init(x);
-    x->name = (char *)(uintptr_t)b->name;
+    x->name = wire_text(b->name);
     x->data.data = b->p;
     x->data.len = b->n;
     m->blobs[m->state.n_blobs++] = x;

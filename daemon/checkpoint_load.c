@@ -72,8 +72,8 @@ static int damaged(const struct loading *l, const char *file, const char *how)
 
 static int read_state(struct loading *l, int dir)
 {
-    uint8_t *bytes;
-    size_t n;
+    uint8_t *bytes = NULL;
+    size_t n = 0;
     const int rc = checkpoint_read(dir, CHECKPOINT_STATE, &bytes, &n);
     if (rc < 0) {
         return damaged(l, CHECKPOINT_STATE, "cannot be read");
@@ -132,8 +132,8 @@ static int read_file(const struct loading *l, int dir, const char *name, uint8_t
     if (f == NULL) {
         return 0;
     }
-    uint8_t *bytes;
-    size_t n;
+    uint8_t *bytes = NULL;
+    size_t n = 0;
     const int rc = checkpoint_read(dir, name, &bytes, &n);
     if (rc < 0) {
         return damaged(l, name, "cannot be read");
@@ -159,9 +159,11 @@ static int read_tensors(struct loading *l, int dir, const struct checkpoint *c)
     if (l->learner == NULL) {
         return damaged(l, CHECKPOINT_LEARNER, "is missing");
     }
-    rc = safetensors_open(&l->tensors, l->learner, n, reason, (int)sizeof reason);
+    struct safetensors *tensors = NULL;
+    rc = safetensors_open(&tensors, l->learner, n, reason, (int)sizeof reason);
+    l->tensors = tensors;
     if (rc == 0) {
-        rc = safetensors_check(l->tensors, c->tensors, c->n_tensors, reason, (int)sizeof reason);
+        rc = safetensors_check(tensors, c->tensors, c->n_tensors, reason, (int)sizeof reason);
     }
     return rc == 0 ? 0
                    : why(l->ret_why, l->cap, rc, "checkpoint %s cannot be used: %.160s", l->path,
@@ -247,6 +249,7 @@ int checkpoint_load_at(struct checkpoint *c, int at, const char *path, char *ret
     }
     int rc = read_state(&l, dir);
     if (rc == 0) {
+        basal_assert(l.state != NULL);
         rc = check_run(&l, &c->run);
     }
     if (rc == 0) {

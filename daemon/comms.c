@@ -92,7 +92,7 @@ void comms_guard(const struct comms *c, const char *name)
     (void)snprintf(path, sizeof path, "%s/%s", c->dir, name);
     (void)chmod(path, 0660);
     const struct group *g = getgrnam("basald");
-    if (g != NULL && chown(path, (uid_t)-1, g->gr_gid) != 0) {
+    if (g != NULL && g->gr_gid != getegid() && chown(path, (uid_t)-1, g->gr_gid) != 0) {
         log_line(LOG_LEVEL_WARN, "%s: cannot give it to group basald: %s", path, strerror(errno));
     }
 }
@@ -200,6 +200,8 @@ static void take_memory(struct comms *c, struct arena *mem)
     mailbox_init(&c->offer, arena_take(mem, 3 * slot), slot);
     mailbox_init(&c->checkpoint, arena_take(mem, 3 * slot_bytes(PATH_CHARS)),
                  slot_bytes(PATH_CHARS));
+    const size_t rollout = slot_bytes(sizeof(struct rollout));
+    mailbox_init(&c->ended, arena_take(mem, 3 * rollout), rollout);
     c->own.block = arena_take(mem, n);
     c->driving.block = arena_take(mem, n);
     c->message_bytes = n + WIRE_AROUND;
@@ -267,6 +269,11 @@ void comms_note_checkpoint(struct comms *c, const char *path)
 {
     (void)snprintf(mailbox_back(&c->checkpoint), PATH_CHARS, "%s", path);
     mailbox_put(&c->checkpoint);
+}
+
+const struct rollout *comms_rollout(struct comms *c)
+{
+    return mailbox_take(&c->ended);
 }
 
 void comms_wait(struct comms *c)

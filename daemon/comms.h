@@ -48,3 +48,6 @@ void comms_offer(void *to, const uint8_t *block, size_t n);
 
 /* Main thread: where the last checkpoint lies. Newest wins. */
 void comms_note_checkpoint(struct comms *c, const char *path);
+
+/* Main thread: the newest counts; NULL: no episode ended since the last call. */
+const struct rollout *comms_rollout(struct comms *c);

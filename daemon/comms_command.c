@@ -286,7 +286,8 @@ static void answer_asked(struct comms *c, struct asking *a, const struct reply *
 {
     char sentence[WHY_CHARS + 128];
     Basald__V1__Reply m = BASALD__V1__REPLY__INIT;
-    (void)snprintf(sentence, sizeof sentence, "%s%s%s", wire_refusal(r->refusal),
+    (void)snprintf(sentence, sizeof sentence, "%s%s%s",
+                   wire_refusal(a->kind, r->refusal, (enum fsm_state)r->state),
                    r->why[0] != '\0' ? ": " : "", r->why);
     m.id = a->theirs;
     m.ok = r->refusal == REFUSED_NOT;

@@ -44,11 +44,11 @@ struct unix_pair {
     int64_t next_ns;
 };
 
-/* Ticks a second, over the last one. */
+/* Ticks and updates a second, over the last one. */
 struct rate {
-    uint64_t tick;
+    uint64_t tick, updates;
     int64_t t_ns;
-    double hz;
+    double hz, updates_per_s;
 };
 
 /* What the kernel counts of the loop's thread. */
@@ -63,8 +63,10 @@ struct comms {
     int replay_fd, lock_fd;
     struct mailbox offer;      /* struct offered: learner -> comms */
     struct mailbox checkpoint; /* char [PATH_CHARS]: main -> comms */
+    struct mailbox ended;      /* struct rollout: comms -> main */
     const char *last_checkpoint;
     struct kept own, driving; /* the learner's newest; the newest that was accepted */
+    int64_t own_sent_ns;
     uint64_t driving_run_id;
     uint8_t *message;     /* [message_bytes] */
     size_t message_bytes; /* the largest block and what is around it */
@@ -82,6 +84,7 @@ struct comms {
     uint64_t garbage;
     double returns[RETURNS_KEPT];
     int n_returns;
+    struct rollout rollout;
     char reason[WHY_CHARS + 64]; /* why the robot is where it is */
     struct log_limit episode_limit, request_limit, refused_limit;
 };

@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #define RECORDS_A_STEP 256
+#define REPEAT_NS      (100 * NS_PER_MS)
 
 /* Two frames, neither empty; nobody waits for a slow viewer. */
 static void publish(void *socket, const char *topic, const uint8_t *bytes, int64_t n)
@@ -22,15 +23,26 @@ static void keep(struct kept *k, const uint8_t *block, size_t n)
     k->n = n;
 }
 
+/* What is published before this daemon's own subscription is through is lost to it: until the first
+ * block came back, the newest is sent again. */
+static bool must_repeat(const struct comms *c)
+{
+    return c->own.n > 0 && c->spec.intake->accepted + c->spec.intake->refused == 0 &&
+           c->now_ns - c->own_sent_ns > REPEAT_NS &&
+           strcmp(c->spec.config->comms.weights, "own") == 0;
+}
+
 void comms_publish_weights(struct comms *c)
 {
     const struct offered *o = mailbox_take(&c->offer);
-    if (o == NULL) {
+    if (o != NULL) {
+        keep(&c->own, o->block, o->n);
+    } else if (!must_repeat(c)) {
         return;
     }
-    keep(&c->own, o->block, o->n);
+    c->own_sent_ns = c->now_ns;
     publish(c->weights_out, "basald/weights", c->message,
-            wire_weights(o->block, o->n, c->message, c->message_bytes));
+            wire_weights(c->own.block, c->own.n, c->message, c->message_bytes));
 }
 
 int comms_intake(struct comms *c, const uint8_t *block, size_t n)
@@ -102,10 +114,15 @@ static void measure_rate(struct comms *c, const struct record *r)
     if (r->t_ns - m->t_ns < NS_PER_S) {
         return;
     }
+    const uint64_t updates =
+        atomic_load_explicit(&c->spec.shared->learner.updates, memory_order_relaxed);
     if (m->t_ns != 0) {
-        m->hz = (double)(r->tick - m->tick) * 1e9 / (double)(r->t_ns - m->t_ns);
+        const double passed_s = (double)(r->t_ns - m->t_ns) * 1e-9;
+        m->hz = (double)(r->tick - m->tick) / passed_s;
+        m->updates_per_s = (double)(updates - m->updates) / passed_s;
     }
     m->tick = r->tick;
+    m->updates = updates;
     m->t_ns = r->t_ns;
 }
 
@@ -128,21 +145,33 @@ void comms_publish_records(struct comms *c)
     }
 }
 
-static void note_return(struct comms *c, double sum)
+static void note_episode(struct comms *c, const struct happened *h)
 {
     memmove(c->returns, c->returns + 1, (RETURNS_KEPT - 1) * sizeof c->returns[0]);
-    c->returns[RETURNS_KEPT - 1] = sum;
+    c->returns[RETURNS_KEPT - 1] = h->x;
     c->n_returns += c->n_returns < RETURNS_KEPT;
+    c->rollout.episodes++;
+    c->rollout.successes += h->b != 0;
+    c->rollout.return_sum += h->x;
+    memcpy(mailbox_back(&c->ended), &c->rollout, sizeof c->rollout);
+    mailbox_put(&c->ended);
 }
 
-/* The reason that status gives: what led to where the robot is now. */
+/*
+ * The reason that status gives: what led to where the robot is now. An empty text does not take
+ * away what a trip said before a latch, or what made a robot stop before it was limp.
+ */
 static void note_reason(struct comms *c, const struct happened *h, const char *sentence)
 {
-    if (h->kind == HAPPENED_TRIP) {
+    const bool latched_now = c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP;
+    if (h->kind == HAPPENED_PLANT && !latched_now) {
+        (void)snprintf(c->reason, sizeof c->reason, "%s", h->text);
+    } else if (h->kind == HAPPENED_TRIP) {
         (void)snprintf(c->reason, sizeof c->reason, "%s", sentence);
     } else if (h->kind == HAPPENED_STATE) {
         const bool latched = h->b == STATE_FAULT || h->b == STATE_ESTOP;
-        if (h->text[0] != '\0' || !latched) { /* a trip said more than an empty text */
+        const bool stopped = h->a == STATE_STOPPING && h->b == STATE_LIMP;
+        if (h->text[0] != '\0' || !(latched || stopped)) {
             (void)snprintf(c->reason, sizeof c->reason, "%s", h->text);
         }
     }
@@ -157,7 +186,7 @@ void comms_publish_events(struct comms *c)
         wire_sentence(&h, &c->spec.config->robot, sentence, (int)sizeof sentence);
         note_reason(c, &h, sentence);
         if (h.kind == HAPPENED_EPISODE) {
-            note_return(c, h.x);
+            note_episode(c, &h);
             log_limited(&c->episode_limit, 60.0, LOG_LEVEL_INFO, "%s", sentence);
         } else if (h.kind == HAPPENED_REFUSED) {
             log_limited(&c->request_limit, 1.0, LOG_LEVEL_NOTE, "%s", sentence);

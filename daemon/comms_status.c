@@ -16,13 +16,23 @@ struct status_scratch {
     double stat[STATS_MAX];
     char *name[STATS_MAX];
     char run_id[20], weights_run_id[20];
+    char *phase[HISTS_N];
+    double p50_us[HISTS_N], p99_us[HISTS_N], max_us[HISTS_N];
 };
+
+/* The number after the n-th blank of a line; 0: there is none. */
+static uint64_t number_after(const char *line, int n)
+{
+    for (int i = 0; i < n && line != NULL; i++) {
+        line = strchr(i == 0 ? line : line + 1, ' ');
+    }
+    return line != NULL ? strtoull(line, NULL, 10) : 0;
+}
 
 /* Fields 10 and 12 of /proc/PID/task/TID/stat: minor and major faults. proc(5). */
 static uint64_t read_faults(int tid)
 {
     char path[64], line[1024];
-    unsigned long minor = 0, major = 0;
     (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
     FILE *f = fopen(path, "re");
     const char *after = NULL;
@@ -30,15 +40,13 @@ static uint64_t read_faults(int tid)
         after = fgets(line, (int)sizeof line, f) != NULL ? strrchr(line, ')') : NULL;
         (void)fclose(f);
     }
-    if (after == NULL ||
-        sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu", &minor, &major) != 2) {
-        return 0;
-    }
-    return minor + major;
+    /* after the name in brackets the third field comes first */
+    return after != NULL ? number_after(after, 8) + number_after(after, 10) : 0;
 }
 
 static uint64_t read_switches(int tid)
 {
+    static const char word[] = "nonvoluntary_ctxt_switches:";
     char path[64], line[256];
     uint64_t n = 0;
     (void)snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
@@ -46,8 +54,10 @@ static uint64_t read_switches(int tid)
     if (f == NULL) {
         return 0;
     }
-    while (fgets(line, (int)sizeof line, f) != NULL &&
-           sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &n) != 1) {
+    while (fgets(line, (int)sizeof line, f) != NULL) {
+        if (strncmp(line, word, sizeof word - 1) == 0) {
+            n = strtoull(line + sizeof word - 1, NULL, 10);
+        }
     }
     (void)fclose(f);
     return n;
@@ -77,6 +87,28 @@ static double max_us(const struct comms *c, int which)
     return (double)atomic_load_explicit(&c->spec.hist[which].max_ns, memory_order_relaxed) / 1000.0;
 }
 
+static void fill_phases(const struct comms *c, Basald__V1__Status *m, struct status_scratch *k)
+{
+    static const struct {
+        int hist;
+        const char *name;
+    } list[] = {{PHASE_READ, "read"},         {PHASE_OBSERVE, "observe"}, {PHASE_ACT, "act"},
+                {PHASE_SAFETY, "safety"},     {PHASE_WRITE, "write"},     {PHASE_PUSH, "push"},
+                {HIST_LAST_BYTE, "last_byte"}};
+
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        k->phase[i] = wire_text(list[i].name);
+        k->p50_us[i] = quantile_us(c, list[i].hist, 0.5);
+        k->p99_us[i] = quantile_us(c, list[i].hist, 0.99);
+        k->max_us[i] = max_us(c, list[i].hist);
+        m->n_phase_name = m->n_phase_p50_us = m->n_phase_p99_us = m->n_phase_max_us = i + 1;
+    }
+    m->phase_name = k->phase;
+    m->phase_p50_us = k->p50_us;
+    m->phase_p99_us = k->p99_us;
+    m->phase_max_us = k->max_us;
+}
+
 static void fill_loop(const struct comms *c, Basald__V1__Status *m)
 {
     m->loop_rate_hz = c->rate.hz;
@@ -103,7 +135,7 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
     m->algo = wire_text(c->spec.config->policy->name);
     m->learner_paused = atomic_load_explicit(&l->paused, memory_order_relaxed);
     m->updates = atomic_load_explicit(&l->updates, memory_order_relaxed);
-    m->updates_per_s = atomic_load_explicit(&l->updates_per_s, memory_order_relaxed);
+    m->updates_per_s = c->rate.updates_per_s; /* the learner's own stands still while it rests */
     m->weights_published = atomic_load_explicit(&l->published, memory_order_relaxed);
     m->weights_accepted = in->accepted;
     m->weights_refused = in->refused;
@@ -124,18 +156,20 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
 
 static void fill_robot(struct comms *c, Basald__V1__Status *m, struct status_scratch *k)
 {
-    const bool latched = c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP;
+    const bool rests =
+        c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP || c->last.state == STATE_LIMP;
     m->version = wire_text(BASALD_VERSION);
     m->robot = wire_text(c->spec.config->robot.name);
     m->state = comms_state_text(c);
     m->plant_ready = c->last.plant_ready != 0;
-    m->why = latched || !m->plant_ready ? c->reason : m->why; /* else it is over */
+    m->why = rests || !m->plant_ready ? c->reason : m->why; /* else it is over */
     m->realtime = c->spec.shared->verdict;
     m->uptime_s = (double)(c->now_ns - c->begun_ns) * 1e-9;
     wire_fill(&c->last, &c->spec.config->robot, comms_unix_s(c, c->last.t_ns), &k->wire, &k->last);
     m->last = &k->last;
     m->n_episode_return = (size_t)c->n_returns;
     m->episode_return = c->returns + RETURNS_KEPT - c->n_returns;
+    m->successes = (uint64_t)c->rollout.successes;
     m->best_known_speed_m_s = c->spec.config->best_known_speed_m_s;
     (void)snprintf(k->run_id, sizeof k->run_id, "%016" PRIx64, c->spec.run_id);
     m->run_id = k->run_id;
@@ -153,6 +187,7 @@ void comms_on_status(struct comms *c, const struct asking *from, const Basald__V
     }
     fill_robot(c, &m, k);
     fill_loop(c, &m);
+    fill_phases(c, &m, k);
     fill_learner(c, &m, k);
     (void)replay_info(c->spec.replay, &k->replay);
     m.replay_rows = (uint64_t)k->replay.rows;

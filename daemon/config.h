@@ -55,6 +55,7 @@ struct sim_settings { /* sim: beside the kind's own keys */
 struct fault_settings { /* faults: on the wire between host and emulator, drawn per reply */
     double lost, corrupted, late, truncated, duplicated; /* probabilities */
     int late_us;
+    double away_at_s, away_s; /* the bus is unplugged then, for this long; 0: never */
 };
 
 /* Everything; const after load. Plug-in settings live in the arena. */
@@ -87,11 +88,19 @@ struct config {
 int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
-/* The same from text; name stands for the file in messages; an include is looked for beside it. For
- * tests and fuzzing. */
-int config_load_text(struct config *ret_config, const char *text, size_t n, const char *name,
+/* name stands for the file in messages; an include is looked for beside it. */
+struct config_text {
+    const char *text;
+    size_t n;
+    const char *name;
+};
+
+/* The same from text. For tests and fuzzing. */
+int config_load_text(struct config *ret_config, const struct config_text *from,
                      const char *const *sets, int n_sets, struct arena *mem, char *ret_why,
                      int cap) BASAL_MUST_USE;
+
+#define CONFIG_DUMP_MAX (1 << 17)
 
 /* Canonical YAML of the whole configuration; the order of keys is fixed. Returns its length, or
  * -ENOSPC. */

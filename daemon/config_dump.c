@@ -163,41 +163,13 @@ int config_dump(const struct config *c, char *ret_text, int cap)
 
 /* --- the commented reference --- */
 
-static void manual_range(struct out *o, const struct option *opt)
-{
-    switch (opt->type) {
-    case OPTION_BOOL:
-        put(o, "true or false");
-        break;
-    case OPTION_INT:
-    case OPTION_INT64:
-    case OPTION_INTS:
-        put(o, "%s %.0f to %.0f",
-            opt->type == OPTION_INTS ? "list of whole numbers" : "whole number", opt->min,
-            opt->max);
-        break;
-    case OPTION_DOUBLE:
-    case OPTION_DOUBLES:
-        put(o, "%s %g to %g", opt->type == OPTION_DOUBLES ? "list of numbers" : "number", opt->min,
-            opt->max);
-        break;
-    case OPTION_TEXT:
-        put(o, "text");
-        break;
-    case OPTION_CHOICE:
-        for (int i = 0; opt->choices[i] != NULL; i++) {
-            put(o, "%s%s", i == 0 ? "" : " | ", opt->choices[i]);
-        }
-        break;
-    }
-}
-
 static void manual_table(struct out *o, const struct option *table, const char *indent)
 {
     for (const struct option *opt = table; opt != NULL && opt->key != NULL; opt++) {
-        put(o, "#%s# %s; ", indent, opt->help);
-        manual_range(o, opt);
-        put(o, "\n#%s%s: %s\n", indent, opt->key,
+        char wanted[160];
+        (void)option_wanted(opt, wanted, (int)sizeof wanted);
+        put(o, "#%s# %s; %s\n", indent, opt->help, wanted);
+        put(o, "#%s%s: %s\n", indent, opt->key,
             opt->def != NULL ? opt->def : "        # must be set");
     }
 }
@@ -207,6 +179,7 @@ int config_manual(char *ret_text, int cap)
     struct out o = {.text = ret_text, .cap = cap};
     put(&o, "# Every key of a robot file, with its range and default. Units are the last word of a "
             "key.\n");
+    put(&o, "# # another file that is read before this one; path of a file\n# include: FILE\n");
     manual_table(&o, config_sections[0].options, " ");
     put(&o, "#\n# bus:   a list of buses\n");
     manual_table(&o, config_bus_options, "   ");

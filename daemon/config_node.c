@@ -1,7 +1,7 @@
 #include "daemon/config_node.h"
 
 #include <errno.h>
-#include <math.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,15 +9,45 @@
 
 #define TEXT_MAX 512
 
-int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...)
+static int bad(const struct walk *w, const struct place *at, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static int bad(const struct walk *w, const struct place *at, const char *fmt, va_list args)
 {
-    char text[TEXT_MAX];
+    char text[TEXT_MAX], where[PATH_CHARS + 32];
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    (void)snprintf(where, sizeof where, "%s", at->file != NULL ? at->file : w->file);
+    const size_t n = strlen(where);
+    if (at->line > 0) {
+        (void)snprintf(where + n, sizeof where - n, ":%d:%d", at->line, at->column);
+    }
+    return why(w->ret_why, w->cap, -EINVAL, "%s: %s", where, text);
+}
+
+int config_bad_at(const struct walk *w, const struct place *at, const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, args);
+    const int rc = bad(w, at, fmt, args);
     va_end(args);
-    return why(w->ret_why, w->cap, -EINVAL, "%s:%zu:%zu: %s", w->file, at->start_mark.line + 1,
-               at->start_mark.column + 1, text);
+    return rc;
+}
+
+struct place node_place(const struct walk *w, const yaml_node_t *at)
+{
+    return (struct place){.file = w->file,
+                          .line = w->is_set ? 0 : (int)at->start_mark.line + 1,
+                          .column = (int)at->start_mark.column + 1};
+}
+
+int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...)
+{
+    const struct place place = node_place(w, at);
+    va_list args;
+    va_start(args, fmt);
+    const int rc = bad(w, &place, fmt, args);
+    va_end(args);
+    return rc;
 }
 
 /* Edits between two short names: Levenshtein. */
@@ -46,29 +76,33 @@ static int edits(const char *a, const char *b)
     return row[n];
 }
 
-static void nearer(const char *name, const char *key, int *best, const char **nearest)
+struct nearest nearest_to(const char *key)
 {
-    const int d = edits(key, name);
-    if (d < *best) {
-        *best = d;
-        *nearest = name;
+    return (struct nearest){.key = key, .name = "?", .edits = INT_MAX};
+}
+
+void nearest_try(struct nearest *n, const char *name)
+{
+    const int d = edits(n->key, name);
+    if (d < n->edits) {
+        n->edits = d;
+        n->name = name;
     }
 }
 
 static int unknown_key(const struct walk *w, const yaml_node_t *at, const struct target *t,
                        const char *key)
 {
-    int best = 1000;
-    const char *nearest = "";
+    struct nearest n = nearest_to(key);
     for (int k = 0; k < t->n; k++) {
         for (const struct option *o = t->table[k]; o != NULL && o->key != NULL; o++) {
-            nearer(o->key, key, &best, &nearest);
+            nearest_try(&n, o->key);
         }
     }
     for (int k = 0; t->also != NULL && t->also[k] != NULL; k++) {
-        nearer(t->also[k], key, &best, &nearest);
+        nearest_try(&n, t->also[k]);
     }
-    return config_bad(w, at, "%.64s: no such key; the nearest is %s", key, nearest);
+    return config_bad(w, at, "%.64s: no such key; the nearest is %s", key, n.name);
 }
 
 const yaml_node_t *node_at(const struct walk *w, int index)
@@ -110,10 +144,10 @@ static int text_of(const struct walk *w, const yaml_node_t *n, const char *key, 
     return 0;
 }
 
-static int take_pair(const struct walk *w, const yaml_node_t *k, const yaml_node_t *v,
-                     const struct target *t)
+/* key: the text of k. */
+static int take_pair(const struct walk *w, const yaml_node_t *k, const char *key,
+                     const yaml_node_t *v, const struct target *t)
 {
-    const char *key = node_scalar(k);
     for (int i = 0; i < t->n; i++) {
         const struct option *o = option_find(t->table[i], key);
         char text[TEXT_MAX], reason[WHY_CHARS];
@@ -143,15 +177,17 @@ int node_map(const struct walk *w, const yaml_node_t *map, const struct target *
     const yaml_node_pair_t *first = map->data.mapping.pairs.start;
     for (const yaml_node_pair_t *p = first; p < map->data.mapping.pairs.top; p++) {
         const yaml_node_t *k = node_at(w, p->key);
-        if (node_scalar(k) == NULL) {
+        const char *key = node_scalar(k);
+        if (key == NULL) {
             return config_bad(w, k, "a key is wanted here");
         }
         for (const yaml_node_pair_t *q = first; q < p; q++) {
-            if (strcmp(node_scalar(node_at(w, q->key)), node_scalar(k)) == 0) {
-                return config_bad(w, k, "%.64s: stands twice in this map", node_scalar(k));
+            const char *earlier = node_scalar(node_at(w, q->key));
+            if (earlier != NULL && strcmp(earlier, key) == 0) {
+                return config_bad(w, k, "%.64s: stands twice in this map", key);
             }
         }
-        const int rc = take_pair(w, k, node_at(w, p->value), t);
+        const int rc = take_pair(w, k, key, node_at(w, p->value), t);
         if (rc < 0) {
             return rc;
         }
@@ -180,15 +216,35 @@ const char *node_text(const struct walk *w, const yaml_node_t *map, const char *
     return v != NULL ? node_scalar(v) : NULL;
 }
 
+int node_must(const struct walk *w, const yaml_node_t *map, const struct option *table)
+{
+    char wanted[160];
+    for (const struct option *o = table; o != NULL && o->key != NULL; o++) {
+        if (o->def == NULL && node_value(w, map, o->key) == NULL) {
+            (void)option_wanted(o, wanted, (int)sizeof wanted);
+            return config_bad(w, map, "%s must be set: %s", o->key, wanted);
+        }
+    }
+    return 0;
+}
+
 int node_list(const struct walk *w, const yaml_node_t *list, const char *what,
               int (*element)(const struct walk *w, const yaml_node_t *map))
 {
     if (list->type != YAML_SEQUENCE_NODE) {
         return config_bad(w, list, "%s: a list is wanted here", what);
     }
-    for (const yaml_node_item_t *i = list->data.sequence.items.start;
-         i < list->data.sequence.items.top; i++) {
-        const int rc = element(w, node_at(w, *i));
+    const yaml_node_item_t *first = list->data.sequence.items.start;
+    for (const yaml_node_item_t *i = first; i < list->data.sequence.items.top; i++) {
+        const yaml_node_t *map = node_at(w, *i);
+        const char *name = node_text(w, map, "name");
+        for (const yaml_node_item_t *k = first; name != NULL && k < i; k++) {
+            const char *before = node_text(w, node_at(w, *k), "name");
+            if (before != NULL && strcmp(before, name) == 0) {
+                return config_bad(w, map, "%s: %.32s stands twice in this list", what, name);
+            }
+        }
+        const int rc = element(w, map);
         if (rc < 0) {
             return rc;
         }

@@ -8,15 +8,35 @@
 
 #include <yaml.h>
 
-#define TABLES_MAX 3
+#define TABLES_MAX   3
+#define SECTIONS_MAX 16
+
+/* Where something stands; line 0: nowhere in particular, or not in a file. */
+struct place {
+    const char *file;
+    int line, column;
+};
+
+/* Where the parts of a robot stand, for what no single key can know. */
+struct places {
+    struct place root, bus[BUSES_MAX], joint[JOINTS_MAX], section[SECTIONS_MAX];
+};
 
 struct walk {
     struct config *config;
     struct arena *mem;
-    const char *file; /* name in messages */
+    const char *file; /* name in messages; lives as long as mem */
+    bool is_set;      /* of --set: one line of no file, and nothing new has a name */
     yaml_document_t *doc;
+    struct places *places;
     char *ret_why;
     int cap;
+};
+
+/* The name that is nearest to a key, of all that were tried. */
+struct nearest {
+    const char *key, *name;
+    int edits;
 };
 
 /* A mapping's keys are looked up in these tables, in order; each writes into its own struct. */
@@ -31,6 +51,15 @@ struct target {
 int config_bad(const struct walk *w, const yaml_node_t *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for a place. */
+int config_bad_at(const struct walk *w, const struct place *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct place node_place(const struct walk *w, const yaml_node_t *at);
+
+struct nearest nearest_to(const char *key);
+void nearest_try(struct nearest *n, const char *name);
+
 const yaml_node_t *node_at(const struct walk *w, int index);
 
 /* NULL: not a scalar. */
@@ -43,6 +72,9 @@ const char *node_text(const struct walk *w, const yaml_node_t *map, const char *
 /* Every key of the map once, each a plain scalar, none unknown: into t. 0, or -EINVAL. */
 int node_map(const struct walk *w, const yaml_node_t *map, const struct target *t);
 
-/* element() for each item of a list named what. */
+/* Every row of the table that has no default stands in the map. 0, or -EINVAL. */
+int node_must(const struct walk *w, const yaml_node_t *map, const struct option *table);
+
+/* element() for each item of a list named what; no name stands twice. */
 int node_list(const struct walk *w, const yaml_node_t *list, const char *what,
               int (*element)(const struct walk *w, const yaml_node_t *map));

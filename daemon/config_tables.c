@@ -5,7 +5,7 @@
 static const char *const realtime_names[] = {"off", "prefer", "enforce", NULL};
 static const char *const action_names[] = {"asked", "applied", "by_source", NULL};
 static const char *const estop_names[] = {"unset", "none", "power_sense", "gpio", NULL};
-static const char *const order_names[] = {"same_tick", "pipelined", NULL};
+static const char *const order_names[] = {"same_tick", "pipelined", "by_rate", NULL};
 
 #define AT(field) offsetof(struct config, field)
 
@@ -116,6 +116,8 @@ static const struct option faults[] = {
     {.key = "truncated", .type = OPTION_DOUBLE, .offset = AT(faults.truncated), .min = 0, .max = 1, .def = "0", .help = "replies cut short"},
     {.key = "duplicated", .type = OPTION_DOUBLE, .offset = AT(faults.duplicated), .min = 0, .max = 1, .def = "0", .help = "replies sent twice"},
     {.key = "late_us", .type = OPTION_INT, .offset = AT(faults.late_us), .min = 0, .max = 1000000, .def = "6000", .help = "how late"},
+    {.key = "away_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_at_s), .min = 0, .max = 1e9, .def = "0", .help = "the buses are unplugged at this simulated time"},
+    {.key = "away_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
     {.key = NULL},
 };
 
@@ -133,7 +135,7 @@ const struct option config_bus_options[] = {
     {.key = "driver", .type = OPTION_TEXT, .offset = AT(driver), .n_max = NAME_CHARS, .def = NULL, .help = "the protocol spoken on it"},
     {.key = "device", .type = OPTION_TEXT, .offset = AT(device), .n_max = PATH_CHARS, .def = NULL, .help = "its device file; prefer a name that does not change"},
     {.key = "baud", .type = OPTION_INT, .offset = AT(baud), .min = 1200, .max = 12000000, .def = "1000000", .help = "bits per second"},
-    {.key = "order", .type = OPTION_CHOICE, .offset = AT(order), .def = "same_tick", .choices = order_names, .help = "read, act, write in one tick, or write first"},
+    {.key = "order", .type = OPTION_CHOICE, .offset = AT(order), .def = "by_rate", .choices = order_names, .help = "read, act and write in one tick, or write first what the tick before computed; by_rate: that from 200 Hz on"},
     {.key = "reply_deadline_us", .type = OPTION_INT, .offset = AT(reply_deadline_us), .min = 100, .max = 1000000, .def = "3000", .help = "every reply must be in this long after the tick's start"},
     {.key = "write_phase_us", .type = OPTION_INT, .offset = AT(write_phase_us), .min = 0, .max = 1000000, .def = "0", .help = "goals go out this long after the tick's start; 0: reply_deadline_us + 200"},
     {.key = "misses_max", .type = OPTION_INT, .offset = AT(misses_max), .min = 0, .max = 1000, .def = "6", .help = "missed replies in a row that a joint may coast over"},

@@ -16,3 +16,11 @@ int config_choose_policy(struct config *c, const char *kind, struct arena *mem, 
                          int cap);
 int config_choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why,
                       int cap);
+
+/* One element of the lists bus, joints, extra. */
+int config_walk_bus(const struct walk *w, const yaml_node_t *map);
+int config_walk_joint(const struct walk *w, const yaml_node_t *map);
+int config_walk_extra(const struct walk *w, const yaml_node_t *map);
+
+/* What no single key can know; fills what is computed from others. 0, or -EINVAL. */
+int config_check(const struct walk *w) BASAL_MUST_USE;

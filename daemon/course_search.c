@@ -57,7 +57,8 @@ static void search(struct course *k, const struct course_spec *spec, struct aren
     rng_child(&rng, spec->seed, "gait");
     gait_search_defaults(&budget, course_policy_rate_hz(k));
     struct search z = {.course = k, .trials_all = gait_trials(&budget)};
-    gait_find(&budget, course_n_act(k), mem, &rng, run, &z, &gait, &found);
+    const struct gait_trial trial = {.run = run, .self = &z, .n_act = course_n_act(k)};
+    gait_find(&budget, &trial, mem, &rng, &gait, &found);
     course_set_seconds(k, JUDGED_S);
     course_run(k, &gait, &found);
     print(k, spec, &gait, &found, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);

@@ -1,15 +1,34 @@
 /*
  * A crash anywhere is a controlled stop. On any thread but the loop's the handler sets STOP_CRASHED
- * and parks that thread for ever: the loop stops the robot, then the process leaves. On the loop's
- * own thread the handler writes the bytes that cut torque, then lets the process die; the devices'
- * watchdogs are behind it.
+ * and parks that thread: the loop stops the robot, then leaves the process by crash_leave. On the
+ * loop's own thread the handler writes the bytes that cut torque, then lets the process die; the
+ * devices' watchdogs are behind it. So does the end of a process whose loop does not answer the
+ * crash within patience_ns, or does not tick at all.
  */
 #pragma once
 
 #include "daemon/plant.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 
-void crash_install(_Atomic uint32_t *stop, struct plant *plant);
-/* Called by the loop thread. */
+/*
+ * Before the threads start.
+ *
+ *   stop          sticky bits that the loop reads each tick
+ *   patience_ns   longest time from a crash to the loop's leaving; more than its stop takes
+ */
+void crash_install(_Atomic uint32_t *stop, struct plant *plant, int64_t patience_ns);
+
+/* Called by every other thread as it begins: its handler has a stack of its own. */
+void crash_on_thread(void);
+/* ... and as it ends, which takes that stack away. */
+void crash_thread_ends(void);
+/* Called by the loop's thread: from now on it answers crashes ... */
 void crash_on_loop_thread(void);
+/* ... and from now on nobody does. Leaves the process, without touching what another thread may
+ * have broken, where STOP_CRASHED is why the loop has ended. */
+void crash_loop_ended(void);
+
+/* When the threads have ended, before what was given goes away. */
+void crash_uninstall(void);

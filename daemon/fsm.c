@@ -11,7 +11,7 @@
  */
 static const uint8_t table[STATES_N][EVENTS_N] = {
 #define ROW(state) [STATE_##state]
-#define ON(event, state) [EVENT_##event] = STATE_##state + 1
+#define ON(event, state) [EVENT_##event] = (STATE_##state + 1)
     ROW(BOOT)     = {ON(IDENTIFIED, LIMP), ON(NOT_FOUND, LIMP), ON(ESTOPPED, ESTOP)},
     ROW(LIMP)     = {ON(ARM, ARMING), ON(ESTOPPED, ESTOP)},
     ROW(ARMING)   = {ON(ARMED, READY), ON(ARM_FAILED, STOPPING), ON(STOP, STOPPING), ON(FAULTED, FAULT),

@@ -18,6 +18,11 @@ struct island {
     struct gait_result result; /* of the gait at its mean, which no lucky draw can flatter */
 };
 
+/* In the order of merit. */
+struct place {
+    struct island *island;
+};
+
 struct candidate {
     double gene[CMA_GENES_MAX];
     struct gait_result result;
@@ -39,7 +44,8 @@ void gait_act(const struct gait *g, int64_t t, float *ret_act)
         double a = g->coef[k][0];
         for (int i = 1; i <= GAIT_HARMONICS; i++) {
             const double phase = 2.0 * M_PI * i * (double)(t % g->steps) / g->steps;
-            a += g->coef[k][2 * i - 1] * cos(phase) + g->coef[k][2 * i] * sin(phase);
+            const double *c = &g->coef[k][(size_t)(2 * i - 1)];
+            a += c[0] * cos(phase) + c[1] * sin(phase);
         }
         ret_act[k] = (float)fmax(-1.0, fmin(1.0, a));
     }
@@ -102,8 +108,8 @@ static int better_candidate(const void *a, const void *b)
 
 static int better_island(const void *a, const void *b)
 {
-    return order((*(struct island *const *)a)->result.return_per_s,
-                 (*(struct island *const *)b)->result.return_per_s);
+    return order(((const struct place *)a)->island->result.return_per_s,
+                 ((const struct place *)b)->island->result.return_per_s);
 }
 
 static void evolve(struct search *z, struct island *island)
@@ -132,31 +138,32 @@ static void settle(const struct search *z, int steps, struct island *ret_island)
     cma_begin(&ret_island->cma, z->n_act * GAIT_COEFS, z->spec->population, middle, SIGMA_0);
 }
 
-void gait_find(const struct gait_search *search, int n_act, struct arena *mem, struct rng *rng,
-               void (*run)(void *self, const struct gait *g, struct gait_result *ret_result),
-               void *self, struct gait *ret_best, struct gait_result *ret_result)
+void gait_find(const struct gait_search *search, const struct gait_trial *trial, struct arena *mem,
+               struct rng *rng, struct gait *ret_best, struct gait_result *ret_result)
 {
+    const int n_act = trial->n_act;
     basal_assert(n_act >= 1 && n_act <= GAIT_ACT_MAX);
     basal_assert(search->steps_min >= 2 && search->steps_max >= search->steps_min);
     int alive = search->steps_max - search->steps_min + 1;
     struct island *island = arena_take(mem, (size_t)alive * sizeof *island);
-    struct island **rank = arena_take(mem, (size_t)alive * sizeof *rank);
+    struct place *rank = arena_take(mem, (size_t)alive * sizeof *rank);
     struct search *z = arena_take(mem, sizeof *z);
-    *z = (struct search){.spec = search, .n_act = n_act, .rng = rng, .run = run, .self = self};
+    *z = (struct search){
+        .spec = search, .n_act = n_act, .rng = rng, .run = trial->run, .self = trial->self};
     for (int i = 0; i < alive; i++) {
         settle(z, search->steps_min + i, &island[i]);
-        rank[i] = &island[i];
+        rank[i].island = &island[i];
     }
     ret_result->return_per_s = -DBL_MAX;
     for (bool last = false; !last; alive = (alive + 1) / 2) {
         last = alive == 1;
         for (int i = 0; i < alive; i++) {
-            evolve(z, rank[i]);
+            evolve(z, rank[i].island);
         }
         qsort(rank, (size_t)alive, sizeof *rank, better_island);
-        if (rank[0]->result.return_per_s > ret_result->return_per_s) {
-            *ret_result = rank[0]->result;
-            express(z, rank[0]->steps, rank[0]->cma.mean, ret_best);
+        if (rank[0].island->result.return_per_s > ret_result->return_per_s) {
+            *ret_result = rank[0].island->result;
+            express(z, rank[0].island->steps, rank[0].island->cma.mean, ret_best);
         }
     }
 }

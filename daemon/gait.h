@@ -45,11 +45,16 @@ void gait_search_defaults(struct gait_search *ret_search, double policy_rate_hz)
 /* How often gait_find tries a gait. */
 int gait_trials(const struct gait_search *search);
 
+/* Where a gait of n_act actions is tried: the same gait always with the same result. */
+struct gait_trial {
+    void (*run)(void *self, const struct gait *g, struct gait_result *ret_result);
+    void *self;
+    int n_act;
+};
+
 /*
- * Search gaits of n_act actions; run(self, gait, ret_result) tries one, the same gait always with
- * the same result. All randomness is rng's, all memory mem's. ret_best, ret_result: the best of the
- * gaits that searches settled on, and what it earned.
+ * All randomness is rng's, all memory mem's. ret_best, ret_result: the best of the gaits that
+ * searches settled on, and what it earned.
  */
-void gait_find(const struct gait_search *search, int n_act, struct arena *mem, struct rng *rng,
-               void (*run)(void *self, const struct gait *g, struct gait_result *ret_result),
-               void *self, struct gait *ret_best, struct gait_result *ret_result);
+void gait_find(const struct gait_search *search, const struct gait_trial *trial, struct arena *mem,
+               struct rng *rng, struct gait *ret_best, struct gait_result *ret_result);

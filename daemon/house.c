@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define LOOP_BYTES    ((size_t)256 << 20)
 #define LEARNER_BYTES ((size_t)4 << 30)
@@ -40,7 +41,7 @@ static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2],
         (void)task_slot_name(t, k, ret_name[k], NAME_CHARS * 2, &ret_unit[k]);
     }
     for (int k = 0; k < t->n_act; k++) {
-        (void)snprintf(ret_name[t->n_obs + k], NAME_CHARS * 2, "action.%s",
+        (void)snprintf(ret_name[t->n_obs + k], sizeof ret_name[0], "action.%s",
                        t->robot->joint[t->act_joint[k]].name);
         ret_unit[t->n_obs + k] = "1";
     }
@@ -64,7 +65,11 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
         .slot_unit = unit,
     };
     if (fd >= 0) {
-        return replay_adopt(&h->replay, fd, &spec, ret_why, cap);
+        if (replay_adopt(&h->replay, fd, &spec, h->replay_why, (int)sizeof h->replay_why) == 0) {
+            h->replay_kept = true;
+            return 0;
+        }
+        (void)close(fd); /* the robot can do without what it experienced before */
     }
     return replay_create(&h->replay, &spec, ret_why, cap);
 }
@@ -111,8 +116,9 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
                    h->config.policy->name, strerror(-n_weights));
     }
     open_shared(h, packed_max(n_weights));
-    rc = plant_open(&h->plant, &h->config, spec->kind, &h->clock, spec->seed, &h->arena, ret_why,
-                    cap);
+    const struct plant_spec plant = {
+        .config = &h->config, .kind = spec->kind, .clock = &h->clock, .seed = spec->seed};
+    rc = plant_open(&h->plant, &plant, &h->arena, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
@@ -120,14 +126,24 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     if (rc < 0) {
         return rc;
     }
-    rc = loop_open(&h->loop, &h->config, &h->clock, h->plant, h->replay, h->shared, spec->seed,
-                   &h->arena, ret_why, cap);
+    const struct loop_spec loop = {.config = &h->config,
+                                   .clock = &h->clock,
+                                   .plant = h->plant,
+                                   .replay = h->replay,
+                                   .shared = h->shared,
+                                   .seed = spec->seed};
+    rc = loop_open(&h->loop, &loop, &h->arena, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
     intake_init(&h->intake, &h->config, &d, &h->shared->weights, packed_max(n_weights), &h->arena);
-    return learner_open(&h->learner, &h->config, &d, h->replay, h->shared, spec->seed, h->run_id,
-                        &h->learner_mem, ret_why, cap);
+    const struct learner_spec learner = {.config = &h->config,
+                                         .dims = &d,
+                                         .replay = h->replay,
+                                         .shared = h->shared,
+                                         .seed = spec->seed,
+                                         .run_id = h->run_id};
+    return learner_open(&h->learner, &learner, &h->learner_mem, ret_why, cap);
 }
 
 int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why, int cap)
@@ -155,6 +171,9 @@ int house_open(struct house *ret_house, const struct house_spec *spec, char *ret
     rc = build(h, spec, ret_why, cap);
     if (rc < 0) {
         return rc;
+    }
+    if (!spec->virtual_clock) {
+        arena_prefault(&h->arena);
     }
     arena_freeze(&h->arena);
     arena_freeze(&h->learner_mem);

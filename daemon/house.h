@@ -15,7 +15,7 @@ struct house_spec {
     enum plant_kind kind;
     bool virtual_clock;
     uint64_t seed;
-    int replay_fd; /* a segment kept from an earlier life, or -1 */
+    int replay_fd; /* a segment kept from an earlier life, which becomes the house's; or -1 */
 };
 
 struct house {
@@ -30,6 +30,8 @@ struct house {
     struct learner learner;
     struct intake intake;
     uint64_t seed, run_id;
+    bool replay_kept;           /* replay_fd was taken over ... */
+    char replay_why[WHY_CHARS]; /* ... or why not */
 };
 
 int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why,

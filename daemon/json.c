@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define DEPTH_MAX 8 /* objects in objects */
+
 /* json_t under another name: jansson's header stays in this file. */
 static json_t *in(struct json_object *o)
 {
@@ -63,23 +65,38 @@ void json_child(struct json_object *o, const char *key, struct json_object *chil
     put(o, key, in(child));
 }
 
-static void print_lines(json_t *o, FILE *f, int indent)
+static void print_line(const char *key, const json_t *value, FILE *f, int indent)
 {
-    const char *key;
-    json_t *value;
-    json_object_foreach(o, key, value)
-    {
-        if (json_is_object(value)) {
-            (void)fprintf(f, "%*s%s:\n", indent, "", key);
-            print_lines(value, f, indent + 2);
+    char *text =
+        json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    (void)fprintf(f, "%*s%-24s %s\n", indent, "", key,
+                  text != NULL ? text : json_string_value(value));
+    free(text);
+}
+
+/* Objects in objects, each two further in. */
+static void print_lines(json_t *o, FILE *f)
+{
+    json_t *object[DEPTH_MAX] = {o};
+    void *at[DEPTH_MAX] = {json_object_iter(o)};
+    int depth = 0;
+    while (depth >= 0) {
+        void *here = at[depth];
+        if (here == NULL) {
+            depth--;
             continue;
         }
-        char *text = json_is_string(value)
-                         ? NULL
-                         : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        (void)fprintf(f, "%*s%-24s %s\n", indent, "", key,
-                      text != NULL ? text : json_string_value(value));
-        free(text);
+        at[depth] = json_object_iter_next(object[depth], here);
+        json_t *value = json_object_iter_value(here);
+        if (!json_is_object(value)) {
+            print_line(json_object_iter_key(here), value, f, 2 * depth);
+            continue;
+        }
+        (void)fprintf(f, "%*s%s:\n", 2 * depth, "", json_object_iter_key(here));
+        basal_assert(depth + 1 < DEPTH_MAX);
+        depth++;
+        object[depth] = value;
+        at[depth] = json_object_iter(value);
     }
 }
 
@@ -89,7 +106,7 @@ void json_print(struct json_object *o, FILE *f, bool as_json)
         (void)json_dumpf(in(o), f, JSON_REAL_PRECISION(9));
         (void)fputc('\n', f);
     } else {
-        print_lines(in(o), f, 0);
+        print_lines(in(o), f);
     }
     (void)fflush(f);
     json_decref(in(o));

@@ -1,10 +1,15 @@
 #include "daemon/latch.h"
 
+#include "daemon/base/clock.h"
+#include "daemon/shared.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LATCH_FILE "estop"
@@ -20,16 +25,18 @@ int latch_set(struct filewriter *w, int dir, const struct latch *latch, char *re
 /* "unix_ns reason\n"; where it is anything else, that is the reason. */
 static void parse(char *text, struct latch *ret_latch)
 {
-    int64_t unix_ns = 0;
-    int at = 0;
+    char *at = text;
     text[strcspn(text, "\n")] = '\0';
-    if (sscanf(text, "%" SCNd64 " %n", &unix_ns, &at) != 1 || at == 0) {
+    errno = 0;
+    int64_t unix_ns = strtoll(text, &at, 10);
+    if (errno != 0) {
         unix_ns = 0;
-        at = 0;
+        at = text;
     }
+    at += strspn(at, " ");
     *ret_latch = (struct latch){.unix_ns = unix_ns};
     (void)snprintf(ret_latch->reason, sizeof ret_latch->reason, "%.255s",
-                   text[at] != '\0' ? text + at : "the latch file does not say why");
+                   *at != '\0' ? at : "the latch file does not say why");
 }
 
 bool latch_get(int dir, struct latch *ret_latch)
@@ -58,4 +65,56 @@ int latch_clear(struct filewriter *w, int dir, char *ret_why, int cap)
         return why(ret_why, cap, -errno, "cannot remove the estop latch: %s", strerror(errno));
     }
     return filewriter_sync_dir(w, dir, ret_why, cap);
+}
+
+int latch_keeper_open(struct latch_keeper *ret_keeper, int dir)
+{
+    *ret_keeper = (struct latch_keeper){.dir = dir};
+    return dir < 0 ? 0 : filewriter_open(&ret_keeper->writer, FILEWRITER_ANY);
+}
+
+void latch_keeper_close(struct latch_keeper *k)
+{
+    if (k->writer != NULL) {
+        filewriter_close(k->writer);
+        k->writer = NULL;
+    }
+}
+
+bool latch_keeper_restore(struct latch_keeper *k, char *ret_reason)
+{
+    struct latch latch;
+    if (k->writer == NULL || !latch_get(k->dir, &latch)) {
+        return false;
+    }
+    k->on_disk = LATCHED_ASKED;
+    (void)snprintf(ret_reason, WHY_CHARS, "%s", latch.reason);
+    return true;
+}
+
+static int64_t unix_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *latched)
+{
+    char reason[WHY_CHARS] = "";
+    const uint32_t now = atomic_load_explicit(latched, memory_order_relaxed);
+    if (k->writer == NULL || now == k->on_disk) {
+        return;
+    }
+    struct latch latch = {.unix_ns = unix_ns()};
+    (void)snprintf(latch.reason, sizeof latch.reason, "%s",
+                   now == LATCHED_POWER ? "motor power was lost" : "a person asked for it");
+    const int rc = now == LATCHED_NOT
+                       ? latch_clear(k->writer, k->dir, reason, (int)sizeof reason)
+                       : latch_set(k->writer, k->dir, &latch, reason, (int)sizeof reason);
+    if (rc == 0) {
+        k->on_disk = now;
+    } else {
+        log_limited(&k->said, 60.0, LOG_LEVEL_ERR, "the estop latch: %s", reason);
+    }
 }

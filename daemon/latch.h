@@ -5,7 +5,10 @@
  */
 #pragma once
 
+#include "daemon/base/log.h"
 #include "daemon/filewriter.h"
+
+#include <stdatomic.h>
 
 struct latch {
     char reason[WHY_CHARS];
@@ -21,3 +24,23 @@ bool latch_get(int dir, struct latch *ret_latch);
 
 /* Errors: -errno and one sentence; the latch then may still be there after a power cut. */
 int latch_clear(struct filewriter *w, int dir, char *ret_why, int cap) BASAL_MUST_USE;
+
+/* Who keeps the file as the loop says it should be. */
+struct latch_keeper {
+    struct filewriter *writer; /* owned; NULL: nothing is kept */
+    int dir;
+    uint32_t on_disk; /* enum latched */
+    struct log_limit said;
+};
+
+/* dir: descriptor of the state folder, borrowed; -1: there is none, nothing is kept. */
+int latch_keeper_open(struct latch_keeper *ret_keeper, int dir) BASAL_MUST_USE;
+void latch_keeper_close(struct latch_keeper *k);
+
+/* At start: is an estop of an earlier life latched? Then it holds until a person clears it, and
+ * ret_reason [WHY_CHARS] says what is known of it. */
+bool latch_keeper_restore(struct latch_keeper *k, char *ret_reason);
+
+/* Bring the file to what the loop says (enum latched). What fails is logged once a minute and tried
+ * again at the next step. */
+void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *latched);

@@ -7,23 +7,24 @@
 #include <stdio.h>
 #include <string.h>
 
-int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d,
-                 struct replay *replay, struct shared *shared, uint64_t seed, uint64_t run_id,
-                 struct arena *mem, char *ret_why, int cap)
+int learner_open(struct learner *ret_learner, const struct learner_spec *with, struct arena *mem,
+                 char *ret_why, int cap)
 {
     struct learner *l = ret_learner;
+    const struct config *c = with->config;
+    const struct dims *d = with->dims;
     *l = (struct learner){.config = c,
                           .policy = c->policy,
-                          .shared = shared,
-                          .replay = replay,
+                          .shared = with->shared,
+                          .replay = with->replay,
                           .dims = *d,
                           .w_max = WEIGHTS_MAX};
     const int rc = c->policy->check(c->policy_config, d, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
-    rng_child(&l->rng, seed, "learner");
-    rng_child(&l->rng_sample, seed, "sampler");
+    rng_child(&l->rng, with->seed, "learner");
+    rng_child(&l->rng_sample, with->seed, "sampler");
     l->self = c->policy->init(c->policy_config, d, mem, &l->rng);
     if (c->learner.normalize) {
         l->scale = arena_take(mem, sizeof *l->scale);
@@ -41,7 +42,7 @@ int learner_open(struct learner *ret_learner, const struct config *c, const stru
         .obs_mean = l->scale != NULL ? l->mean : NULL,
         .obs_scale = l->scale != NULL ? l->inv_std : NULL,
     };
-    l->sampler = sampler_init(replay, &spec, mem);
+    l->sampler = sampler_init(with->replay, &spec, mem);
     l->w = arena_take(mem, (size_t)l->w_max * sizeof(float));
     l->w_max = c->policy->save(l->self, l->w, l->w_max); /* it never grows */
     if (l->w_max < 1) {
@@ -50,7 +51,7 @@ int learner_open(struct learner *ret_learner, const struct config *c, const stru
     }
     l->block_cap = weights_bytes(d->n_obs, l->w_max);
     l->block = arena_take(mem, l->block_cap);
-    l->id = (struct weights_id){.run_id = run_id,
+    l->id = (struct weights_id){.run_id = with->run_id,
                                 .robot_hash = c->robot_hash,
                                 .policy_rate_hz = d->policy_rate_hz,
                                 .n_obs = d->n_obs,
@@ -79,9 +80,9 @@ static void follow_scale(struct learner *l)
 {
     const int64_t head = replay_head(l->replay);
     float obs[OBS_MAX];
-    while (l->counters[LEARNER_SEEN] < head &&
-           l->counters[LEARNER_SEEN] < l->config->learner.normalize_until) {
-        if (replay_row_obs(l->replay, l->counters[LEARNER_SEEN]++, obs)) {
+    while (l->next_row < head && l->counters[LEARNER_SEEN] < l->config->learner.normalize_until) {
+        l->counters[LEARNER_SEEN]++;
+        if (replay_row_obs(l->replay, l->next_row++, obs)) {
             scale_add(l->scale, obs, 1);
         }
     }
@@ -154,7 +155,8 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
     basal_assert(n >= 0);
     ret_tensors[n++] = (struct tensor){"learner.rng", TENSOR_I64, 1, {4}, l->rng.s};
     ret_tensors[n++] = (struct tensor){"learner.rng_sample", TENSOR_I64, 1, {4}, l->rng_sample.s};
-    ret_tensors[n++] = (struct tensor){"learner.counters", TENSOR_I64, 1, {6}, l->counters};
+    ret_tensors[n++] =
+        (struct tensor){"learner.counters", TENSOR_I64, 1, {LEARNER_COUNTERS}, l->counters};
     ret_tensors[n++] = (struct tensor){"learner.stats", TENSOR_F64, 1, {STATS_MAX}, l->stats.v};
     if (l->scale != NULL) {
         n += scale_tensors(l->scale, ret_tensors + n, n_max - n);
@@ -164,12 +166,16 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
 
 void learner_restored(struct learner *l)
 {
+    const int64_t head = replay_head(l->replay);
     if (l->policy->restored != NULL) {
         l->policy->restored(l->self);
     }
     if (l->scale != NULL) {
         scale_get(l->scale, l->mean, l->inv_std);
     }
+    /* a replay that was lost meanwhile begins again at row 0, the count of what was seen does not
+     */
+    l->next_row = l->counters[LEARNER_SEEN] < head ? l->counters[LEARNER_SEEN] : head;
     report(l);
 }
 

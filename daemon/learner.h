@@ -10,6 +10,15 @@
 #include "policies/replay.h"
 #include "policies/weights.h"
 
+enum learner_counter {
+    LEARNER_UPDATES,
+    LEARNER_VERSION,
+    LEARNER_FORGIVEN, /* updates that a pause missed */
+    LEARNER_SEEN,     /* rows that the normaliser has looked at */
+    LEARNER_STEP,
+    LEARNER_COUNTERS
+};
+
 struct learner {
     const struct config *config;
     const struct policy *policy;
@@ -26,7 +35,8 @@ struct learner {
     uint8_t *block;
     size_t block_cap;
     struct weights_id id;
-    int64_t counters[6]; /* enum learner_counter; views go into checkpoints */
+    int64_t counters[LEARNER_COUNTERS]; /* a view of them goes into checkpoints */
+    int64_t next_row;                   /* of the replay, that the statistics have not seen */
     struct stats stats;
     /* where a new block goes: a socket's queue, or straight to the intake */
     void (*publish)(void *to, const uint8_t *block, size_t n);
@@ -34,18 +44,17 @@ struct learner {
     int64_t rate_from_ns, rate_from_updates;
 };
 
-enum learner_counter {
-    LEARNER_UPDATES,
-    LEARNER_VERSION,
-    LEARNER_FORGIVEN,
-    LEARNER_SEEN,
-    LEARNER_SKIPPED,
-    LEARNER_STEP
+/* What a learner works with; all borrowed. */
+struct learner_spec {
+    const struct config *config;
+    const struct dims *dims;
+    struct replay *replay;
+    struct shared *shared;
+    uint64_t seed, run_id;
 };
 
-int learner_open(struct learner *ret_learner, const struct config *c, const struct dims *d,
-                 struct replay *replay, struct shared *shared, uint64_t seed, uint64_t run_id,
-                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+int learner_open(struct learner *ret_learner, const struct learner_spec *spec, struct arena *mem,
+                 char *ret_why, int cap) BASAL_MUST_USE;
 
 /*
  * One update if one is owed: gradient_steps for every train_freq policy steps since

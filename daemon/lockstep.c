@@ -24,6 +24,7 @@ struct lockstep {
     struct house house;
     struct runfiles files;
     int64_t planned_ns, period_ns, next_checkpoint;
+    int64_t learned;   /* policy steps; the evaluation cuts a period short, which is one more row */
     double return_sum; /* of the episodes since the last metrics line */
     int episodes;
     struct evaluation *eval; /* where episode returns go now; NULL: learning */
@@ -180,7 +181,7 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_text(o, "run_id", hash);
     json_text(o, "algo", h->config.policy->name);
     json_int(o, "seed", (int64_t)h->seed);
-    json_int(o, "steps", h->loop.st.step);
+    json_int(o, "steps", k->learned);
     json_int(o, "updates", h->learner.counters[LEARNER_UPDATES]);
     const double mean = e->n > 0 ? e->sum / e->n : (double)NAN;
     json_number(o, "eval_mean_reward", mean);
@@ -228,6 +229,7 @@ static int live(struct lockstep *k, char *ret_why, int cap)
         rc = learn(k, ret_why, cap);
     }
     if (rc == 0) {
+        k->learned = k->house.loop.st.step;
         evaluate(k, &e);
         stop(k);
         print_result(k, &e, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);

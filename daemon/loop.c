@@ -1,12 +1,14 @@
 #include "daemon/loop.h"
 
+#include "daemon/base/thread.h"
 #include "daemon/loop_inside.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define STALL_NS (NS_PER_S) /* half of the unit's WatchdogSec */
+#define STALL_NS (NS_PER_S)
 
 void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
 {
@@ -20,13 +22,16 @@ void loop_dims(const struct config *c, const struct task *t, struct dims *ret_di
     };
 }
 
-int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock,
-              struct plant *plant, struct replay *replay, struct shared *shared, uint64_t seed,
-              struct arena *mem, char *ret_why, int cap)
+int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena *mem, char *ret_why,
+              int cap)
 {
     struct loop *l = ret_loop;
-    *l = (struct loop){
-        .config = c, .clock = clock, .plant = plant, .replay = replay, .shared = shared};
+    const struct config *c = spec->config;
+    *l = (struct loop){.config = c,
+                       .clock = spec->clock,
+                       .plant = spec->plant,
+                       .replay = spec->replay,
+                       .shared = spec->shared};
     int rc = task_open(&l->task, &c->task, &c->robot, ret_why, cap);
     if (rc < 0) {
         return rc;
@@ -43,10 +48,12 @@ int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock
     l->hist = arena_take(mem, HISTS_N * sizeof *l->hist);
     l->ticks_per_period = l->task.ticks_per_period;
     l->dt_s = 1.0 / c->robot.control_rate_hz;
+    l->period_ns = llround(l->dt_s * (double)NS_PER_S);
+    l->stall_ns = STALL_NS;
     l->odometer = l->task.travel_joint;
     l->st.plant_event = -1;
     l->st.source = SOURCE_HOLD;
-    rng_child(&l->st.rng, seed, "exploration");
+    rng_child(&l->st.rng, spec->seed, "exploration");
     return 0;
 }
 
@@ -144,7 +151,24 @@ static void count_coasting(struct loop *l, int64_t skipped)
     z->coasted += coasts;
     z->coasted_total += coasts && z->fsm.state != STATE_LIMP && z->fsm.state != STATE_BOOT;
     z->skipped += (int)skipped;
+    z->phase += (int)skipped;
     z->overruns += (uint64_t)skipped;
+}
+
+/* Writing a device's non-volatile memory is said: it wears, and it outlives the daemon. */
+static void tell_settings(struct loop *l, int64_t now_ns)
+{
+    const uint64_t written = plant_counters(l->plant)->settings_written;
+    if (written == l->st.settings_told) {
+        return;
+    }
+    struct happened h = {.t_ns = now_ns, .kind = HAPPENED_SETTINGS};
+    (void)snprintf(h.text, sizeof h.text,
+                   "%llu settings in the devices' memory differed from the robot file and were "
+                   "written",
+                   (unsigned long long)(written - l->st.settings_told));
+    l->st.settings_told = written;
+    loop_tell(l, &h);
 }
 
 void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skipped)
@@ -162,11 +186,12 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
 
     mark[PHASE_OBSERVE] = clock_now_ns(l->clock);
     if (z->open) {
-        task_tick(&l->task, &z->sensed, l->dt_s);
+        task_tick(&l->task, &z->sensed, l->dt_s * (double)(1 + skipped));
     }
     safety_watch(&z->safety, &z->sensed, z->fresh);
     loop_fsm(l, planned_ns, late_ns);
     z->plant_event = plant_do(l->plant, z->fsm.plant, &z->sensed);
+    tell_settings(l, planned_ns);
 
     mark[PHASE_ACT] = clock_now_ns(l->clock);
     if (loop_period_ends(l)) {
@@ -203,7 +228,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     const int64_t end_ns = clock_now_ns(l->clock);
     z->push_ns = end_ns - mark[PHASE_PUSH];
     hist_add(&l->hist[HIST_TICK], end_ns - mark[PHASE_READ]);
-    z->phase += 1 + (int)skipped;
+    z->phase++;
     z->tick++;
 }
 
@@ -237,33 +262,42 @@ static void watch_others(struct loop *l, int64_t now_ns)
         if (beats[i] != l->beats[i] || l->beats_ns[i] == 0) {
             l->beats[i] = beats[i];
             l->beats_ns[i] = now_ns;
-        } else if (now_ns - l->beats_ns[i] > STALL_NS) {
+        } else if (now_ns - l->beats_ns[i] > l->stall_ns) {
             atomic_fetch_or_explicit(&s->stop, STOP_STALLED, memory_order_relaxed);
         }
     }
 }
 
+void loop_begin(struct loop *l)
+{
+    if (!l->clock->is_virtual) {
+        thread_prefault_stack();
+        memory_prefault(l, sizeof *l);
+    }
+    l->planned_ns = clock_now_ns(l->clock) + l->period_ns;
+    atomic_store_explicit(&l->shared->loop_tid, gettid(), memory_order_relaxed);
+}
+
+bool loop_step(struct loop *l)
+{
+    const int64_t woke_ns = clock_sleep_until(l->clock, l->planned_ns);
+    const int64_t late_ns = woke_ns - l->planned_ns;
+    const int64_t skipped = late_ns / l->period_ns; /* never made up in a burst */
+    l->planned_ns += skipped * l->period_ns;
+    loop_tick(l, l->planned_ns, late_ns, skipped);
+    l->planned_ns += l->period_ns;
+    watch_others(l, woke_ns);
+    if (l->misbehaviour != NULL) {
+        misbehave(l->misbehaviour, "loop", l->st.step);
+    }
+    atomic_fetch_add_explicit(&l->shared->loop_beats, 1, memory_order_relaxed);
+    const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_relaxed);
+    return (stop & (STOP_EXIT | STOP_CRASHED)) == 0 || !loop_at_rest(l);
+}
+
 void loop_run(struct loop *l)
 {
-    const int64_t period_ns = (int64_t)llround(l->dt_s * (double)NS_PER_S);
-    int64_t planned_ns = clock_now_ns(l->clock) + period_ns;
-    atomic_store_explicit(&l->shared->loop_tid, gettid(), memory_order_relaxed);
-    for (;;) {
-        const int64_t woke_ns = clock_sleep_until(l->clock, planned_ns);
-        const int64_t skipped = (woke_ns - planned_ns) / period_ns; /* never made up in a burst */
-        planned_ns += skipped * period_ns;
-        loop_tick(l, planned_ns, woke_ns - planned_ns, skipped);
-        planned_ns += period_ns;
-        watch_others(l, woke_ns);
-#ifdef BASAL_STALL
-        while (l->stall && l->st.step > 50) {
-            (void)clock_sleep_until(l->clock, clock_now_ns(l->clock) + NS_PER_S);
-        }
-#endif
-        atomic_fetch_add_explicit(&l->shared->loop_beats, 1, memory_order_relaxed);
-        const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_relaxed);
-        if ((stop & (STOP_EXIT | STOP_CRASHED)) != 0 && loop_at_rest(l)) {
-            return;
-        }
+    loop_begin(l);
+    while (loop_step(l)) {
     }
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/base/hist.h"
 #include "daemon/intake.h"
+#include "daemon/misbehave.h"
 #include "daemon/plant.h"
 #include "daemon/shared.h"
 #include "policies/replay.h"
@@ -36,13 +37,16 @@ struct loop_state {
     int reset_left;       /* ticks until the next episode may begin */
     uint32_t run_flags;   /* enum run_flags */
     bool end_asked;       /* a person ends the episode ... */
+    bool end_success;     /* ... and calls it a success */
     double end_reward;    /* ... with this reward on top */
     int eval_left;        /* ticks of an evaluation still to go; 0: none */
+    bool eval_holds;      /* it began from ready, and goes back there */
     double eval_from, eval_ticks;
     uint32_t held;   /* stop bits seen so far, to answer each once */
     int plant_event; /* of the last tick, -1: none */
     double reward;   /* of the last closed period */
     uint64_t overruns, coasted_total;
+    uint64_t settings_told; /* written in the devices' memory, as far as a person knows */
     int64_t push_ns;
 };
 
@@ -60,12 +64,14 @@ struct loop {
     struct hist *hist;           /* [HISTS_N]: phases, wake-up, last byte out, whole tick */
     int ticks_per_period;
     double dt_s;
-    uint64_t beats[2];   /* of main and comms, as last seen ... */
-    int64_t beats_ns[2]; /* ... and when they last moved */
-    int odometer;        /* joint that measures the way; -1: none */
-#ifdef BASAL_STALL
-    bool stall; /* test build: hang after fifty steps */
-#endif
+    int64_t period_ns, planned_ns; /* of the next tick */
+    uint64_t beats[2];             /* of main and comms, as last seen ... */
+    int64_t beats_ns[2];           /* ... and when they last moved */
+    int odometer;                  /* joint that measures the way; -1: none */
+    int64_t stall_ns;              /* main or comms without progress for so long: the robot stops */
+    const struct misbehaviour *misbehaviour; /* borrowed; NULL: none */
+    bool plant_known;                        /* what was last told of the devices ... */
+    char plant_said[WHY_CHARS];
     /* a scripted source instead of policy and random; NULL: none. Fills the action of the period
      * that begins */
     void (*script)(void *self, float *ret_act) BASAL_RT;
@@ -75,16 +81,35 @@ struct loop {
 
 enum { HIST_WAKE = PHASES_N, HIST_LAST_BYTE, HIST_TICK, HISTS_N };
 
-int loop_open(struct loop *ret_loop, const struct config *c, struct clock *clock,
-              struct plant *plant, struct replay *replay, struct shared *shared, uint64_t seed,
-              struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+/* What a loop works with; all borrowed. */
+struct loop_spec {
+    const struct config *config;
+    struct clock *clock;
+    struct plant *plant;
+    struct replay *replay;
+    struct shared *shared;
+    uint64_t seed;
+};
 
-/* One tick, planned for planned_ns, woken late_ns after it; skipped: ticks that were left out
- * before it. */
+int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena *mem, char *ret_why,
+              int cap) BASAL_MUST_USE;
+
+/*
+ * One tick, planned for planned_ns. skipped: ticks that were left out just before it. late_ns: from
+ * the start that was planned first, theirs if any, to the waking.
+ */
 void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skipped) BASAL_RT;
 
-/* Tick until STOP_EXIT is set and the robot is at rest. */
+/* Tick until STOP_EXIT is set and the robot is at rest: loop_begin, then loop_step until false. */
 void loop_run(struct loop *l);
+
+/* On the loop's thread: its memory is paged in, the first tick is one period away. */
+void loop_begin(struct loop *l);
+/*
+ * Sleep until the next tick is due and do it. Whole periods that have passed meanwhile are left
+ * out. False: the end of loop_run.
+ */
+bool loop_step(struct loop *l);
 
 /* Torque is off, or all that can be done to get there has been done. */
 bool loop_at_rest(const struct loop *l) BASAL_RT;

@@ -67,9 +67,13 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
             (q->flags & RUN_RANDOM) == 0) {
             return REFUSED_NO_WEIGHTS;
         }
-        z->run_flags = q->kind == REQUEST_RUN ? q->flags : z->run_flags;
+        if (q->kind == REQUEST_RUN) {
+            z->run_flags = q->flags;
+            z->eval_left = 0; /* a run ends an evaluation */
+        }
         if (q->kind == REQUEST_EVAL) {
             z->eval_left = (int)(q->x / l->dt_s);
+            z->eval_holds = state == STATE_READY;
             z->eval_ticks = (double)z->eval_left;
             z->eval_from = l->odometer >= 0 ? z->sensed.q[l->odometer] : 0.0;
         }
@@ -93,6 +97,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         }
         z->end_asked = true;
         z->end_reward = q->x;
+        z->end_success = (q->flags & 1u) != 0;
         return REFUSED_NOT;
     case REQUEST_NONE:
         break;
@@ -115,10 +120,13 @@ static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
         (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
     }
     if (ret_reply->refusal != REFUSED_NOT) {
-        loop_tell(l, &(struct happened){.t_ns = now_ns,
-                                        .kind = HAPPENED_REFUSED,
-                                        .a = (int32_t)q.kind,
-                                        .b = (int32_t)ret_reply->refusal});
+        struct happened h = {.t_ns = now_ns,
+                             .kind = HAPPENED_REFUSED,
+                             .a = (int32_t)q.kind,
+                             .b = (int32_t)ret_reply->refusal,
+                             .c = (int32_t)l->st.fsm.state};
+        (void)snprintf(h.text, sizeof h.text, "%s", ret_reply->why);
+        loop_tell(l, &h);
     }
 }
 
@@ -150,6 +158,11 @@ static void clear_stop_bits(struct loop *l)
     }
 }
 
+static bool is_too_late(const struct loop *l, int64_t late_ns)
+{
+    return late_ns > l->config->control.loop_deadman_ms * NS_PER_MS;
+}
+
 static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
@@ -167,18 +180,34 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
         if (l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l)) {
             events |= BIT(EVENT_ESTOPPED);
         }
-        if (late_ns > l->config->control.loop_deadman_ms * NS_PER_MS) {
+        if (is_too_late(l, late_ns)) {
             events |= BIT(EVENT_HOLD);
         }
     }
-    if (z->eval_left > 0 && --z->eval_left == 0 && l->odometer >= 0) {
+    return events;
+}
+
+/* An evaluation goes on for its time, whatever ticks were left out; then its speed is told, and a
+ * robot that only held still before holds still again. */
+static uint32_t evaluate(struct loop *l, int64_t now_ns, int64_t late_ns)
+{
+    struct loop_state *z = &l->st;
+    if (z->eval_left <= 0) {
+        return 0;
+    }
+    z->eval_left -= 1 + (int)(late_ns / l->period_ns);
+    if (z->eval_left > 0) {
+        return 0;
+    }
+    if (l->odometer >= 0) {
+        const double ticks = z->eval_ticks - (double)z->eval_left;
         const double way_m =
             (z->sensed.q[l->odometer] - z->eval_from) * l->config->task.settings.travel_radius_m;
-        loop_tell(l, &(struct happened){.t_ns = now_ns,
-                                        .kind = HAPPENED_EVAL,
-                                        .x = way_m / (z->eval_ticks * l->dt_s)});
+        loop_tell(l, &(struct happened){
+                         .t_ns = now_ns, .kind = HAPPENED_EVAL, .x = way_m / (ticks * l->dt_s)});
     }
-    return events;
+    z->eval_left = 0;
+    return z->eval_holds ? BIT(EVENT_HOLD) : 0;
 }
 
 /* An estop is latched on disk once motion has stopped, and until it is cleared. */
@@ -193,12 +222,65 @@ static void tell_latch(struct loop *l)
     }
 }
 
+/* Whether the devices are there, and why not, where no change of state says it. */
+static void tell_plant(struct loop *l, int64_t now_ns, bool state_said)
+{
+    const bool known = plant_ready(l->plant);
+    const char *text = known ? "" : plant_why(l->plant);
+    const bool news = known != l->plant_known || strcmp(text, l->plant_said) != 0;
+    const bool quiet = l->st.fsm.state == STATE_BOOT || l->st.fsm.state == STATE_ARMING;
+    if (!news || quiet || torque_may_be_on(l)) {
+        return;
+    }
+    l->plant_known = known;
+    (void)snprintf(l->plant_said, sizeof l->plant_said, "%s", text);
+    if (!state_said) {
+        struct happened h = {.t_ns = now_ns, .kind = HAPPENED_PLANT, .a = known};
+        (void)snprintf(h.text, sizeof h.text, "%s", text);
+        loop_tell(l, &h);
+    }
+}
+
+static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
+{
+    const struct shared *s = l->shared;
+    const bool asked = (atomic_load_explicit(&s->stop, memory_order_relaxed) & STOP_ESTOP) != 0;
+    const uint32_t latched = atomic_load_explicit(&s->latched, memory_order_relaxed);
+    if (!asked) {
+        (void)snprintf(ret_text, WHY_CHARS,
+                       "motor power is lost: a servo reads less than %g V (estop.power_min_v)",
+                       l->config->robot.power_min_v);
+        return;
+    }
+    (void)snprintf(ret_text, WHY_CHARS, "%s",
+                   latched == LATCHED_NOT ? "a person asked for it"
+                                          : "it was latched before this start");
+}
+
+/* Why it is in another state now: who asked for the estop, how late the loop was, what the devices
+ * say; "": the states say it. */
+static void explain(const struct loop *l, enum fsm_state from, int64_t late_ns,
+                    char ret_text[WHY_CHARS])
+{
+    const enum fsm_state state = l->st.fsm.state;
+    if (state == STATE_ESTOP) {
+        explain_estop(l, ret_text);
+    } else if (from == STATE_RUNNING && state == STATE_READY && is_too_late(l, late_ns)) {
+        (void)snprintf(ret_text, WHY_CHARS,
+                       "the loop woke %lld ms late, control.loop_deadman_ms allows %d",
+                       (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
+    } else {
+        (void)snprintf(ret_text, WHY_CHARS, "%s", plant_why(l->plant));
+    }
+}
+
 void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
     struct reply reply;
     const enum fsm_state from = z->fsm.state;
-    uint32_t events = own_events(l, now_ns, late_ns) | stop_events(l);
+    uint32_t events =
+        own_events(l, now_ns, late_ns) | stop_events(l) | evaluate(l, now_ns, late_ns);
     take_request(l, now_ns, &events, &reply);
     fsm_step(&z->fsm, events, now_ns);
     if (z->fsm.state != from) {
@@ -207,12 +289,16 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
                              .a = (int32_t)from,
                              .b = (int32_t)z->fsm.state,
                              .c = (int32_t)events};
-        (void)snprintf(h.text, sizeof h.text, "%s", plant_why(l->plant));
+        explain(l, from, late_ns, h.text);
         loop_tell(l, &h);
         if (z->fsm.state == STATE_LIMP) {
             safety_forget(&z->safety);
         }
     }
+    if (z->fsm.state != STATE_RUNNING) {
+        z->eval_left = 0;
+    }
+    tell_plant(l, now_ns, z->fsm.state != from);
     if (reply.id != 0) {
         reply.state = (uint8_t)z->fsm.state;
         (void)ring_push(&l->shared->replies, &reply);

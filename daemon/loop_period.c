@@ -108,7 +108,7 @@ static void begin_episode(struct loop *l)
 {
     task_begin(&l->task, &l->st.sensed);
     l->config->policy->reset(l->actor, &l->st.rng);
-    l->st.end_asked = false;
+    l->st.end_asked = l->st.end_success = false;
     l->st.episode++;
 }
 
@@ -167,6 +167,7 @@ static void end_episode(struct loop *l, int64_t now_ns)
     loop_tell(l, &(struct happened){.t_ns = now_ns,
                                     .kind = HAPPENED_EPISODE,
                                     .a = (int32_t)z->episode,
+                                    .b = z->end_success,
                                     .x = l->task.st.episode_return,
                                     .y = l->task.st.episode_s});
     z->open = false;

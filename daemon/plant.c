@@ -7,12 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BRING_UP_NS     (50 * NS_PER_MS) /* no deadline of a moving robot is near while limp */
-#define SETTLED_RAD_S   0.05
-#define REOPEN_FIRST_NS (200 * NS_PER_MS)
-#define REOPEN_LAST_NS  (2 * NS_PER_S)
+#define SETTLED_RAD_S 0.05
+#define REST_US       500 /* of a tick that starts late, for what is neither reading nor waiting */
 
-static void wire_pointers(struct plant *p, struct bus_run *b, int i, void **states)
+void plant_wire(struct plant *p, struct bus_run *b, int i, void **states)
 {
     b->bus.robot = &p->config->robot;
     b->bus.spec = &p->config->robot.bus[i];
@@ -42,20 +40,21 @@ static int open_bus(struct plant *p, int i, struct arena *mem, char *ret_why, in
     }
     b->bus.index = i;
     b->port = (struct port){.fd = -1, .bus = i, .baud = robot->bus[i].baud};
-    wire_pointers(p, b, i, states);
+    plant_wire(p, b, i, states);
     atomic_init(&b->offered, -1);
     atomic_init(&b->returned, -1);
     atomic_init(&b->wanted, p->world == NULL);
     return 0;
 }
 
-int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind,
-               struct clock *clock, uint64_t seed, struct arena *mem, char *ret_why, int cap)
+int plant_open(struct plant **ret_plant, const struct plant_spec *spec, struct arena *mem,
+               char *ret_why, int cap)
 {
     struct plant *p = arena_take(mem, sizeof *p);
+    const struct config *c = spec->config;
     p->config = c;
-    p->clock = clock;
-    p->kind = kind;
+    p->clock = spec->clock;
+    p->kind = spec->kind;
     p->event = -1;
     p->sensed.n = c->robot.n_joints;
     p->sensed.legal = UINT64_MAX;
@@ -65,13 +64,20 @@ int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind
         p->sensed.temp_c[j] = NAN;
     }
     (void)snprintf(p->why, sizeof p->why, "devices are not identified yet");
-    if (kind != PLANT_DEVICES) {
-        const int rc = world_open(&p->world, c, seed, mem, ret_why, cap);
+    if (spec->kind != PLANT_DEVICES && !spec->clock->is_virtual) {
+        p->wall = spec->clock;
+        p->wire_clock.is_virtual = true;
+        p->clock = &p->wire_clock;
+    }
+    if (spec->kind != PLANT_DEVICES) {
+        const int rc = world_open(&p->world, c, spec->seed, mem, ret_why, cap);
         if (rc < 0) {
             return rc;
         }
+        p->t_ns = clock_now_ns(spec->clock); /* a real clock counts from the machine's start */
+        world_begin(p->world, p->t_ns);
     }
-    p->n_buses = kind == PLANT_BODY ? 0 : c->robot.n_buses;
+    p->n_buses = spec->kind == PLANT_BODY ? 0 : c->robot.n_buses;
     for (int i = 0; i < p->n_buses; i++) {
         const int rc = open_bus(p, i, mem, ret_why, cap);
         if (rc < 0) {
@@ -91,104 +97,6 @@ void plant_close(struct plant *p)
         serial_close(atomic_exchange(&b->returned, -1));
         b->port.fd = -1;
     }
-}
-
-/* Whole frames out of the receive buffer; damage costs one byte at a time. */
-static void decode_all(struct bus_run *b, struct sensed *s)
-{
-    size_t at = 0;
-    while (at < b->n_rx) {
-        const int used = b->driver->decode(&b->bus, b->rx + at, b->n_rx - at, s);
-        if (used == 0 && !(at == 0 && b->n_rx == sizeof b->rx)) {
-            break;
-        }
-        if (used > 0) {
-            at += (size_t)used;
-        } else {
-            at++;
-            b->bus.bytes_lost++;
-        }
-    }
-    b->n_rx -= at;
-    memmove(b->rx, b->rx + at, b->n_rx);
-}
-
-/* 1: all answered, 0: the deadline came, -EIO: gone. */
-static int collect(struct plant *p, struct bus_run *b, int64_t deadline_ns)
-{
-    while (b->bus.pending != 0) {
-        const int n = port_read(&b->port, deadline_ns, b->rx + b->n_rx, sizeof b->rx - b->n_rx);
-        if (n <= 0) {
-            return n;
-        }
-        b->n_rx += (size_t)n;
-        p->counters.bytes_rx += (uint64_t)n;
-        decode_all(b, &p->sensed);
-    }
-    return 1;
-}
-
-static void count_answers(struct plant *p, struct bus_run *b, uint64_t asked)
-{
-    struct plant_counters *c = &p->counters;
-    const uint64_t missed = b->bus.pending;
-    b->bus.pending = 0;
-    for (int k = 0; k < b->bus.n; k++) {
-        const int j = b->bus.joint[k];
-        if ((asked >> j & 1u) == 0) {
-            continue;
-        }
-        c->requests[j]++;
-        if ((missed >> j & 1u) == 0) {
-            c->misses_in_a_row[j] = 0;
-            p->sensed.faults[j] &= ~(uint32_t)FAULT_LOST;
-            continue;
-        }
-        c->misses[j]++;
-        c->misses_in_a_row[j]++;
-        if (c->misses_in_a_row[j] > c->misses_in_a_row_max[j]) {
-            c->misses_in_a_row_max[j] = c->misses_in_a_row[j];
-        }
-        if (c->misses_in_a_row[j] > b->bus.spec->misses_max) {
-            p->sensed.faults[j] |= FAULT_LOST;
-        }
-    }
-}
-
-/* Ask, collect until all have answered or the deadline; then once more for the slow registers, if
- * it still fits. */
-static void read_bus(struct plant *p, struct bus_run *b)
-{
-    const int64_t deadline_ns = p->t_ns + b->bus.spec->reply_deadline_us * NS_PER_US;
-    const int64_t reply_ns = b->driver->info.reply_us_max * NS_PER_US;
-    uint8_t tx[TX_BYTES];
-    int rc = port_discard(&b->port);
-    b->n_rx = 0;
-    b->bus.asked = 0;
-    b->bus.slow_due = true;
-    for (int i = 0; rc >= 0 && (i == 0 || clock_now_ns(p->clock) + reply_ns <= deadline_ns); i++) {
-        const int n = b->driver->ask(&b->bus, tx, sizeof tx);
-        if (n <= 0) {
-            break;
-        }
-        p->counters.bytes_tx += (uint64_t)n;
-        const uint64_t asked = b->bus.pending;
-        rc = port_write(&b->port, tx, (size_t)n);
-        if (rc == 0) {
-            rc = collect(p, b, deadline_ns);
-        }
-        if (i == 0) {
-            p->fresh |= asked & ~b->bus.pending;
-        }
-        count_answers(p, b, asked);
-    }
-    if (rc == -EIO) {
-        plant_lose(p, b);
-    }
-    p->counters.crc_errors += b->bus.crc_errors;
-    p->counters.bytes_lost += b->bus.bytes_lost;
-    p->counters.bad_replies += b->bus.bad_replies;
-    b->bus.crc_errors = b->bus.bytes_lost = b->bus.bad_replies = 0;
 }
 
 static void take_port(struct plant *p, struct bus_run *b)
@@ -216,6 +124,31 @@ static void age(struct plant *p, int64_t t_ns)
     p->t_ns = t_ns;
     p->sensed.t_ns = t_ns;
     p->fresh = 0;
+    p->counters.last_byte_ns = 0;
+}
+
+/*
+ * A tick that starts late listens and writes as much later, so that nobody speaks while an answer
+ * is still under way; as long as the tick can still end in its period.
+ */
+static int64_t lateness(const struct plant *p, int64_t now_ns)
+{
+    int64_t room_ns =
+        (int64_t)((double)NS_PER_S / p->config->robot.control_rate_hz) - REST_US * NS_PER_US;
+    int64_t busy_ns = 0;
+    for (int i = 0; i < p->n_buses; i++) {
+        const struct bus_spec *b = p->bus[i].bus.spec;
+        const int us = b->order == ORDER_PIPELINED ? b->reply_deadline_us : b->write_phase_us;
+        busy_ns = us * NS_PER_US > busy_ns ? us * NS_PER_US : busy_ns;
+    }
+    room_ns = room_ns > busy_ns ? room_ns - busy_ns : 0;
+    const int64_t late_ns = now_ns > p->t_ns ? now_ns - p->t_ns : 0;
+    return late_ns < room_ns ? late_ns : room_ns;
+}
+
+int64_t plant_deadline_ns(const struct plant *p, const struct bus_run *b)
+{
+    return p->t_ns + p->late_ns + b->bus.spec->reply_deadline_us * NS_PER_US;
 }
 
 void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64_t *ret_fresh)
@@ -234,22 +167,16 @@ void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64
             take_port(p, &p->bus[i]);
         }
     }
+    const int64_t begun_ns = clock_now_ns(p->clock);
+    p->late_ns = lateness(p, begun_ns);
     if (p->job != JOB_NONE) {
-        int64_t slice_ns = p->config->robot.bus[0].reply_deadline_us * NS_PER_US;
-        if (p->job == JOB_BRING_UP && p->world != NULL) {
-            slice_ns = slice_ns < BRING_UP_NS ? slice_ns : BRING_UP_NS;
-        }
-        job_step(p, t_ns + slice_ns);
+        job_step(p, plant_deadline_ns(p, &p->bus[0]));
     } else {
-        for (int i = 0; i < p->n_buses; i++) {
-            if (p->bus[i].up && p->known) {
-                read_bus(p, &p->bus[i]);
-            }
+        plant_read_buses(p);
+        const int64_t took_us = (clock_now_ns(p->clock) - begun_ns) / NS_PER_US;
+        if (took_us > p->counters.read_phase_us_max) {
+            p->counters.read_phase_us_max = took_us;
         }
-    }
-    const int64_t took_us = (clock_now_ns(p->clock) - t_ns) / NS_PER_US;
-    if (p->job == JOB_NONE && took_us > p->counters.read_phase_us_max) {
-        p->counters.read_phase_us_max = took_us;
     }
     *ret_sensed = p->sensed;
     *ret_fresh = p->fresh;
@@ -316,181 +243,9 @@ int plant_do(struct plant *p, enum plant_do what, const struct sensed *s)
     return event;
 }
 
-static bool may_write(const struct plant *p)
+int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n)
 {
-    return p->known && p->job == JOB_NONE &&
-           (p->doing == PLANT_RUN || (p->doing == PLANT_STOP && !p->stopped));
-}
-
-void plant_write(struct plant *p, const struct command *cmd)
-{
-    p->counters.last_byte_ns = 0;
-    if (p->kind == PLANT_BODY) {
-        world_command(p->world, cmd);
-        return;
-    }
-    if (!may_write(p)) {
-        return;
-    }
-    for (int i = 0; i < p->n_buses; i++) {
-        struct bus_run *b = &p->bus[i];
-        uint8_t tx[TX_BYTES];
-        const int n = b->up ? b->driver->goals(&b->bus, cmd, tx, sizeof tx) : 0;
-        if (n <= 0) {
-            continue;
-        }
-        /* a fixed phase after the tick's start, so that the delay from sample to torque is constant
-         */
-        const int64_t at_ns = p->t_ns + b->bus.spec->write_phase_us * NS_PER_US;
-        (void)clock_sleep_until(p->clock, at_ns);
-        if (p->world != NULL) {
-            world_advance(p->world, at_ns);
-        }
-        if (port_write(&b->port, tx, (size_t)n) == -EIO) {
-            plant_lose(p, b);
-            continue;
-        }
-        p->counters.bytes_tx += (uint64_t)n;
-        p->counters.last_byte_ns = b->port.sent_ns - p->t_ns;
-    }
-}
-
-void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
-{
-    for (int i = 0; p->world == NULL && i < p->n_buses; i++) {
-        struct bus_run *b = &p->bus[i];
-        struct reopen *r = &state[i];
-        serial_close(atomic_exchange_explicit(&b->returned, -1, memory_order_acquire));
-        if (!atomic_load_explicit(&b->wanted, memory_order_acquire) || now_ns < r->next_ns) {
-            continue;
-        }
-        char reason[WHY_CHARS] = "";
-        const int fd =
-            serial_open(b->bus.spec->device, b->bus.spec->baud, reason, (int)sizeof reason);
-        if (fd >= 0) {
-            atomic_store_explicit(&b->wanted, false, memory_order_relaxed);
-            atomic_store_explicit(&b->offered, fd, memory_order_release);
-            r->back_off_ns = 0;
-            r->why[0] = '\0';
-            continue;
-        }
-        (void)snprintf(r->why, sizeof r->why, "bus %s: %.200s", b->bus.spec->name, reason);
-        r->back_off_ns = r->back_off_ns == 0 ? REOPEN_FIRST_NS : r->back_off_ns * 2;
-        r->back_off_ns = r->back_off_ns > REOPEN_LAST_NS ? REOPEN_LAST_NS : r->back_off_ns;
-        r->next_ns = now_ns + r->back_off_ns;
-    }
-}
-
-int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx, size_t cap)
-{
-    const struct bus_run *b = &p->bus[bus];
-    if (bus >= p->n_buses || p->world != NULL || b->port.fd < 0) {
-        return -ENODEV;
-    }
-    *ret_fd = b->port.fd;
-    return b->driver->stop(&b->bus, STOP_OFF, ret_tx, cap);
-}
-
-bool plant_ready(const struct plant *p)
-{
-    return p->known;
-}
-
-bool plant_stopped(const struct plant *p)
-{
-    return p->doing == PLANT_STOP && p->stopped;
-}
-
-const char *plant_why(const struct plant *p)
-{
-    return p->why;
-}
-
-const struct plant_counters *plant_counters(const struct plant *p)
-{
-    return &p->counters;
-}
-
-const struct robot_bus *plant_bus(const struct plant *p, int bus)
-{
-    return &p->bus[bus].bus;
-}
-
-double plant_speed_bound_m_s(const struct plant *p)
-{
-    return p->world != NULL ? world_speed_bound_m_s(p->world) : (double)NAN;
-}
-
-bool plant_truth(struct plant *p, struct sensed *ret_sensed)
-{
-    if (p->world != NULL) {
-        world_truth(p->world, ret_sensed);
-    }
-    return p->world != NULL;
-}
-
-void plant_injected(const struct plant *p, uint64_t ret_counts[WIRE_FAULTS])
-{
-    if (p->world != NULL) {
-        world_injected(p->world, ret_counts);
-    }
-}
-
-/* --- flat state for a checkpoint: the struct, every joint's driver state, the world --- */
-
-static size_t joint_bytes(const struct plant *p)
-{
-    size_t n = 0;
-    for (int i = 0; i < p->n_buses; i++) {
-        n += (size_t)p->bus[i].bus.n * p->bus[i].driver->info.joint_bytes;
-    }
-    return n;
-}
-
-size_t plant_state_bytes(const struct plant *p)
-{
-    basal_assert(p->world != NULL);
-    return sizeof *p + joint_bytes(p) + world_state_bytes(p->world);
-}
-
-void plant_save(const struct plant *p, void *ret_state)
-{
-    char *at = ret_state;
-    memcpy(at, p, sizeof *p);
-    at += sizeof *p;
-    for (int i = 0; i < p->n_buses; i++) {
-        const size_t n = p->bus[i].driver->info.joint_bytes;
-        for (int k = 0; k < p->bus[i].bus.n; k++) {
-            memcpy(at, p->bus[i].bus.state[p->bus[i].bus.joint[k]], n);
-            at += n;
-        }
-    }
-    world_save(p->world, at);
-}
-
-void plant_restore(struct plant *p, const void *state)
-{
-    const struct config *c = p->config;
-    struct clock *clock = p->clock;
-    struct world *world = p->world;
-    void *states[BUSES_MAX][JOINTS_MAX];
-    for (int i = 0; i < p->n_buses; i++) {
-        memcpy(states[i], p->bus[i].bus.state, sizeof states[i]);
-    }
-    const char *at = state;
-    memcpy(p, at, sizeof *p);
-    at += sizeof *p;
-    p->config = c;
-    p->clock = clock;
-    p->world = world;
-    for (int i = 0; i < p->n_buses; i++) {
-        struct bus_run *b = &p->bus[i];
-        wire_pointers(p, b, i, states[i]);
-        for (int k = 0; k < b->bus.n; k++) {
-            memcpy(b->bus.state[b->bus.joint[k]], at, b->driver->info.joint_bytes);
-            at += b->driver->info.joint_bytes;
-        }
-    }
-    world_restore(p->world, at);
-    p->clock->now_ns = world_now_ns(p->world);
+    const int rc = port_write(&b->port, tx, n);
+    p->counters.bytes_tx += rc == 0 ? n : 0;
+    return rc;
 }

@@ -17,6 +17,7 @@ struct plant_counters {
     uint64_t requests[JOINTS_MAX], misses[JOINTS_MAX];
     int misses_in_a_row[JOINTS_MAX], misses_in_a_row_max[JOINTS_MAX];
     uint64_t reconnects;
+    uint64_t settings_written; /* in the devices' non-volatile memory, where they differed */
     int64_t read_phase_us_max;
     int64_t last_byte_ns; /* of the goals, after the tick's start */
 };
@@ -29,13 +30,22 @@ struct reopen {
     char why[WHY_CHARS]; /* "" when open */
 };
 
-/* kind PLANT_DEVICES: real ttys. seed: body, sensor noise and faults draw from its children. */
-int plant_open(struct plant **ret_plant, const struct config *c, enum plant_kind kind,
-               struct clock *clock, uint64_t seed, struct arena *mem, char *ret_why,
-               int cap) BASAL_MUST_USE;
+/* What a plant is made of; borrowed. */
+struct plant_spec {
+    const struct config *config;
+    enum plant_kind kind; /* PLANT_DEVICES: real ttys */
+    struct clock *clock;
+    uint64_t seed; /* body, sensor noise and faults draw from its children */
+};
+
+int plant_open(struct plant **ret_plant, const struct plant_spec *spec, struct arena *mem,
+               char *ret_why, int cap) BASAL_MUST_USE;
 void plant_close(struct plant *p);
 
-/* The reading of the tick that starts at t_ns. fresh gets a bit per joint with a new sample. */
+/*
+ * The reading of the tick that starts at t_ns. What the tick starts late, its deadline and its
+ * write phase are late too. fresh gets a bit per joint with a new sample.
+ */
 void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed,
                 uint64_t *ret_fresh) BASAL_RT;
 /* What to do from now on; returns the event that a set-up or stop ended with, or -1. */

@@ -1,6 +1,7 @@
 /*
- * Inside of the plant, shared by plant.c (read, write, do) and plant_job.c (set-up of all buses,
- * step by step).
+ * Inside of the plant, shared by plant.c (open, read, do), plant_bus.c (the read phase),
+ * plant_goals.c (the write phase), plant_job.c (set-up of all buses, step by step), plant_service.c
+ * (opening real ttys) and plant_state.c (what others ask, checkpoints).
  */
 #pragma once
 
@@ -20,8 +21,10 @@ struct bus_run {
     struct robot_bus bus;
     const struct serial_driver *driver;
     struct port port;
-    bool up;     /* the port answers system calls */
-    bool flying; /* a set-up is under way */
+    bool up;       /* the port answers system calls */
+    bool flying;   /* a set-up is under way */
+    bool reading;  /* a request of the read phase is under way ... */
+    uint64_t owed; /* ... to these joints */
     struct setup setup;
     uint8_t rx[RX_BYTES];
     size_t n_rx;
@@ -32,14 +35,20 @@ struct bus_run {
 
 struct plant {
     const struct config *config;
-    struct clock *clock;
+    struct clock *clock; /* what the buses' bytes go by */
+    /* A simulated body under a real clock: its bytes take their time on a clock of the wire's own,
+     * for nobody waits for them. NULL: one clock. */
+    struct clock *wall;
+    struct clock wire_clock;
     struct world *world; /* NULL: real devices */
     enum plant_kind kind;
     int n_buses;
     struct bus_run bus[BUSES_MAX];
     struct sensed sensed; /* the last of everything; what did not answer coasts here */
     uint64_t fresh;
-    int64_t t_ns; /* of the tick */
+    int64_t t_ns;          /* of the tick */
+    int64_t late_ns;       /* what is done in it happens this much later */
+    struct command stored; /* pipelined: goes out first in the next tick; starts all off */
     enum plant_do doing;
     enum job job;
     int goal, at_bus; /* of the job */
@@ -59,3 +68,14 @@ void job_start(struct plant *p, enum job job) BASAL_RT;
 void job_step(struct plant *p, int64_t deadline_ns) BASAL_RT;
 /* The bus is gone: its joints' torque is unknown, the job has failed. */
 void plant_lose(struct plant *p, struct bus_run *b) BASAL_RT;
+
+/* The pointers of bus i: its spec, its driver, its joints' state. */
+void plant_wire(struct plant *p, struct bus_run *b, int i, void **states);
+/* When the replies of this tick must be in. */
+int64_t plant_deadline_ns(const struct plant *p, const struct bus_run *b) BASAL_RT;
+/* All buses: ask, and hear until all have answered or the deadline. */
+void plant_read_buses(struct plant *p) BASAL_RT;
+/* n bytes onto a bus, counted; as port_write. */
+int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n) BASAL_RT;
+/* Pipelined: the command of the tick before. */
+void plant_send_stored(struct plant *p, struct bus_run *b) BASAL_RT;

@@ -23,6 +23,7 @@ void job_start(struct plant *p, enum job job)
     p->at_bus = 0;
     p->job_failed = false;
     p->torque_off = 0;
+    memset(p->stored.mode, MODE_OFF, sizeof p->stored.mode); /* goals of before are none of after */
     for (int i = 0; i < p->n_buses; i++) {
         p->bus[i].flying = false;
     }
@@ -84,6 +85,9 @@ static void note_torque(struct plant *p, const struct bus_run *b)
         } else if (b->setup.goal == SETUP_ARM && b->setup.state == SETUP_DONE &&
                    p->config->robot.joint[j].actuated) {
             p->sensed.torque[j] = TORQUE_ON;
+            if ((b->setup.posed >> j & 1u) != 0) { /* the pose that is held from now on */
+                p->sensed.q[j] = b->setup.q[j];
+            }
         }
     }
     p->torque_off |= b->setup.torque_off;
@@ -99,6 +103,13 @@ static void begin(struct plant *p, struct bus_run *b)
     b->bus.pending = 0;
     b->flying = true;
     (void)port_discard(&b->port);
+    if (b->setup.goal == SETUP_DISARM) { /* all at once; then each is asked whether it heard */
+        uint8_t tx[TX_BYTES];
+        const int n = b->driver->stop(&b->bus, STOP_OFF, tx, sizeof tx);
+        if (n > 0) {
+            (void)plant_send(p, b, tx, (size_t)n);
+        }
+    }
 }
 
 /* One exchange with one bus's step machine. False: wait for the next tick. */
@@ -112,13 +123,14 @@ static bool exchange(struct plant *p, struct bus_run *b, int64_t deadline_ns)
     b->n_rx -= b->setup.used;
     memmove(b->rx, b->rx + b->setup.used, b->n_rx);
     if (n > 0) {
-        p->counters.bytes_tx += (uint64_t)n;
-        if (port_write(&b->port, tx, (size_t)n) == -EIO) {
+        b->n_rx = 0; /* what came before the question answers nothing */
+        if (port_discard(&b->port) == -EIO || plant_send(p, b, tx, (size_t)n) == -EIO) {
             plant_lose(p, b);
             return false;
         }
     }
     if (b->setup.state != SETUP_BUSY) {
+        p->counters.settings_written += (uint64_t)b->setup.written;
         note_torque(p, b);
         bus_ended(p, b, b->setup.state == SETUP_DONE);
         return true;

@@ -19,5 +19,5 @@ int realtime_enter(struct realtime_state *ret_state, const struct control_settin
                    char *ret_verdict, int cap) BASAL_MUST_USE;
 void realtime_leave(struct realtime_state *s);
 
-/* The loop's processor: the configured one, or the last. */
+/* The loop's processor: the configured one, or the last of those that this process may use. */
 int realtime_cpu(const struct control_settings *c);

@@ -20,13 +20,14 @@ int runfiles_open(struct runfiles *ret_files, struct house *h, const char *dir, 
         return 0;
     }
     int rc = filewriter_open(&f->writer, FILEWRITER_ANY);
+    rc = rc == 0 ? filewriter_open(&f->lines, FILEWRITER_ANY) : rc;
     if (rc < 0) {
         return why(ret_why, cap, rc, "out of memory for the files of the run");
     }
     rc = checkpoint_store_open(&f->store, f->writer, dir, KEEP, ret_why, cap);
     if (rc == 0) {
         (void)snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
-        rc = metrics_open(&f->metrics, f->writer, path, ret_why, cap);
+        rc = metrics_open(&f->metrics, f->lines, path, ret_why, cap);
     }
     return rc;
 }
@@ -37,7 +38,8 @@ void runfiles_close(struct runfiles *f)
         metrics_close(&f->metrics);
         checkpoint_store_close(&f->store);
         filewriter_close(f->writer);
-        f->writer = NULL;
+        filewriter_close(f->lines);
+        f->writer = f->lines = NULL;
     }
 }
 
@@ -58,21 +60,29 @@ void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, i
     }
 }
 
-void runfiles_interval(struct runfiles *f, struct house *h)
+void runfiles_interval(struct runfiles *f, struct house *h, const struct rollout *ended)
 {
     const int64_t step = (int64_t)atomic_load_explicit(&h->shared->steps, memory_order_relaxed);
     const struct learner_shared *l = &h->shared->learner;
+    f->ended = ended != NULL ? *ended : f->ended;
     if (f->writer == NULL || step == f->step) {
         return;
     }
     f->step = step;
-    struct metric v[3 + STATS_MAX] = {
+    struct metric v[5 + STATS_MAX] = {
         {"time/total_timesteps", (double)step, true},
         {"train/n_updates", (double)atomic_load_explicit(&l->updates, memory_order_relaxed), true},
         {"time/updates_per_s", atomic_load_explicit(&l->updates_per_s, memory_order_relaxed),
          false},
     };
     int n = 3;
+    const int64_t more = f->ended.episodes - f->told.episodes;
+    if (more > 0) {
+        const double sum = f->ended.return_sum - f->told.return_sum;
+        v[n++] = (struct metric){"rollout/ep_rew_mean", sum / (double)more, false};
+        v[n++] = (struct metric){"rollout/episodes", (double)more, true};
+        f->told = f->ended;
+    }
     for (int i = 0; i < STATS_MAX && h->config.policy->stat_names[i] != NULL; i++) {
         v[n++] = (struct metric){h->config.policy->stat_names[i],
                                  atomic_load_explicit(&l->stat[i], memory_order_relaxed), false};
@@ -187,8 +197,11 @@ static void take_picture(struct image *m, struct house *h, int64_t planned_ns)
         r->episodes = h->loop.st.episode;
         m->blob[0].n = copy_packed(m->in_use, h->loop.packed);
         m->blob[1].n = copy_packed(m->waiting, mailbox_waiting(&h->shared->weights));
-        m->flat = (struct flat){h->loop.st, h->loop.task.st, h->intake.have, h->intake.accepted,
-                                h->intake.refused};
+        m->flat.loop = h->loop.st;
+        m->flat.task = h->loop.task.st;
+        m->flat.have = h->intake.have;
+        m->flat.accepted = h->intake.accepted;
+        m->flat.refused = h->intake.refused;
         plant_save(h->plant, m->world);
         memcpy(m->replay, replay_data(h->replay), replay_bytes(h->replay));
     }
@@ -227,13 +240,16 @@ static int load(struct checkpoint *c, const char *path, char *ret_why, int cap)
     if (access(state, F_OK) == 0) {
         return checkpoint_load(c, path, ret_why, cap);
     }
+    if (access(path, X_OK) != 0) { /* opening a store would make it */
+        return why(ret_why, cap, -errno, "cannot go on from %s: %s", path, strerror(errno));
+    }
     struct checkpoint_store store;
     int rc = checkpoint_store_open(&store, NULL, path, KEEP, ret_why, cap);
     if (rc == 0) {
         rc = checkpoint_load_last(c, &store, name, ret_why, cap);
         checkpoint_store_close(&store);
     }
-    return rc;
+    return rc == -ENOENT ? why(ret_why, cap, rc, "there is no checkpoint in %s", path) : rc;
 }
 
 static void put_weights(struct house *h, const struct packed *p, size_t n)

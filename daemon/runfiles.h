@@ -12,12 +12,14 @@
 
 struct runfiles {
     const char *dir;           /* NULL: nothing is written */
-    struct filewriter *writer; /* owned */
+    struct filewriter *writer; /* owned: of checkpoints */
+    struct filewriter *lines;  /* owned: of metrics, which another thread may write meanwhile */
     struct metrics metrics;
     struct checkpoint_store store;
     uint64_t parent_run_id;     /* the run that was resumed; 0: none */
     char last[PATH_CHARS + 64]; /* the newest checkpoint; "": none */
-    int64_t step;               /* of the last interval line */
+    int64_t step;               /* of the last interval line ... */
+    struct rollout told, ended; /* ... the episodes it and those before it told of; all of them */
 };
 
 int runfiles_open(struct runfiles *ret_files, struct house *h, const char *dir, char *ret_why,
@@ -28,14 +30,18 @@ void runfiles_close(struct runfiles *f);
  * statistics. */
 void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, int episodes);
 
-/* One line of the service, where the step moved since the last. */
-void runfiles_interval(struct runfiles *f, struct house *h);
+/* One line of the service, where the step moved since the last. ended: NULL: as before. May run
+ * beside runfiles_checkpoint. */
+void runfiles_interval(struct runfiles *f, struct house *h, const struct rollout *ended);
 
 /* Between two ticks in lockstep, between two updates on the learner's thread in real time. */
 int runfiles_checkpoint(struct runfiles *f, struct house *h, int64_t planned_ns, char *ret_why,
                         int cap) BASAL_MUST_USE;
 
-/* path: a checkpoint folder, or a run's folder, whose newest whole one is taken. After an error the
- * house is not used. */
+/*
+ * path: a checkpoint folder, or a run's folder, whose newest whole one is taken; ret_why then says
+ * why newer ones were refused ("" if none was). Errors: -ENOENT: the run's folder holds none, and
+ * nothing was changed; after any other the house is not used.
+ */
 int runfiles_resume(struct runfiles *f, struct house *h, const char *path, int64_t *ret_planned_ns,
                     char *ret_why, int cap) BASAL_MUST_USE;

@@ -222,11 +222,11 @@ static bool read_entry(const char *name, const json_t *j, uint64_t n_data, struc
            ret_entry->end - ret_entry->begin == bytes;
 }
 
-static bool is_metadata(const json_t *j)
+static bool is_metadata(json_t *j)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)j, key, value)
+    json_object_foreach(j, key, value)
     {
         if (!json_is_string(value)) {
             return false;

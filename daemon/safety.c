@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FAULT_CHARS 160 /* of all faults in words */
-#define AT(field)   offsetof(struct safety_settings, field)
+#define AT(field) offsetof(struct safety_settings, field)
 
 /* clang-format off */
 const struct option safety_options[] = {
@@ -37,9 +36,10 @@ const struct option safety_options[] = {
 #define EFFORT_MARGIN_FRAC 0.25 /* current sensing is coarse */
 #define RUNAWAY_RAD        0.2 /* following error that a wrong sign makes, and a slow servo does not */
 #define RUNAWAY_RAD_S      0.5
-#define FROZEN_RAD         0.2 /* a goal this far off on both sides must move a joint ... */
-#define FROZEN_S           0.2 /* ... when it stays there this long ... */
-#define FROZEN_CEILING     0.5 /* ... with this part of its torque */
+#define FROZEN_RAD         0.2    /* a goal this far off on both sides must move a joint ... */
+#define FROZEN_S           0.2    /* ... when it stays there this long ... */
+#define FROZEN_CEILING     0.5    /* ... with this part of its torque */
+#define UNSEEN_US          500000 /* a pose older than this is none to arm from */
 
 static int check_joint(const struct joint_spec *j, char *ret_why, int cap)
 {
@@ -186,8 +186,7 @@ void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh)
     }
 }
 
-/* The bits of enum joint_fault in words. */
-static const char *fault_words(uint32_t faults, char *ret_text, size_t n)
+const char *safety_fault_words(uint32_t faults, char *ret_text, size_t n)
 {
     static const char *const words[] = {"voltage out of range",
                                         "overheating",
@@ -198,7 +197,8 @@ static const char *fault_words(uint32_t faults, char *ret_text, size_t n)
                                         "restarted",
                                         "its clock stands",
                                         "does not answer",
-                                        "refused a command"};
+                                        "refused a command",
+                                        "hardware error"};
     size_t used = 0;
     ret_text[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof words[0] && used < n; i++) {
@@ -212,7 +212,7 @@ static const char *fault_words(uint32_t faults, char *ret_text, size_t n)
 
 int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why, int cap)
 {
-    char words[FAULT_CHARS];
+    char words[SAFETY_FAULT_CHARS];
     for (int j = 0; j < z->robot->n_joints; j++) {
         const struct joint_spec *p = &z->robot->joint[j];
         const double out = fmax(p->q_min - s->q[j], s->q[j] - p->q_max);
@@ -220,6 +220,11 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
             return why(ret_why, cap, -EPERM,
                        "joint %s: a sensed value is not finite; check its wiring and driver",
                        p->name);
+        }
+        if (s->age_us[j] > UNSEEN_US) {
+            return why(ret_why, cap, -EPERM,
+                       "joint %s: not seen for more than %d ms; wait until it answers, then arm",
+                       p->name, UNSEEN_US / 1000);
         }
         if (p->actuated && out > 0.5 * z->settings.position_margin_rad) {
             return why(ret_why, cap, -EPERM,
@@ -229,7 +234,7 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
         }
         if ((s->faults[j] & ~(uint32_t)FAULTS_OF_SILENCE) != 0) {
             return why(ret_why, cap, -EPERM, "joint %s: fault: %s; mend it, then arm", p->name,
-                       fault_words(s->faults[j], words, sizeof words));
+                       safety_fault_words(s->faults[j], words, sizeof words));
         }
         if (p->temp_max_c > 0.0 &&
             (double)s->temp_c[j] > z->settings.derate_from_frac * p->temp_max_c) {
@@ -295,7 +300,7 @@ static int explain_motion(const struct safety *z, const struct sensed *s, int j,
 
 int safety_explain(const struct safety *z, const struct sensed *s, char *ret_text, int cap)
 {
-    char words[FAULT_CHARS];
+    char words[SAFETY_FAULT_CHARS];
     const size_t n = (size_t)cap;
     const int j = z->trip_joint;
     if (j < 0) {
@@ -308,9 +313,15 @@ int safety_explain(const struct safety *z, const struct sensed *s, char *ret_tex
                         "its wiring and driver",
                         p->name, s->q[j], s->qd[j], s->tau[j]);
     }
+    if ((z->joint_trips[j] & TRIP_DEVICE) != 0 && (s->faults[j] & FAULT_LOST) != 0) {
+        return snprintf(ret_text, n,
+                        "joint %s does not answer: more than %d replies in a row are missing "
+                        "(misses_max of its bus); check its power and cable, then clear",
+                        p->name, z->robot->bus[p->bus].misses_max);
+    }
     if ((z->joint_trips[j] & TRIP_DEVICE) != 0) {
         return snprintf(ret_text, n, "joint %s: fault: %s; mend it, then clear", p->name,
-                        fault_words(s->faults[j], words, sizeof words));
+                        safety_fault_words(s->faults[j], words, sizeof words));
     }
     if ((z->joint_trips[j] & TRIP_STALE) != 0) {
         return snprintf(

@@ -107,6 +107,11 @@ void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd
 void safety_forget(struct safety *z) BASAL_RT;
 
 const char *safety_rule_name(enum safety_rule rule);
+
+#define SAFETY_FAULT_CHARS 160 /* of all faults in words */
+/* The bits of enum joint_fault in words, in ret_text, which is returned. */
+const char *safety_fault_words(uint32_t faults, char *ret_text, size_t n);
+
 /* One sentence for the worst trip of trip_joint in this tick: which joint, which value, which
  * limit, what to do. */
 int safety_explain(const struct safety *z, const struct sensed *s, char *ret_text, int cap);

@@ -2,12 +2,9 @@
 
 #include "daemon/args.h"
 #include "daemon/base/log.h"
-#include "daemon/base/thread.h"
-#include "daemon/comms.h"
 #include "daemon/crash.h"
-#include "daemon/latch.h"
-#include "daemon/realtime.h"
-#include "daemon/runfiles.h"
+#include "daemon/kept.h"
+#include "daemon/service_inside.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,92 +16,146 @@
 #include <unistd.h>
 
 #define MAIN_STEP_NS (100 * NS_PER_MS)
-#define IDLE_US      2000
 #define COMMS_BYTES  ((size_t)256 << 20)
+#define DISARM_S     1.0  /* torque off and its read-back, on a bus that answers badly */
+#define FILES_S      10.0 /* networks onto a slow disk */
 
-struct service {
-    const struct service_spec *spec;
-    struct house house;
-    struct arena comms_mem;
-    struct comms *comms;
-    struct runfiles files;
-    struct realtime_state realtime;
-    struct reopen reopen[BUSES_MAX];
-    char said[BUSES_MAX][WHY_CHARS]; /* what was last logged of each bus */
-    _Atomic bool leaving;            /* the loop has ended: learner and comms end too */
-    _Atomic bool comms_leaving;
-    _Atomic bool save_asked; /* main asks the learner's thread for a checkpoint */
-    pthread_t loop_thread, learner_thread, comms_thread;
-    int64_t next_checkpoint_ns, next_metrics_ns, woke_watchdog_ns;
-    uint32_t latched; /* enum latched as it stands on disk */
-    struct log_limit latch_said;
-    uint64_t watchdog_us, beats_seen;
-    int64_t beats_ns;
-};
-
-static void maybe_stall(const struct service *s, const char *thread)
-{
-#ifdef BASAL_STALL
-    const bool moving = atomic_load_explicit(&s->house.shared->steps, memory_order_relaxed) > 50;
-    while (moving && s->spec->stall != NULL && strcmp(s->spec->stall, thread) == 0) {
-        (void)usleep(100000);
-    }
-#else
-    (void)s;
-    (void)thread;
-#endif
-}
-
-static void *loop_body(void *arg)
-{
-    struct service *s = arg;
-    thread_flush_denormals();
-    crash_on_loop_thread();
-#ifdef BASAL_STALL
-    s->house.loop.stall = s->spec->stall != NULL && strcmp(s->spec->stall, "loop") == 0;
-#endif
-    loop_run(&s->house.loop);
-    atomic_store(&s->leaving, true);
-    return NULL;
-}
-
-/* On the learner's thread, between two updates; or when that thread has ended. */
-static void save(struct service *s)
+void service_save(struct service *s)
 {
     char reason[WHY_CHARS];
-    if (s->files.dir == NULL) {
+    const int64_t updates = s->house.learner.counters[LEARNER_UPDATES];
+    const int64_t steps =
+        (int64_t)atomic_load_explicit(&s->house.shared->steps, memory_order_relaxed);
+    if (s->files.dir == NULL || (updates == s->saved_updates && steps == s->saved_steps)) {
         return;
     }
     if (runfiles_checkpoint(&s->files, &s->house, 0, reason, (int)sizeof reason) < 0) {
-        log_line(LOG_LEVEL_ERR, "checkpoint: %s", reason);
-    } else {
-        comms_note_checkpoint(s->comms, s->files.last);
+        log_limited(&s->save_said, 600.0, LOG_LEVEL_ERR, "checkpoint in %s: %s", s->files.dir,
+                    reason);
+        return;
     }
+    s->saved_updates = updates;
+    s->saved_steps = steps;
+    comms_note_checkpoint(s->comms, s->files.last);
 }
 
-static void *learner_body(void *arg)
+/* --- main's step, ten times a second --- */
+
+static void serve_buses(struct service *s, int64_t now_ns)
 {
-    struct service *s = arg;
-    thread_flush_denormals();
-    while (!atomic_load_explicit(&s->leaving, memory_order_relaxed)) {
-        if (atomic_exchange_explicit(&s->save_asked, false, memory_order_relaxed)) {
-            save(s);
-        } else if (!learner_step(&s->house.learner)) {
-            (void)usleep(IDLE_US);
+    plant_service(s->house.plant, now_ns, s->reopen);
+    for (int i = 0; i < s->house.config.robot.n_buses; i++) {
+        if (strcmp(s->said[i], s->reopen[i].why) != 0) {
+            (void)snprintf(s->said[i], sizeof s->said[i], "%s", s->reopen[i].why);
+            if (s->said[i][0] != '\0') {
+                log_line(LOG_LEVEL_WARN, "%s", s->said[i]);
+            } else {
+                log_line(LOG_LEVEL_NOTE, "bus %s: open again", s->house.config.robot.bus[i].name);
+            }
         }
     }
-    return NULL;
 }
 
-static void *comms_body(void *arg)
+/* For how long has this counter not moved? */
+static int64_t stands_still_ns(struct progress *p, uint64_t now, int64_t now_ns)
 {
-    struct service *s = arg;
-    while (!atomic_load_explicit(&s->comms_leaving, memory_order_relaxed)) {
-        comms_wait(s->comms);
-        comms_step(s->comms);
-        maybe_stall(s, "comms");
+    if (p->seen != now || p->since_ns == 0) {
+        *p = (struct progress){.seen = now, .since_ns = now_ns};
     }
-    return NULL;
+    return now_ns - p->since_ns;
+}
+
+/* The service manager's watchdog is fed by the loop's progress, not by a timer. */
+static void feed_watchdog(struct service *s, int64_t now_ns)
+{
+    const uint64_t beats = atomic_load_explicit(&s->house.shared->loop_beats, memory_order_relaxed);
+    const int64_t still_ns = stands_still_ns(&s->loop, beats, now_ns);
+    if (still_ns == 0 && s->watchdog_us > 0 &&
+        now_ns - s->woke_watchdog_ns > (int64_t)s->watchdog_us * NS_PER_US / 4) {
+        (void)sd_notify(0, "WATCHDOG=1");
+        s->woke_watchdog_ns = now_ns;
+    } else if (still_ns > s->house.loop.stall_ns && !s->loop.said) {
+        s->loop.said = true;
+        log_line(LOG_LEVEL_ERR, "the control loop makes no progress; the devices stop by their own "
+                                "watchdogs, the service manager kills this process");
+    }
+}
+
+/* The loop has stopped the robot for it by itself; nobody could command it any more. */
+static void watch_comms(struct service *s, int64_t now_ns)
+{
+    const uint64_t beats =
+        atomic_load_explicit(&s->house.shared->comms_beats, memory_order_relaxed);
+    if (stands_still_ns(&s->comms_progress, beats, now_ns) > s->house.loop.stall_ns && !s->broken) {
+        s->broken = true;
+        log_line(LOG_LEVEL_ERR, "comms makes no progress: stopping the robot, then leaving");
+        atomic_fetch_or(&s->house.shared->stop, STOP_EXIT);
+    }
+}
+
+static void main_step(struct service *s, int64_t now_ns)
+{
+    atomic_fetch_add_explicit(&s->house.shared->main_beats, 1, memory_order_relaxed);
+    serve_buses(s, now_ns);
+    feed_watchdog(s, now_ns);
+    watch_comms(s, now_ns);
+    misbehave(&s->misbehaviour, "main",
+              (int64_t)atomic_load_explicit(&s->house.shared->steps, memory_order_relaxed));
+}
+
+static double stop_s(const struct service *s)
+{
+    return s->house.config.control.stop_s + DISARM_S;
+}
+
+/* The unit's TimeoutStopSec fits most robots; one that takes longer to stop says so. */
+static void say_stopping(const struct service *s)
+{
+    (void)sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+                     (unsigned long long)((stop_s(s) + FILES_S) * 1e6));
+}
+
+/* Until a signal has stopped the robot and the loop has left. */
+static void live(struct service *s, const sigset_t *signals)
+{
+    static const struct clock mono = {0};
+    const struct timespec step = {.tv_nsec = MAIN_STEP_NS};
+    while (!atomic_load(&s->leaving)) {
+        const int sig = sigtimedwait(signals, NULL, &step);
+        if (sig == SIGTERM || sig == SIGINT) {
+            log_line(LOG_LEVEL_NOTE, "%s: stopping the robot, then leaving",
+                     sig == SIGTERM ? "SIGTERM" : "SIGINT");
+            say_stopping(s);
+            atomic_fetch_or(&s->house.shared->stop, STOP_EXIT);
+        } else if (sig == SIGUSR1) {
+            log_line(LOG_LEVEL_NOTE, "SIGUSR1: stopping the robot");
+            atomic_fetch_or(&s->house.shared->stop, STOP_ASKED);
+        }
+        main_step(s, clock_now_ns(&mono));
+    }
+}
+
+/* --- start --- */
+
+static void say_hello(const struct service *s)
+{
+    const struct config *c = &s->house.config;
+    log_line(LOG_LEVEL_NOTE, "basald %s, robot %s, config %016llx, loop %g Hz, %s at %g Hz",
+             BASALD_VERSION, c->robot.name, (unsigned long long)c->hash, c->robot.control_rate_hz,
+             c->policy->name, c->robot.policy_rate_hz);
+    log_line(s->house.shared->verdict[0] == 'i' ? LOG_LEVEL_WARN : LOG_LEVEL_NOTE, "real time %s",
+             s->house.shared->verdict);
+}
+
+/* An estop of an earlier life holds until a person clears it. */
+static void restore_latch(struct service *s)
+{
+    char reason[WHY_CHARS];
+    if (latch_keeper_restore(&s->latch, reason)) {
+        atomic_store(&s->house.shared->latched, LATCHED_ASKED);
+        atomic_fetch_or(&s->house.shared->stop, STOP_ESTOP);
+        log_line(LOG_LEVEL_WARN, "estop is latched from before (%s): basalctl clear", reason);
+    }
 }
 
 static int open_comms(struct service *s, char *ret_why, int cap)
@@ -120,7 +171,7 @@ static int open_comms(struct service *s, char *ret_why, int cap)
         .block_bytes = s->house.learner.block_cap,
     };
     if (arena_open(&s->comms_mem, "comms", COMMS_BYTES) < 0) {
-        return -ENOMEM;
+        return why(ret_why, cap, -ENOMEM, "out of address space");
     }
     const int rc = comms_open(&s->comms, &spec, &s->comms_mem, ret_why, cap);
     if (rc == 0) {
@@ -130,190 +181,139 @@ static int open_comms(struct service *s, char *ret_why, int cap)
     return rc;
 }
 
-static int start_threads(struct service *s, char *ret_why, int cap)
+/* What an earlier life has learned; its weights drive from the first step on. */
+static int resume(struct service *s, char *ret_why, int cap)
 {
-    const struct control_settings *c = &s->house.config.control;
-    const int cpu = realtime_cpu(c);
-    const bool rt = c->realtime != REALTIME_OFF;
-    const struct thread_spec loop = {.name = "basald-loop",
-                                     .class = rt ? THREAD_FIFO : THREAD_NORMAL,
-                                     .priority = c->priority,
-                                     .cpu = rt ? cpu : -1,
-                                     .not_cpu = -1};
-    const struct thread_spec learner = {.name = "basald-learner",
-                                        .class = rt ? THREAD_IDLE : THREAD_NORMAL,
-                                        .cpu = -1,
-                                        .not_cpu = rt ? cpu : -1};
-    const struct thread_spec comms = {.name = "basald-comms", .cpu = -1, .not_cpu = -1};
-
-    const struct {
-        pthread_t *thread;
-        const struct thread_spec *spec;
-        void *(*body)(void *);
-    } list[] = {{&s->comms_thread, &comms, comms_body},
-                {&s->learner_thread, &learner, learner_body},
-                {&s->loop_thread, &loop, loop_body}};
-
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        char missed[WHY_CHARS];
-        const int rc =
-            thread_start(list[i].thread, list[i].spec, list[i].body, s, missed, (int)sizeof missed);
-        if (rc < 0) {
-            return why(ret_why, cap, rc, "cannot start thread %s: %s", list[i].spec->name,
-                       strerror(-rc));
-        }
-        if (missed[0] != '\0') {
-            log_line(LOG_LEVEL_WARN, "%s", missed);
-        }
+    const bool go_on = s->spec->resume == NULL && s->spec->go_on;
+    const char *from = go_on ? s->files.dir : s->spec->resume;
+    char reason[WHY_CHARS] = "";
+    int64_t planned_ns;
+    if (from == NULL) {
+        return 0;
     }
+    const int rc =
+        runfiles_resume(&s->files, &s->house, from, &planned_ns, reason, (int)sizeof reason);
+    if (rc == -ENOENT && go_on) {
+        return 0;
+    }
+    if (rc < 0) {
+        return why(ret_why, cap, rc, "%s", reason);
+    }
+    if (reason[0] != '\0') {
+        log_line(LOG_LEVEL_WARN, "%s; an older one is taken", reason);
+    }
+    s->saved_updates = s->house.learner.counters[LEARNER_UPDATES];
+    s->saved_steps = s->house.loop.st.step;
+    if (s->saved_updates > 0) {
+        learner_publish(&s->house.learner);
+    }
+    log_line(LOG_LEVEL_NOTE, "going on from %s: step %lld, %lld updates", from,
+             (long long)s->saved_steps, (long long)s->saved_updates);
     return 0;
 }
 
-/* --- main's step, ten times a second --- */
-
-static void serve_buses(struct service *s, int64_t now_ns)
-{
-    plant_service(s->house.plant, now_ns, s->reopen);
-    for (int i = 0; i < s->house.config.robot.n_buses; i++) {
-        if (strcmp(s->said[i], s->reopen[i].why) != 0) {
-            (void)snprintf(s->said[i], sizeof s->said[i], "%s", s->reopen[i].why);
-            log_line(LOG_LEVEL_WARN, "%s",
-                     s->said[i][0] != '\0' ? s->said[i] : "bus is open again");
-        }
-    }
-}
-
-/* The service manager's watchdog is fed by the loop's progress, not by a timer. */
-static void feed_watchdog(struct service *s, int64_t now_ns)
-{
-    const uint64_t beats = atomic_load_explicit(&s->house.shared->loop_beats, memory_order_relaxed);
-    if (beats != s->beats_seen) {
-        s->beats_seen = beats;
-        if (s->watchdog_us > 0 &&
-            now_ns - s->woke_watchdog_ns > (int64_t)s->watchdog_us * NS_PER_US / 4) {
-            (void)sd_notify(0, "WATCHDOG=1");
-            s->woke_watchdog_ns = now_ns;
-        }
-    }
-}
-
-static int64_t unix_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
-/* What the loop says of the estop, onto the disk. What fails is tried again at the next step, and
- * said once. */
-static void keep_latch(struct service *s)
+/* The replay: taken over from an earlier life, or a new one for the next. */
+static void keep_replay(const struct service *s)
 {
     char reason[WHY_CHARS] = "";
-    const uint32_t now = atomic_load_explicit(&s->house.shared->latched, memory_order_relaxed);
-    if (s->files.writer == NULL || now == s->latched) {
+    if (s->house.replay_kept) {
+        log_line(LOG_LEVEL_NOTE, "the replay is kept: %lld rows so far",
+                 (long long)replay_head(s->house.replay));
         return;
     }
-    struct latch latch = {.unix_ns = unix_ns()};
-    (void)snprintf(latch.reason, sizeof latch.reason, "%s",
-                   now == LATCHED_POWER ? "motor power was lost" : "a person asked for it");
-    const int rc =
-        now == LATCHED_NOT
-            ? latch_clear(s->files.writer, s->files.store.fd, reason, (int)sizeof reason)
-            : latch_set(s->files.writer, s->files.store.fd, &latch, reason, (int)sizeof reason);
-    if (rc == 0) {
-        s->latched = now;
-    } else {
-        log_limited(&s->latch_said, 60.0, LOG_LEVEL_ERR, "the estop latch: %s", reason);
+    if (s->house.replay_why[0] != '\0') {
+        log_line(LOG_LEVEL_WARN, "%s; a new one begins", s->house.replay_why);
+    }
+    const int rc = kept_put(replay_fd(s->house.replay), reason, (int)sizeof reason);
+    if (rc < 0 && rc != -ENOTCONN) {
+        log_line(LOG_LEVEL_WARN, "%s", reason);
     }
 }
 
-/* An estop of an earlier life holds until a person clears it. */
-static void restore_latch(struct service *s)
+static void set_watches(struct service *s)
 {
-    struct latch latch;
-    if (s->files.writer == NULL || !latch_get(s->files.store.fd, &latch)) {
-        return;
+    (void)sd_watchdog_enabled(0, &s->watchdog_us);
+    if (s->watchdog_us > 0) {
+        s->house.loop.stall_ns = (int64_t)s->watchdog_us * NS_PER_US / 2;
     }
-    s->latched = LATCHED_ASKED;
-    atomic_store(&s->house.shared->latched, s->latched);
-    atomic_fetch_or(&s->house.shared->stop, STOP_ESTOP);
-    log_line(LOG_LEVEL_WARN, "estop is latched from before (%s): basalctl clear", latch.reason);
-}
-
-static void main_step(struct service *s, int64_t now_ns)
-{
-    const double every_s = s->house.config.learner.checkpoint_s;
-    atomic_fetch_add_explicit(&s->house.shared->main_beats, 1, memory_order_relaxed);
-    serve_buses(s, now_ns);
-    feed_watchdog(s, now_ns);
-    keep_latch(s);
-    if (now_ns >= s->next_metrics_ns) {
-        s->next_metrics_ns = now_ns + NS_PER_S;
-        runfiles_interval(&s->files, &s->house);
-    }
-    if (every_s > 0.0 && now_ns >= s->next_checkpoint_ns) {
-        atomic_store_explicit(&s->save_asked, s->next_checkpoint_ns > 0, memory_order_relaxed);
-        s->next_checkpoint_ns = now_ns + (int64_t)(every_s * (double)NS_PER_S);
-    }
-    maybe_stall(s, "main");
-}
-
-/* Until a signal has stopped the robot and the loop has left. */
-static void live(struct service *s, const sigset_t *signals)
-{
-    static const struct clock mono = {0};
-    const struct timespec step = {.tv_nsec = MAIN_STEP_NS};
-    while (!atomic_load(&s->leaving)) {
-        const int sig = sigtimedwait(signals, NULL, &step);
-        if (sig == SIGTERM || sig == SIGINT) {
-            log_line(LOG_LEVEL_NOTE, "signal %d: stopping the robot", sig);
-            (void)sd_notify(0, "STOPPING=1");
-            atomic_fetch_or(&s->house.shared->stop, STOP_EXIT);
-        } else if (sig == SIGUSR1) {
-            atomic_fetch_or(&s->house.shared->stop, STOP_ASKED);
-        }
-        main_step(s, clock_now_ns(&mono));
-    }
-}
-
-static void say_hello(const struct service *s)
-{
-    const struct config *c = &s->house.config;
-    log_line(LOG_LEVEL_NOTE, "basald %s, robot %s, config %016llx, loop %g Hz, %s at %g Hz",
-             BASALD_VERSION, c->robot.name, (unsigned long long)c->hash, c->robot.control_rate_hz,
-             c->policy->name, c->robot.policy_rate_hz);
-    log_line(LOG_LEVEL_NOTE, "real time %s", s->house.shared->verdict);
+    s->misbehaviour = (struct misbehaviour){
+        .stall = s->spec->stall, .crash = s->spec->crash, .from_step = s->house.loop.st.step};
+    s->house.loop.misbehaviour = &s->misbehaviour;
+    crash_install(&s->house.shared->stop, s->house.plant, (int64_t)(stop_s(s) * (double)NS_PER_S));
 }
 
 static int open_all(struct service *s, char *ret_why, int cap)
 {
-    int rc = house_open(&s->house, &s->spec->house, ret_why, cap);
+    struct house_spec house = s->spec->house;
+    house.replay_fd = kept_take();
+    int rc = house_open(&s->house, &house, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
     rc = realtime_enter(&s->realtime, &s->house.config.control, s->house.shared->verdict,
                         (int)sizeof s->house.shared->verdict);
     if (rc < 0) {
-        return why(ret_why, cap, rc, "real time %s", s->house.shared->verdict);
+        return why(ret_why, cap, rc,
+                   "real time %s; basald.service gives these, or set control.realtime: prefer",
+                   s->house.shared->verdict);
     }
+    say_hello(s);
     rc = runfiles_open(&s->files, &s->house, s->spec->state_dir, ret_why, cap);
-    if (rc == 0 && s->spec->resume != NULL) {
-        int64_t planned_ns;
-        rc = runfiles_resume(&s->files, &s->house, s->spec->resume, &planned_ns, ret_why, cap);
+    rc = rc == 0 ? open_comms(s, ret_why, cap) : rc;
+    rc = rc == 0 ? resume(s, ret_why, cap) : rc;
+    rc = rc == 0 ? latch_keeper_open(&s->latch, s->files.store.fd) : rc;
+    if (rc < 0) {
+        return rc;
     }
-    return rc == 0 ? open_comms(s, ret_why, cap) : rc;
+    keep_replay(s);
+    restore_latch(s);
+    set_watches(s);
+    serve_buses(s,
+                clock_now_ns(&(const struct clock){0})); /* before the first tick asks for them */
+    return 0;
 }
+
+/* --- end --- */
 
 static void close_all(struct service *s)
 {
-    atomic_store(&s->comms_leaving, true);
-    (void)pthread_join(s->loop_thread, NULL);
-    (void)pthread_join(s->learner_thread, NULL);
-    keep_latch(s);
-    save(s);
-    (void)pthread_join(s->comms_thread, NULL);
+    crash_uninstall();
     comms_close(s->comms);
     arena_close(&s->comms_mem);
+    latch_keeper_close(&s->latch);
+    realtime_leave(&s->realtime);
+    runfiles_close(&s->files);
+    house_close(&s->house);
+}
+
+static int status_of(int rc)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case -EINVAL: /* the robot file */
+    case -ENOENT: /* ... or what it names, is not there */
+    case -EISDIR:
+    case -EPROTO:  /* a checkpoint of another robot or algorithm */
+    case -EBADMSG: /* ... or a damaged one */
+        return EXIT_CONFIG;
+    case -EPERM: /* real time */
+        return EXIT_OS;
+    case -EACCES:
+        return EXIT_PERMISSION;
+    default:
+        return EXIT_FAILURE;
+    }
+}
+
+static void block_signals(sigset_t *ret_signals)
+{
+    (void)sigemptyset(ret_signals);
+    (void)sigaddset(ret_signals, SIGTERM);
+    (void)sigaddset(ret_signals, SIGINT);
+    (void)sigaddset(ret_signals, SIGUSR1);
+    (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
 }
 
 int service_run(const struct service_spec *spec)
@@ -325,63 +325,27 @@ int service_run(const struct service_spec *spec)
         return EXIT_OS;
     }
     s->spec = spec;
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGUSR1);
-    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)sd_watchdog_enabled(0, &s->watchdog_us);
-    int rc = open_all(s, reason, (int)sizeof reason);
+    s->files.store.fd = -1;
+    s->realtime.dma_latency_fd = -1;
+    block_signals(&signals);
+    const int rc = open_all(s, reason, (int)sizeof reason);
     if (rc == 0) {
-        say_hello(s);
-        restore_latch(s);
-        crash_install(&s->house.shared->stop, s->house.plant);
-        rc = start_threads(s, reason, (int)sizeof reason);
-    }
-    if (rc == 0) {
+        if (service_start_threads(s, reason, (int)sizeof reason) < 0) {
+            log_line(LOG_LEVEL_ERR, "basald: %s", reason);
+            _exit(EXIT_OS); /* some of them run */
+        }
         (void)sd_notify(0, "READY=1");
         live(s, &signals);
-        close_all(s);
+        if (!service_end_threads(s)) {
+            _exit(EXIT_BROKEN);
+        }
+        log_line(LOG_LEVEL_NOTE, "leaving%s%s",
+                 s->files.last[0] != '\0' ? "; newest checkpoint " : "", s->files.last);
     } else {
         log_line(LOG_LEVEL_ERR, "basald: %s", reason);
     }
-    realtime_leave(&s->realtime);
-    runfiles_close(&s->files);
-    house_close(&s->house);
+    const int status = s->broken ? EXIT_BROKEN : status_of(rc);
+    close_all(s);
     free(s);
-    return rc == 0 ? 0 : rc == -EINVAL ? EXIT_CONFIG : rc == -EPERM ? EXIT_OS : EXIT_FAILURE;
-}
-
-int service_make_safe(const struct house_spec *spec)
-{
-    static const struct clock mono = {0};
-    char reason[WHY_CHARS] = "";
-    struct house *h = calloc(1, sizeof *h);
-    struct reopen reopen[BUSES_MAX] = {0};
-    if (h == NULL || house_open(h, spec, reason, (int)sizeof reason) < 0) {
-        (void)fprintf(stderr, "basald: %s\n", reason);
-        free(h);
-        return EXIT_CONFIG;
-    }
-    struct sensed sensed;
-    uint64_t fresh;
-    const int64_t until_ns = clock_now_ns(&mono) + 3 * NS_PER_S;
-    int event = -1;
-    for (int64_t t_ns = clock_now_ns(&mono); t_ns < until_ns && event != EVENT_IDENTIFIED;
-         t_ns = clock_now_ns(&mono)) {
-        plant_service(h->plant, t_ns, reopen);
-        plant_read(h->plant, t_ns, &sensed,
-                   &fresh); /* bringing up ends with torque off, read back */
-        event = plant_do(h->plant, PLANT_LISTEN, &sensed);
-        (void)usleep(5000);
-    }
-    const bool safe = event == EVENT_IDENTIFIED;
-    log_line(safe ? LOG_LEVEL_NOTE : LOG_LEVEL_ERR, "make safe: %s",
-             safe                       ? "torque is off on every device"
-             : reopen[0].why[0] != '\0' ? reopen[0].why
-                                        : plant_why(h->plant));
-    house_close(h);
-    free(h);
-    return safe ? 0 : EXIT_FAILURE;
+    return status;
 }

@@ -8,15 +8,12 @@
 
 struct service_spec {
     struct house_spec house;
-    const char *runtime_dir; /* sockets */
-    const char *state_dir;   /* metrics, checkpoints, estop latch; NULL: none */
-    const char *resume;      /* checkpoint to go on from, or NULL */
-    const char *stall;       /* test builds: hang this thread */
+    const char *runtime_dir;   /* sockets */
+    const char *state_dir;     /* metrics, checkpoints, estop latch; NULL: none */
+    const char *resume;        /* checkpoint to go on from, or NULL */
+    bool go_on;                /* from the newest checkpoint of state_dir, where there is one */
+    const char *stall, *crash; /* test builds: a thread's name, or NULL */
 };
 
 /* Returns an exit status. */
 int service_run(const struct service_spec *spec);
-
-/* After any exit, by the service manager: cut torque, read it back, leave. Returns an exit status.
- */
-int service_make_safe(const struct house_spec *spec);

@@ -23,8 +23,8 @@ enum phase {
 /* One tick, whole: telemetry, monitor, black box. Flat. */
 struct record {
     uint64_t tick;
-    int64_t t_ns;               /* CLOCK_MONOTONIC or virtual, planned start */
-    int64_t wake_ns;            /* how late it started */
+    int64_t t_ns;    /* CLOCK_MONOTONIC or virtual, planned start */
+    int64_t wake_ns; /* how late it woke; after skipped ticks from the first of them on */
     int64_t phase_ns[PHASES_N]; /* push: of the tick before */
     int64_t last_byte_ns;       /* goals' last byte out, after the planned start */
     uint8_t state;              /* enum fsm_state */
@@ -54,12 +54,14 @@ struct record {
 /* A change that a person should know. Flat text, made outside the tick by comms from kind and
  * numbers. */
 enum event_kind {
-    HAPPENED_STATE,   /* a = from, b = to, c = fsm event            */
-    HAPPENED_TRIP,    /* a = trips, b = joint                       */
-    HAPPENED_REFUSED, /* a = request kind, b = refusal              */
-    HAPPENED_EPISODE, /* a = episode, x = return, y = length in s   */
-    HAPPENED_PLANT,   /* text = plant_why                           */
-    HAPPENED_EVAL,    /* x = mean speed or return                   */
+    HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
+    HAPPENED_TRIP,     /* a = trips, b = joint                       */
+    HAPPENED_REFUSED,  /* a = request kind, b = refusal, c = state   */
+    HAPPENED_EPISODE,  /* a = episode, b = a person called it a success, x = return, y = length in s
+                        */
+    HAPPENED_PLANT,    /* a = the devices are there, text = plant_why */
+    HAPPENED_EVAL,     /* x = mean speed or return                   */
+    HAPPENED_SETTINGS, /* text: what was written to the devices' memory */
 };
 
 struct happened {
@@ -123,10 +125,16 @@ enum latched { LATCHED_NOT, LATCHED_ASKED, LATCHED_POWER };
 /* What the learner tells everyone. */
 struct learner_shared {
     _Atomic bool paused;
-    _Atomic uint64_t updates, steps_seen, published, skipped_not_finite, beats;
+    _Atomic uint64_t updates, steps_seen, published, beats;
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
     _Atomic int rc; /* 0, or why it ended */
+};
+
+/* All episodes since the start. */
+struct rollout {
+    int64_t episodes, successes; /* successes: said by a person */
+    double return_sum;
 };
 
 struct shared {

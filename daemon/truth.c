@@ -52,30 +52,37 @@ static void *keep_writing(void *arg)
     return NULL;
 }
 
+static void give_back(struct truth *z)
+{
+    if (z->file != NULL) {
+        (void)fclose(z->file);
+    }
+    free(z->block);
+    free(z);
+}
+
 int truth_open(struct truth **ret_truth, const char *path, char *ret_why, int cap)
 {
     static const struct thread_spec spec = {
         .name = "truth", .class = THREAD_NORMAL, .cpu = -1, .not_cpu = -1};
     const size_t bytes = ring_bytes(sizeof(struct sample), SAMPLES);
     struct truth *z = calloc(1, sizeof *z);
-    void *block = aligned_alloc(CACHE_LINE, (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-    FILE *file = fopen(path, "we");
-    int rc = z == NULL || block == NULL ? -ENOMEM : 0;
-    if (rc == 0 && file == NULL) {
+    if (z == NULL) {
+        return -ENOMEM;
+    }
+    z->block = aligned_alloc(CACHE_LINE, (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    z->file = fopen(path, "we");
+    int rc = z->block == NULL ? -ENOMEM : 0;
+    if (rc == 0 && z->file == NULL) {
         rc = why(ret_why, cap, -errno, "cannot write %s: %s", path, strerror(errno));
     }
     if (rc == 0) {
-        *z = (struct truth){.file = file, .block = block};
-        memset(block, 0, bytes);
-        ring_init(&z->ring, block, sizeof(struct sample), SAMPLES);
+        memset(z->block, 0, bytes);
+        ring_init(&z->ring, z->block, sizeof(struct sample), SAMPLES);
         rc = thread_start(&z->thread, &spec, keep_writing, z, ret_why, cap);
     }
     if (rc < 0) {
-        if (file != NULL) {
-            (void)fclose(file);
-        }
-        free(block);
-        free(z);
+        give_back(z);
         return rc;
     }
     *ret_truth = z;
@@ -97,7 +104,5 @@ void truth_close(struct truth *z)
     }
     atomic_store_explicit(&z->over, true, memory_order_release);
     (void)pthread_join(z->thread, NULL);
-    (void)fclose(z->file);
-    free(z->block);
-    free(z);
+    give_back(z);
 }

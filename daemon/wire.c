@@ -115,13 +115,57 @@ static const char *joint_name(const struct robot *robot, int j)
     return j >= 0 && j < robot->n_joints ? robot->joint[j].name : "?";
 }
 
-const char *wire_refusal(enum refusal refusal)
+/* What stands in the way of arming or running from here, and how to get there. */
+static const char *way_to(enum request_kind kind, enum fsm_state state)
+{
+    switch (state) {
+    case STATE_LIMP:
+        return "torque is off: basalctl arm first";
+    case STATE_ARMING:
+        return "it is still arming: try again when it is ready";
+    case STATE_READY:
+    case STATE_RUNNING:
+        return "it is armed already";
+    case STATE_STOPPING:
+        return "it is stopping: try again when it is limp";
+    case STATE_FAULT:
+    case STATE_ESTOP:
+        return kind == REQUEST_ARM
+                   ? "it is latched: see to what basalctl status says, then basalctl clear"
+                   : "it is latched: see to what basalctl status says, then basalctl clear and arm";
+    case STATE_BOOT:
+    case STATES_N:
+        break;
+    }
+    return "its devices are not known yet: try again in a moment";
+}
+
+static const char *wrong_state(enum request_kind kind, enum fsm_state state)
+{
+    switch (kind) {
+    case REQUEST_HOLD:
+        return "nothing drives it: there is nothing to hold back";
+    case REQUEST_CLEAR:
+        return "there is no fault and no estop to leave";
+    case REQUEST_EPISODE_END:
+        return "no episode is open: one begins with basalctl run";
+    case REQUEST_ARM:
+    case REQUEST_RUN:
+    case REQUEST_EVAL:
+        return way_to(kind, state);
+    case REQUEST_NONE:
+        break;
+    }
+    return "not possible in this state";
+}
+
+const char *wire_refusal(enum request_kind kind, enum refusal refusal, enum fsm_state state)
 {
     switch (refusal) {
     case REFUSED_NOT:
         return "";
     case REFUSED_STATE:
-        return "not possible in this state";
+        return wrong_state(kind, state);
     case REFUSED_PLANT:
         return "the devices are not there";
     case REFUSED_NO_WEIGHTS:
@@ -160,13 +204,20 @@ void wire_sentence(const struct happened *h, const struct robot *robot, char *re
         (void)snprintf(ret_text, n, "%s", h->text[0] != '\0' ? h->text : joint_name(robot, h->b));
         break;
     case HAPPENED_REFUSED:
-        (void)snprintf(ret_text, n, "%s is refused: %s", request_name(h->a),
-                       wire_refusal((enum refusal)h->b));
+        (void)snprintf(
+            ret_text, n, "%s is refused: %s%s%.200s", request_name(h->a),
+            wire_refusal((enum request_kind)h->a, (enum refusal)h->b, (enum fsm_state)h->c),
+            h->text[0] != '\0' ? ": " : "", h->text);
         break;
     case HAPPENED_EPISODE:
-        (void)snprintf(ret_text, n, "episode %d: return %.2f in %.1f s", (int)h->a, h->x, h->y);
+        (void)snprintf(ret_text, n, "episode %d: return %.2f in %.1f s%s", (int)h->a, h->x, h->y,
+                       h->b != 0 ? ", a success" : "");
         break;
     case HAPPENED_PLANT:
+        (void)snprintf(ret_text, n, "%s",
+                       h->a != 0 ? "the devices are there, torque is off" : h->text);
+        break;
+    case HAPPENED_SETTINGS:
         (void)snprintf(ret_text, n, "%s", h->text);
         break;
     case HAPPENED_EVAL:
@@ -177,7 +228,8 @@ void wire_sentence(const struct happened *h, const struct robot *robot, char *re
 
 static const char *event_name(enum event_kind kind)
 {
-    static const char *const names[] = {"state", "trip", "refused", "episode", "plant", "eval"};
+    static const char *const names[] = {"state", "trip", "refused", "episode",
+                                        "plant", "eval", "settings"};
     return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
 

@@ -41,8 +41,8 @@ void wire_sentence(const struct happened *h, const struct robot *robot, char *re
 int wire_event(const struct happened *h, const struct robot *robot, double unix_s,
                uint8_t *ret_bytes, size_t cap);
 
-/* Why a request was refused, and what to do. "" where it was not. */
-const char *wire_refusal(enum refusal refusal);
+/* Why a request was refused in this state, and what to do. "" where it was not. */
+const char *wire_refusal(enum request_kind kind, enum refusal refusal, enum fsm_state state);
 
 /*
  * A command from outside, of at most n_max bytes. 0, or -EBADMSG: not one, or a number that is not

@@ -27,9 +27,11 @@ static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, ch
     const struct robot *robot = &w->config->robot;
     struct wire *wire = &w->wire[i];
     const struct fault_settings *f = &w->config->faults;
-    wire->config =
-        (struct wire_config){.p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
-                             .late_ns = f->late_us * NS_PER_US};
+    wire->config = (struct wire_config){
+        .p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
+        .late_ns = f->late_us * NS_PER_US,
+        .away_from_ns = (int64_t)(f->away_at_s * (double)NS_PER_S),
+        .away_to_ns = (int64_t)((f->away_at_s + f->away_s) * (double)NS_PER_S)};
     char label[NAME_CHARS + 8];
     (void)snprintf(label, sizeof label, "wire.%s", robot->bus[i].name);
     rng_child(&wire->st.rng, seed, label);
@@ -73,7 +75,7 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
     w->body = arena_take(mem, w->body_bytes);
     rng_child(&w->rng_body, seed, "body");
     rng_child(&w->rng_sense, seed, "sense");
-    w->next_substep_ns = w->substep_ns;
+    world_begin(w, 0);
     w->command.n = c->robot.n_joints;
     world_reset(w);
     w->n_buses = c->robot.n_buses;
@@ -85,6 +87,12 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
     }
     *ret_world = w;
     return 0;
+}
+
+void world_begin(struct world *w, int64_t t_ns)
+{
+    w->now_ns = t_ns;
+    w->next_substep_ns = (t_ns / w->substep_ns + 1) * w->substep_ns;
 }
 
 int64_t world_now_ns(const struct world *w)

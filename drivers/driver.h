@@ -38,7 +38,8 @@ struct driver_info {
     size_t config_bytes; /* of that struct */
     const struct silence_row *silence; /* ends with .source = NULL */
     size_t joint_bytes;                /* run-time state of one joint: flat, no pointers */
-    int reply_us_max; /* longest request of ask with its replies, one more may start if this fits */
+    int reply_us_max; /* longest request of ask with its replies at 1 Mbaud; one more may start if
+                         this fits */
 };
 
 struct identity {
@@ -71,10 +72,13 @@ struct setup {
     struct robot_bus *bus;
     const struct sensed *sensed; /* latest; may be NULL */
     int stage, joint, tries;
-    size_t used;         /* bytes or frames of rx that were consumed */
-    int64_t wake_ns;     /* call again then, even without an answer */
-    uint64_t torque_off; /* SETUP_DISARM: joints whose torque was read back as off */
-    int written;         /* settings in non-volatile memory that differed and were written */
+    size_t used;          /* bytes or frames of rx that were consumed */
+    int64_t wake_ns;      /* call again then, even without an answer */
+    uint64_t torque_off;  /* SETUP_DISARM: joints whose torque was read back as off */
+    uint64_t posed;       /* SETUP_ARM: joints whose goal is the measured pose ... */
+    double q[JOINTS_MAX]; /* ... which is this */
+    int written;          /* settings in non-volatile memory that differed and were written */
+    bool failed;         /* a joint could not be set up; SETUP_DISARM still goes on to the others */
     char why[WHY_CHARS]; /* one sentence, when failed */
 };
 

@@ -1,6 +1,7 @@
 /*
- * Inside of the Dynamixel driver: what dynamixel.c (state, goals), dynamixel_setup.c (the step
- * machine) and dynamixel_models.c (facts per model) share.
+ * Inside of the Dynamixel driver: what dynamixel.c (requests, goals), dynamixel_state.c (replies),
+ * dynamixel_setup.c (the step machine), dynamixel_steps.c (its lists) and dynamixel_models.c (facts
+ * per model) share.
  */
 #pragma once
 
@@ -27,8 +28,12 @@ struct dxl_joint {
     uint16_t pwm_sent;
     int pwm_age;     /* goals since Goal PWM was last sent */
     int32_t present; /* counts, from set-up */
-    uint32_t value;  /* last register read in set-up */
+    bool differed;   /* set-up read another value than it wants: this one */
+    uint32_t value;
+    bool alert_unread; /* it reports a hardware error; register 70 was not read since */
 };
+
+#define PWM_NEVER_SENT 1000 /* pwm_age: send it with the next goals */
 
 struct dxl_model_row {
     uint16_t model;
@@ -44,10 +49,17 @@ const struct dxl_config *dxl_config_of(const struct robot_bus *b, int joint) BAS
 int dxl_mode_of(const struct joint_spec *j) BASAL_RT;
 /* Registers 98: device-side timeout in units of 20 ms. */
 int dxl_watchdog_units(const struct robot_bus *b) BASAL_RT;
+/* Older firmware has no register 98. */
+bool dxl_has_watchdog(const struct robot_bus *b, int joint) BASAL_RT;
+/* Torque at the joint for an ampere, of a model that measures current. */
+double dxl_nm_per_a(const struct robot_bus *b, int joint) BASAL_RT;
 enum silence dxl_silence(int model, int mode, int firmware) BASAL_RT;
 
 extern const struct option dxl_options[];
 extern const struct silence_row dxl_silence_rows[];
 
+/* struct serial_driver's setup and decode. */
 int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
               size_t cap) BASAL_RT;
+int dxl_decode(struct robot_bus *b, const uint8_t *rx, size_t n,
+               struct sensed *ret_sensed) BASAL_RT;

@@ -107,3 +107,17 @@ int dxl_watchdog_units(const struct robot_bus *b)
     const int units = (int)ceil(wanted_ms / DXL_WATCHDOG_MS);
     return units < 1 ? 1 : units > DXL_WATCHDOG_MAX ? DXL_WATCHDOG_MAX : units;
 }
+
+bool dxl_has_watchdog(const struct robot_bus *b, int joint)
+{
+    return !b->id[joint].known || b->id[joint].firmware >= DXL_WATCHDOG_FIRMWARE;
+}
+
+double dxl_nm_per_a(const struct robot_bus *b, int joint)
+{
+    const struct dxl_model_row *row = dxl_model_find(b->id[joint].model);
+    const double nm_per_a = dxl_config_of(b, joint)->nm_per_a;
+    return nm_per_a > 0.0 || row == NULL
+               ? nm_per_a
+               : b->robot->joint[joint].tau_stall / (row->stall_ma / 1000.0);
+}

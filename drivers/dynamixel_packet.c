@@ -75,6 +75,11 @@ static bool header_starts(const uint8_t *b, size_t n)
     return (n < 4 || b[3] == 0x00) && (n < 5 || b[4] <= DXL_ID_MAX || b[4] == DXL_BROADCAST);
 }
 
+bool dxl_has_header(const uint8_t *bytes, size_t n)
+{
+    return n > DXL_HEADER && header_starts(bytes, n);
+}
+
 /* INST..params without the stuffing, into params. */
 static bool unstuff(const uint8_t *b, size_t n, struct dxl_packet *ret_packet)
 {

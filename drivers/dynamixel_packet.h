@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DXL_PARAMS_MAX 512
-#define DXL_HEADER     7 /* bytes before INST */
+#define DXL_PARAMS_MAX 768 /* a fast reply of 32 joints with 16 bytes each has 640 */
+#define DXL_HEADER     7   /* bytes before INST */
 
 struct dxl_packet {
     uint8_t id, instruction, error; /* error: status packets */
@@ -30,6 +30,9 @@ uint16_t dxl_crc(uint16_t crc, const uint8_t *bytes, size_t n) BASAL_RT;
 /* Returns the packet's length, or -ENOSPC. */
 int dxl_build(uint8_t id, uint8_t instruction, const uint8_t *params, size_t n, uint8_t *ret_tx,
               size_t cap) BASAL_RT;
+
+/* Does a whole header start here, up to and with INST? LEN may be anything. */
+bool dxl_has_header(const uint8_t *bytes, size_t n) BASAL_RT;
 
 /*
  * Look at the front of bytes. Returns the length of a whole good packet; 0: more bytes are needed;

@@ -1,188 +1,42 @@
 /*
- * Set-up of all Dynamixels of a bus as a pure step machine: lists of steps per goal, joint by
- * joint. A step reads a register, compares, writes only where it differs, and reads back.
+ * Set-up of all Dynamixels of a bus as a pure step machine: a list of steps per goal, joint by
+ * joint. Between an answer and the next request the line stays quiet for the time of one more
+ * answer, and what arrives then is thrown away: a reply that comes twice would else be taken for
+ * the next one, since neither carries the register it is about.
  */
-#include "drivers/dynamixel.h"
+#include "drivers/dynamixel_steps.h"
 
 #include "daemon/base/clock.h"
 #include "drivers/joints.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-#define ANSWER_NS (8 * NS_PER_MS) /* request, return delay up to 508 us, reply, USB round trip */
-#define REBOOT_NS (500 * NS_PER_MS)
+#define ANSWER_NS (16 * NS_PER_MS) /* an adapter may hold a short answer back for this long */
+#define PAUSE_NS  (8 * NS_PER_MS)  /* after a missed answer, which may still come */
+#define BOOT_NS   NS_PER_S         /* a servo that starts anew is silent for 0.3 to 1 s */
 #define TRIES     4
 
-/* What a step does; ENSURE: read, write if different, read back. */
-enum step_kind { STEP_PING, STEP_NO_ERROR, STEP_SILENCE, STEP_ENSURE, STEP_POSE, STEP_REBOOT };
-
-/* Which value an ENSURE wants. */
-enum wanted {
-    WANT_ZERO,
-    WANT_ONE,
-    WANT_RETURN_DELAY,
-    WANT_MODE,
-    WANT_STATUS_LEVEL,
-    WANT_POSITION_MIN,
-    WANT_POSITION_MAX,
-    WANT_VELOCITY_LIMIT,
-    WANT_PWM_FULL,
-    WANT_P,
-    WANT_I,
-    WANT_D,
-    WANT_PROFILE_VELOCITY,
-    WANT_PROFILE_ACCELERATION,
-    WANT_PRESENT,
-    WANT_WATCHDOG,
-};
-
-enum only { ALL, ACTUATED, PASSIVE };
-
-struct step {
-    enum step_kind kind;
-    uint16_t addr;
-    uint8_t size;
-    enum wanted wanted;
-    enum only only;
-};
-
-/* clang-format off */
-static const struct step identify[] = {
-    {STEP_PING,   0,                  0, WANT_ZERO,           ALL},
-    {STEP_ENSURE, DXL_TORQUE_ENABLE,  1, WANT_ZERO,           ALL}, /* non-volatile settings want torque off */
-    {STEP_ENSURE, DXL_STATUS_LEVEL,   1, WANT_STATUS_LEVEL,   ALL},
-    {STEP_ENSURE, DXL_RETURN_DELAY,   1, WANT_RETURN_DELAY,   ALL},
-    {STEP_ENSURE, DXL_MODE,           1, WANT_MODE,           ALL},
-    {STEP_ENSURE, DXL_DRIVE_MODE,     1, WANT_ZERO,           ALL},
-    {STEP_ENSURE, DXL_POSITION_MAX,   4, WANT_POSITION_MAX,   ACTUATED},
-    {STEP_ENSURE, DXL_POSITION_MIN,   4, WANT_POSITION_MIN,   ACTUATED},
-    {STEP_ENSURE, DXL_VELOCITY_LIMIT, 4, WANT_VELOCITY_LIMIT, ACTUATED},
-    {STEP_ENSURE, DXL_PWM_LIMIT,      2, WANT_PWM_FULL,       ACTUATED},
-};
-
-static const struct step arm[] = {
-    {STEP_PING,     0,                        0, WANT_ZERO,                 ALL},
-    {STEP_NO_ERROR, DXL_HARDWARE_ERROR,       1, WANT_ZERO,                 ALL},
-    {STEP_SILENCE,  0,                        0, WANT_ZERO,                 ACTUATED},
-    {STEP_ENSURE,   DXL_TORQUE_ENABLE,        1, WANT_ZERO,                 ACTUATED},
-    {STEP_ENSURE,   DXL_WATCHDOG,             1, WANT_ZERO,                 ACTUATED},
-    {STEP_ENSURE,   DXL_MODE,                 1, WANT_MODE,                 ACTUATED},
-    {STEP_ENSURE,   DXL_POSITION_P,           2, WANT_P,                    ACTUATED},
-    {STEP_ENSURE,   DXL_POSITION_I,           2, WANT_I,                    ACTUATED},
-    {STEP_ENSURE,   DXL_POSITION_D,           2, WANT_D,                    ACTUATED},
-    {STEP_ENSURE,   DXL_PROFILE_ACCELERATION, 4, WANT_PROFILE_ACCELERATION, ACTUATED},
-    {STEP_ENSURE,   DXL_PROFILE_VELOCITY,     4, WANT_PROFILE_VELOCITY,     ACTUATED},
-    {STEP_ENSURE,   DXL_GOAL_PWM,             2, WANT_ZERO,                 ACTUATED},
-    {STEP_POSE,     DXL_PRESENT_POSITION,     4, WANT_ZERO,                 ACTUATED},
-    {STEP_ENSURE,   DXL_GOAL_POSITION,        4, WANT_PRESENT,              ACTUATED},
-    {STEP_ENSURE,   DXL_TORQUE_ENABLE,        1, WANT_ONE,                  ACTUATED},
-    {STEP_ENSURE,   DXL_WATCHDOG,             1, WANT_WATCHDOG,             ACTUATED},
-};
-
-static const struct step disarm[] = {{STEP_ENSURE, DXL_TORQUE_ENABLE, 1, WANT_ZERO, ALL}};
-static const struct step clear[] = {{STEP_PING, 0, 0, WANT_ZERO, ALL}, {STEP_NO_ERROR, DXL_HARDWARE_ERROR, 1, WANT_ZERO, ALL}};
-static const struct step reboot[] = {{STEP_REBOOT, 0, 0, WANT_ZERO, ALL}, {STEP_PING, 0, 0, WANT_ZERO, ALL}};
-
-#define LIST(steps) {steps, (int)(sizeof steps / sizeof steps[0])}
-static const struct {
-    const struct step *steps;
-    int n;
-} lists[] = {
-    [SETUP_IDENTIFY] = LIST(identify), [SETUP_ARM] = LIST(arm), [SETUP_DISARM] = LIST(disarm),
-    [SETUP_CLEAR] = LIST(clear), [SETUP_REBOOT] = LIST(reboot),
-};
-
-/* clang-format on */
+/* Quiet between two exchanges: an answer to a read of four bytes, and a bit. */
+#define QUIET_BYTES 16
+#define QUIET_US    100
 
 /* Where in a step: setup.stage = step x PARTS + part. */
-enum part { PART_ASK, PART_HEAR, PART_HEAR_WRITE, PARTS };
+enum part { PART_ASK, PART_HEAR, PART_WRITE, PART_HEAR_WRITE, PARTS };
 
-static int32_t range_count(const struct joint_spec *j, bool high)
+static int joint_of(const struct setup *s)
 {
-    double low_rad, high_rad;
-    joint_range_to_device(j, &low_rad, &high_rad);
-    const double counts = (high ? high_rad : low_rad) / DXL_RAD_PER_COUNT + DXL_COUNTS_MIDDLE;
-    const double whole = high ? ceil(counts) : floor(counts);
-    return whole < 0.0                       ? 0
-           : whole > DXL_COUNTS_PER_TURN - 1 ? DXL_COUNTS_PER_TURN - 1
-                                             : (int32_t)whole;
+    return s->bus->joint[s->joint];
 }
 
-static uint32_t in_units(double value, double unit, uint32_t least, uint32_t most)
+static int id_of(const struct setup *s)
 {
-    const double n = ceil(value / unit);
-    return n < least ? least : n > most ? most : (uint32_t)n;
+    return s->bus->robot->joint[joint_of(s)].id;
 }
 
-/* The value that this robot wants in the register of a step. */
-static uint32_t value_of(const struct robot_bus *b, int joint, enum wanted wanted)
+static void go(struct setup *s, enum part part)
 {
-    const struct joint_spec *j = &b->robot->joint[joint];
-    const struct dxl_config *c = dxl_config_of(b, joint);
-    const double rate = joint_rate_to_device(j, j->qd_max);
-    switch (wanted) {
-    case WANT_ZERO:
-        return 0;
-    case WANT_ONE:
-        return 1;
-    case WANT_RETURN_DELAY:
-        return (uint32_t)(c->return_delay_us / DXL_RETURN_DELAY_US);
-    case WANT_MODE:
-        return (uint32_t)dxl_mode_of(j);
-    case WANT_STATUS_LEVEL:
-        return 2;
-    case WANT_POSITION_MIN:
-        return (uint32_t)range_count(j, false);
-    case WANT_POSITION_MAX:
-        return (uint32_t)range_count(j, true);
-    case WANT_VELOCITY_LIMIT:
-        return in_units(1.5 * fabs(rate), DXL_RAD_S_PER_UNIT, 1, 1023);
-    case WANT_PWM_FULL:
-        return DXL_PWM_FULL;
-    case WANT_P:
-        return (uint32_t)c->position_p;
-    case WANT_I:
-        return (uint32_t)c->position_i;
-    case WANT_D:
-        return (uint32_t)c->position_d;
-    case WANT_PROFILE_VELOCITY:
-        return c->profile_velocity_frac <= 0.0
-                   ? 0
-                   : in_units(c->profile_velocity_frac * fabs(rate), DXL_RAD_S_PER_UNIT, 1,
-                              value_of(b, joint, WANT_VELOCITY_LIMIT));
-    case WANT_PROFILE_ACCELERATION:
-        return c->profile_acceleration_frac <= 0.0
-                   ? 0
-                   : in_units(c->profile_acceleration_frac *
-                                  fabs(joint_rate_to_device(j, j->qdd_max)),
-                              DXL_RAD_S2_PER_UNIT, 1, 32767);
-    case WANT_PRESENT:
-        return (uint32_t)((const struct dxl_joint *)b->state[joint])->present;
-    case WANT_WATCHDOG:
-        return (uint32_t)dxl_watchdog_units(b);
-    }
-    return 0;
-}
-
-static bool applies(const struct robot_bus *b, int joint, const struct step *step)
-{
-    const bool actuated = b->robot->joint[joint].actuated;
-    const bool gain = step->wanted == WANT_P || step->wanted == WANT_I || step->wanted == WANT_D;
-    if (gain && dxl_config_of(b, joint)->position_p == 0) {
-        return false;
-    }
-    return step->only == ALL || actuated == (step->only == ACTUATED);
-}
-
-static int fail(struct setup *s, const char *what, const char *do_this)
-{
-    const struct joint_spec *j = &s->bus->robot->joint[s->bus->joint[s->joint]];
-    s->state = SETUP_FAILED;
-    return why(s->why, (int)sizeof s->why, -EIO, "joint %s (id %d on bus %s): %s; %s", j->name,
-               j->id, s->bus->spec->name, what, do_this);
+    s->stage = s->stage / PARTS * PARTS + (int)part;
 }
 
 static void next_step(struct setup *s)
@@ -198,26 +52,26 @@ static void next_joint(struct setup *s)
     s->tries = 0;
 }
 
-/* A disarm never gives up on the other joints because one is silent. */
+/* The set-up has failed. A disarm still goes on to the other joints. */
 static void give_up(struct setup *s, const char *what, const char *do_this)
 {
-    (void)fail(s, what, do_this);
+    const struct joint_spec *j = &s->bus->robot->joint[joint_of(s)];
+    (void)why(s->why, (int)sizeof s->why, 0, "joint %s (id %d on bus %s): %s; %s", j->name, j->id,
+              s->bus->spec->name, what, do_this);
+    s->failed = true;
     if (s->goal == SETUP_DISARM) {
-        s->state = SETUP_BUSY;
-        s->written = -1; /* remembered until the end */
         next_joint(s);
+    } else {
+        s->state = SETUP_FAILED;
     }
 }
 
 static void check_identity(struct setup *s, const struct dxl_packet *p)
 {
-    const int joint = s->bus->joint[s->joint];
+    const int joint = joint_of(s);
     const struct joint_spec *j = &s->bus->robot->joint[joint];
     struct identity *id = &s->bus->id[joint];
-    if (p->n_params < 3) {
-        return;
-    }
-    char text[96];
+    char text[120];
     id->model = dxl_get16(p->params);
     id->firmware = p->params[2];
     id->known = true;
@@ -234,16 +88,25 @@ static void check_identity(struct setup *s, const struct dxl_packet *p)
         give_up(s, text, "update it with the maker's tool");
         return;
     }
+    const double low = dxl_range_counts(j, false), high = dxl_range_counts(j, true);
+    if (j->actuated && !(low >= 0.0 && high < DXL_COUNTS_PER_TURN)) {
+        (void)snprintf(text, sizeof text,
+                       "its range is %.0f to %.0f counts of the servo, one turn has 0 to %d", low,
+                       high, DXL_COUNTS_PER_TURN - 1);
+        give_up(s, text, "correct zero_rad, gear, q_min_rad or q_max_rad");
+        return;
+    }
     struct dxl_joint *z = s->bus->state[joint];
-    *z = (struct dxl_joint){.pwm_age = 1000, .present = z->present};
+    *z = (struct dxl_joint){.pwm_age = PWM_NEVER_SENT, .present = z->present};
     next_step(s);
 }
 
+/* The pose to hold: as read, and inside the range where the last count is a rounding. */
 static void check_pose(struct setup *s, int32_t counts)
 {
-    const int joint = s->bus->joint[s->joint];
+    const int joint = joint_of(s);
     const struct joint_spec *j = &s->bus->robot->joint[joint];
-    const double q = joint_from_device(j, (counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
+    const double q = joint_from_device(j, ((double)counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
     if (q < j->q_min - DXL_RAD_PER_COUNT || q > j->q_max + DXL_RAD_PER_COUNT) {
         char text[96];
         (void)snprintf(text, sizeof text, "at %.3f rad, outside its range %.3f to %.3f", q,
@@ -251,21 +114,19 @@ static void check_pose(struct setup *s, int32_t counts)
         give_up(s, text, "move it inside by hand, then arm again");
         return;
     }
-    const int32_t low = range_count(j, false), high = range_count(j, true);
-    ((struct dxl_joint *)s->bus->state[joint])->present = counts < low    ? low
-                                                          : counts > high ? high
-                                                                          : counts;
+    const int32_t low = (int32_t)dxl_value(s->bus, joint, WANT_POSITION_MIN),
+                  high = (int32_t)dxl_value(s->bus, joint, WANT_POSITION_MAX);
+    struct dxl_joint *z = s->bus->state[joint];
+    z->present = counts < low ? low : counts > high ? high : counts;
+    s->q[joint] = q;
+    s->posed |= UINT64_C(1) << joint;
     next_step(s);
-}
-
-static uint32_t take_value(const struct dxl_packet *p, int size)
-{
-    return size == 1 ? p->params[0] : size == 2 ? dxl_get16(p->params) : dxl_get32(p->params);
 }
 
 static void read_back(struct setup *s, const struct step *step, uint32_t value)
 {
-    const int joint = s->bus->joint[s->joint];
+    const int joint = joint_of(s);
+    struct dxl_joint *z = s->bus->state[joint];
     if (step->kind == STEP_NO_ERROR) {
         if (value != 0) {
             char text[80];
@@ -280,80 +141,73 @@ static void read_back(struct setup *s, const struct step *step, uint32_t value)
         check_pose(s, (int32_t)value);
         return;
     }
-    if (value == value_of(s->bus, joint, step->wanted)) {
+    if (value == dxl_value(s->bus, joint, step->wanted)) {
         if (step->addr == DXL_TORQUE_ENABLE && value == 0) {
             s->torque_off |= UINT64_C(1) << joint;
         }
         next_step(s);
         return;
     }
-    s->stage += PART_HEAR_WRITE - PART_HEAR; /* differs: write it */
-    s->wake_ns = INT64_MIN;                  /* now */
+    z->differed = true;
+    z->value = value;
+    go(s, PART_WRITE);
 }
 
-static int request_read(const struct setup *s, const struct step *step, uint8_t *ret_tx, size_t cap)
+static void hear_write(struct setup *s, const struct step *step, const struct dxl_packet *p)
 {
-    const uint8_t id = (uint8_t)s->bus->robot->joint[s->bus->joint[s->joint]].id;
-    uint8_t params[4];
-    if (step->kind == STEP_PING || step->kind == STEP_REBOOT) {
-        return dxl_build(id, step->kind == STEP_PING ? DXL_PING : DXL_REBOOT, NULL, 0, ret_tx, cap);
+    if ((p->error & 0x7F) == DXL_ERR_CRC) {
+        return; /* the request was damaged: it will be asked again */
     }
-    dxl_put16(params, step->addr);
-    dxl_put16(params + 2, step->size);
-    return dxl_build(id, DXL_READ, params, sizeof params, ret_tx, cap);
+    if ((p->error & 0x7F) != 0) {
+        char text[96];
+        (void)snprintf(text, sizeof text, "refuses %u in register %u with error %u",
+                       (unsigned)dxl_value(s->bus, joint_of(s), step->wanted), step->addr,
+                       p->error & 0x7Fu);
+        give_up(s, text, "check the value and the model");
+        return;
+    }
+    go(s, PART_ASK); /* read it back */
+    s->tries++;
 }
 
-static int request_write(struct setup *s, const struct step *step, uint8_t *ret_tx, size_t cap)
+/* How many bytes the answer to the request under way carries; nothing else is one. */
+static size_t answer_bytes(const struct setup *s, const struct step *step)
 {
-    const int joint = s->bus->joint[s->joint];
-    uint8_t params[6];
-    dxl_put16(params, step->addr);
-    dxl_put32(params + 2, value_of(s->bus, joint, step->wanted));
-    if (step->addr < DXL_EEPROM_END && s->written >= 0) {
-        s->written++;
+    if (s->stage % PARTS == PART_HEAR_WRITE || step->kind == STEP_REBOOT) {
+        return 0;
     }
-    return dxl_build((uint8_t)s->bus->robot->joint[joint].id, DXL_WRITE, params, 2u + step->size,
-                     ret_tx, cap);
+    return step->kind == STEP_PING ? 3 : step->size;
 }
 
 /* A status from the joint in question moves the machine on. */
 static void hear(struct setup *s, const struct step *step, const struct dxl_packet *p)
 {
-    const enum part part = (enum part)(s->stage % PARTS);
-    if (p->instruction != DXL_STATUS || p->id != s->bus->robot->joint[s->bus->joint[s->joint]].id) {
+    if (p->instruction != DXL_STATUS || p->id != id_of(s) || p->n_params != answer_bytes(s, step)) {
         s->bus->bad_replies++;
-        return;
-    }
-    if (part == PART_HEAR_WRITE) {
-        if ((p->error & 0x7F) != 0) {
-            char text[96];
-            (void)snprintf(text, sizeof text, "refuses %u in register %u with error %u",
-                           (unsigned)value_of(s->bus, s->bus->joint[s->joint], step->wanted),
-                           step->addr, p->error & 0x7Fu);
-            give_up(s, text, "check the value and the model");
-            return;
-        }
-        s->stage -= PART_HEAR_WRITE; /* read it back */
-        s->tries++;
-        s->wake_ns = INT64_MIN;
-        return;
-    }
-    if (part != PART_HEAR) {
-        return;
-    }
-    if (step->kind == STEP_PING) {
+    } else if (s->stage % PARTS == PART_HEAR_WRITE) {
+        hear_write(s, step, p);
+    } else if (step->kind == STEP_PING) {
         check_identity(s, p);
-    } else if (step->kind == STEP_REBOOT) {
-        s->wake_ns += REBOOT_NS;
-    } else if (p->n_params == step->size && (p->error & 0x7F) == 0) {
-        read_back(s, step, take_value(p, step->size));
+    } else if (step->kind != STEP_REBOOT) { /* of which only the silence counts */
+        read_back(s, step,
+                  step->size == 1   ? p->params[0]
+                  : step->size == 2 ? dxl_get16(p->params)
+                                    : dxl_get32(p->params));
     }
 }
 
-static void take_bytes(struct setup *s, const struct step *step, const uint8_t *rx, size_t n)
+static int64_t quiet_ns(const struct setup *s)
+{
+    const int baud = s->bus->spec->baud;
+    const int64_t answer_ns = baud > 0 ? QUIET_BYTES * 10 * NS_PER_S / baud : 0;
+    return answer_ns + QUIET_US * NS_PER_US;
+}
+
+static void take_bytes(struct setup *s, const struct step *step, int64_t now_ns, const uint8_t *rx,
+                       size_t n)
 {
     const int joint = s->joint, stage = s->stage;
-    while (s->used < n && s->joint == joint && s->stage == stage && s->state == SETUP_BUSY) {
+    while (s->used < n) {
         struct dxl_packet p;
         const int used = dxl_parse(rx + s->used, n - s->used, &p);
         if (used == 0) {
@@ -366,82 +220,145 @@ static void take_bytes(struct setup *s, const struct step *step, const uint8_t *
         }
         s->used += (size_t)used;
         hear(s, step, &p);
+        if (s->joint != joint || s->stage != stage || s->state != SETUP_BUSY) {
+            s->wake_ns = now_ns + quiet_ns(s);
+            return;
+        }
     }
 }
 
 /* Skip steps and joints that do not apply; NULL at the end of all. */
 static const struct step *current(struct setup *s)
 {
-    while (s->joint < s->bus->n) {
-        const int at = s->stage / PARTS;
-        if (at >= lists[s->goal].n) {
+    while (s->state == SETUP_BUSY && s->joint < s->bus->n) {
+        const struct step *step = dxl_step(s->goal, s->stage / PARTS);
+        if (step == NULL) {
             next_joint(s);
-        } else if (!applies(s->bus, s->bus->joint[s->joint], &lists[s->goal].steps[at])) {
+        } else if (!dxl_applies(s->bus, joint_of(s), step)) {
             next_step(s);
         } else {
-            return &lists[s->goal].steps[at];
+            return step;
         }
     }
     return NULL;
 }
 
-static void check_silence(struct setup *s)
+/* What a device does on a silent bus is known from its identity: nothing to ask. */
+static const struct step *past_silence(struct setup *s, const struct step *step)
 {
-    const enum silence silence = s->bus->id[s->bus->joint[s->joint]].silence;
-    const bool goes_on = silence == SILENCE_KEEPS_GOING || silence == SILENCE_NONE;
-    if (goes_on && !s->bus->spec->accept_no_device_watchdog) {
-        give_up(s, "goes on moving when the bus is silent, with this model and firmware",
-                "update its firmware, or set accept_no_device_watchdog: true on the bus");
+    while (step != NULL && step->kind == STEP_SILENCE) {
+        const enum silence silence = s->bus->id[joint_of(s)].silence;
+        const bool goes_on = silence == SILENCE_KEEPS_GOING || silence == SILENCE_NONE;
+        if (goes_on && !s->bus->spec->accept_no_device_watchdog) {
+            give_up(s, "goes on moving when the bus is silent, with this model and firmware",
+                    "update its firmware, or set accept_no_device_watchdog: true on the bus");
+        } else {
+            next_step(s);
+        }
+        step = current(s);
+    }
+    return step;
+}
+
+static int request_read(struct setup *s, const struct step *step, int64_t now_ns, uint8_t *ret_tx,
+                        size_t cap)
+{
+    const uint8_t id = (uint8_t)id_of(s);
+    uint8_t params[4];
+    go(s, PART_HEAR);
+    s->wake_ns = now_ns + (step->kind == STEP_REBOOT ? BOOT_NS : ANSWER_NS);
+    if (step->kind == STEP_PING || step->kind == STEP_REBOOT) {
+        return dxl_build(id, step->kind == STEP_PING ? DXL_PING : DXL_REBOOT, NULL, 0, ret_tx, cap);
+    }
+    dxl_put16(params, step->addr);
+    dxl_put16(params + 2, step->size);
+    return dxl_build(id, DXL_READ, params, sizeof params, ret_tx, cap);
+}
+
+static int request_write(struct setup *s, const struct step *step, int64_t now_ns, uint8_t *ret_tx,
+                         size_t cap)
+{
+    uint8_t params[6];
+    dxl_put16(params, step->addr);
+    dxl_put32(params + 2, dxl_value(s->bus, joint_of(s), step->wanted));
+    s->written += step->addr < DXL_EEPROM_END;
+    go(s, PART_HEAR_WRITE);
+    s->wake_ns = now_ns + ANSWER_NS;
+    return dxl_build((uint8_t)id_of(s), DXL_WRITE, params, 2u + step->size, ret_tx, cap);
+}
+
+/* No answer came. A servo at status level 0 does not answer reads: it is told without being asked.
+ */
+static void ask_again(struct setup *s, const struct step *step, int64_t now_ns)
+{
+    const bool mute = step->addr == DXL_STATUS_LEVEL && s->stage % PARTS == PART_HEAR;
+    s->tries++;
+    s->wake_ns = now_ns + PAUSE_NS;
+    ((struct dxl_joint *)s->bus->state[joint_of(s)])->differed = false;
+    go(s, mute ? PART_WRITE : PART_ASK);
+}
+
+static void out_of_tries(struct setup *s, const struct step *step)
+{
+    const struct dxl_joint *z = s->bus->state[joint_of(s)];
+    char text[96];
+    if (z->differed) {
+        (void)snprintf(text, sizeof text, "register %u stays %u although %u was written",
+                       step->addr, (unsigned)z->value,
+                       (unsigned)dxl_value(s->bus, joint_of(s), step->wanted));
+        give_up(s, text, "check for a latched error, then cycle its power");
         return;
     }
-    next_step(s);
+    give_up(s,
+            s->goal == SETUP_DISARM ? "torque off could not be read back"
+                                    : "does not answer as it should",
+            "check power, cable, id and baud rate (basalctl scan)");
+}
+
+/* Its time has come: send, or see that nothing was heard. */
+static int act(struct setup *s, const struct step *step, int64_t now_ns, uint8_t *ret_tx,
+               size_t cap)
+{
+    const enum part part = (enum part)(s->stage % PARTS);
+    if (step->kind == STEP_REBOOT && part == PART_HEAR) {
+        next_step(s);
+        return 0;
+    }
+    if (part == PART_HEAR || part == PART_HEAR_WRITE) {
+        ask_again(s, step, now_ns);
+        return 0;
+    }
+    if (s->tries >= TRIES) {
+        out_of_tries(s, step);
+        return 0;
+    }
+    if (part == PART_WRITE || (step->kind == STEP_PUT && s->tries == 0)) {
+        return request_write(s, step, now_ns, ret_tx, cap);
+    }
+    return request_read(s, step, now_ns, ret_tx, cap);
 }
 
 int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
               size_t cap)
 {
     const struct step *step = current(s);
+    int part = s->stage % PARTS;
     s->used = 0;
-    if (step != NULL && s->stage % PARTS != PART_ASK) {
-        take_bytes(s, step, rx, n);
-        step = s->state == SETUP_BUSY ? current(s) : NULL;
+    if (step != NULL && (part == PART_HEAR || part == PART_HEAR_WRITE)) {
+        take_bytes(s, step, now_ns, rx, n);
     }
-    while (step != NULL && step->kind == STEP_SILENCE && s->state == SETUP_BUSY) {
-        check_silence(s);
-        step = s->state == SETUP_BUSY ? current(s) : NULL;
-    }
+    step = past_silence(s, current(s));
     if (s->state != SETUP_BUSY) {
         return 0;
     }
     if (step == NULL) {
-        s->state = s->goal == SETUP_DISARM && s->written < 0 ? SETUP_FAILED : SETUP_DONE;
+        s->state = s->failed ? SETUP_FAILED : SETUP_DONE;
         return 0;
     }
-    const enum part part = (enum part)(s->stage % PARTS);
-    if (part != PART_ASK && now_ns < s->wake_ns) {
-        return 0;
+    part = s->stage % PARTS;
+    if (part == PART_ASK || part == PART_WRITE) { /* nothing is asked: nothing can be an answer */
+        s->bus->bytes_lost += n - s->used;
+        s->used = n;
     }
-    if (part == PART_HEAR_WRITE && s->wake_ns == INT64_MIN) {
-        s->wake_ns = now_ns + ANSWER_NS;
-        return request_write(s, step, ret_tx, cap);
-    }
-    if (step->kind == STEP_REBOOT && part == PART_HEAR) {
-        next_step(s);
-        s->wake_ns = now_ns;
-        return 0;
-    }
-    if (part != PART_ASK) {
-        s->stage -= (int)part; /* no answer: ask again */
-        s->tries++;
-    }
-    if (s->tries >= TRIES) {
-        give_up(s,
-                s->goal == SETUP_DISARM ? "torque off could not be read back"
-                                        : "does not answer as it should",
-                "check power, cable, id and baud rate (basalctl scan)");
-        return 0;
-    }
-    s->stage += PART_HEAR;
-    s->wake_ns = now_ns + (step->kind == STEP_REBOOT ? REBOOT_NS : ANSWER_NS);
-    return request_read(s, step, ret_tx, cap);
+    return now_ns < s->wake_ns ? 0 : act(s, step, now_ns, ret_tx, cap);
 }

@@ -135,6 +135,12 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     struct ddpg *z = arena_take(mem, sizeof *z);
     const struct ddpg_config *c = config;
     const float lr = (float)c->learning_rate;
+    const struct net_spec net = {.n_obs = d->n_obs,
+                                 .n_act = d->n_act,
+                                 .hidden = c->hidden,
+                                 .n_hidden = c->n_hidden,
+                                 .rows = d->batch,
+                                 .lr = lr};
     struct mlp_shape shape;
     z->c = *c;
     z->n_act = d->n_act;
@@ -142,8 +148,8 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     const float lr_actor = c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : lr;
     mu_init(&z->mu, &shape, d->batch, lr_actor, mem, rng);
     mu_init(&z->mu_targ, &shape, d->batch, lr_actor, mem, rng);
-    critic_init(&z->q, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
-    critic_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+    critic_init(&z->q, &net, mem, rng);
+    critic_init(&z->q_targ, &net, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);
     mlp_copy(&z->q.net, &z->q_targ.net);
     z->mu.net.team = z->mu_targ.net.team = z->q.net.team = z->q_targ.net.team = d->team;

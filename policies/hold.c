@@ -59,8 +59,8 @@ static int hold_pack(const void *config, const struct dims *d, const float *w, i
                      float *ret_packed, int n_max)
 {
     (void)config;
-    if (n != 1 || n_max < 1 || (int)w[0] != d->n_act) {
-        return -EINVAL;
+    if (n != 1 || n_max < 1 || w[0] != (float)d->n_act) {
+        return -EPROTO;
     }
     ret_packed[0] = w[0];
     return 1;

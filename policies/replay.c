@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SEALS    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define HEAD_MAX (INT64_C(1) << 62) /* a head beyond it is damage, not age */
+
 static size_t words_of(int n_obs, int n_act)
 {
     return (size_t)n_obs + 2 * (size_t)n_act + ROW_WORDS;
@@ -94,17 +97,25 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
                  strerror(errno));
         goto out;
     }
+    /* a memfd is born 0777: a reader could open it again for writing */
+    if (fchmod(fd, 0600) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
+        rc = why(ret_why, cap, -errno, "replay: cannot seal its memory: %s", strerror(errno));
+        goto out;
+    }
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (p == MAP_FAILED) {
         rc = why(ret_why, cap, -errno, "replay: cannot map %zu MB: %s", bytes >> 20,
                  strerror(errno));
         goto out;
     }
-    (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    (void)fchmod(fd, 0600); /* a memfd is born 0777: a reader could open it again for writing */
     write_header(p, spec);
-    *ret_replay = wrap(p, bytes, fd, true);
-    return *ret_replay != NULL ? 0 : -ENOMEM;
+    struct replay *r = wrap(p, bytes, fd, true);
+    if (r != NULL) {
+        *ret_replay = r;
+        return 0;
+    }
+    (void)munmap(p, bytes);
+    rc = why(ret_why, cap, -ENOMEM, "replay: out of memory");
 out:
     if (fd >= 0) {
         (void)close(fd);
@@ -133,10 +144,20 @@ static int check_header(const struct segment_header *h, size_t bytes, char *ret_
                    "replay: the header's counts do not fit the segment's size");
     }
     const int64_t head = atomic_load(&h->head), open = atomic_load(&h->open);
-    if (head < 0 || (open != 0 && open != 1)) {
+    if (head < 0 || head > HEAD_MAX || (open != 0 && open != 1)) {
         return why(ret_why, cap, -EBADMSG, "replay: the head is damaged");
     }
     return 0;
+}
+
+/*
+ * A memfd that may shrink under our mapping would be a SIGBUS, not an error. A file has no seals:
+ * its length is the owner's word.
+ */
+static bool may_shrink(int fd)
+{
+    const int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & F_SEAL_SHRINK) == 0;
 }
 
 static int map_segment(struct replay **ret_replay, int fd, bool writer, char *ret_why, int cap)
@@ -144,6 +165,9 @@ static int map_segment(struct replay **ret_replay, int fd, bool writer, char *re
     struct stat st;
     if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof(struct segment_header)) {
         return why(ret_why, cap, -EBADMSG, "replay: this is no replay segment");
+    }
+    if (may_shrink(fd)) {
+        return why(ret_why, cap, -EPROTO, "replay: the segment is not sealed against shrinking");
     }
     const size_t bytes = (size_t)st.st_size;
     const int prot = writer ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -153,12 +177,14 @@ static int map_segment(struct replay **ret_replay, int fd, bool writer, char *re
     }
     int rc = check_header(p, bytes, ret_why, cap);
     if (rc == 0) {
-        *ret_replay = wrap(p, bytes, fd, writer);
-        rc = *ret_replay != NULL ? 0 : -ENOMEM;
+        struct replay *r = wrap(p, bytes, fd, writer);
+        if (r != NULL) {
+            *ret_replay = r;
+            return 0;
+        }
+        rc = why(ret_why, cap, -ENOMEM, "replay: out of memory");
     }
-    if (rc < 0) {
-        (void)munmap(p, bytes);
-    }
+    (void)munmap(p, bytes);
     return rc;
 }
 
@@ -260,6 +286,9 @@ void replay_commit(struct replay *r, const struct period *p)
     basal_assert(r->writer);
     struct segment_header *h = r->seg;
     int64_t head = atomic_load_explicit(&h->head, memory_order_relaxed);
+    /* release: who reads a word that is written below also sees this head; pairs with the acquire
+     * fence of a reader's check */
+    atomic_thread_fence(memory_order_release);
     const bool was_open = atomic_load_explicit(&h->open, memory_order_relaxed) != 0;
     basal_assert(p->closes == was_open);
     if (p->closes) {
@@ -298,10 +327,20 @@ int replay_restore(struct replay *r, const void *bytes, size_t n, char *ret_why,
         return why(ret_why, cap, -EPROTO,
                    "replay: the checkpoint's segment has %zu bytes, this run's %zu", n, r->bytes);
     }
-    const int rc = check_header(bytes, n, ret_why, cap);
-    if (rc < 0) {
-        return rc;
+    struct segment_header *h = aligned_alloc(CACHE_LINE, sizeof *h); /* bytes lie anywhere */
+    if (h == NULL) {
+        return why(ret_why, cap, -ENOMEM, "replay: out of memory");
     }
-    memcpy(r->seg, bytes, n);
-    return 0;
+    memcpy(h, bytes, sizeof *h);
+    int rc = check_header(h, n, ret_why, cap);
+    if (rc == 0 && (h->n_obs != r->n_obs || h->n_act != r->n_act || h->capacity != r->capacity ||
+                    h->schema_hash != r->seg->schema_hash)) {
+        rc = why(ret_why, cap, -EPROTO,
+                 "replay: the checkpoint's segment belongs to another robot or configuration");
+    }
+    free(h);
+    if (rc == 0) {
+        memcpy(r->seg, bytes, n);
+    }
+    return rc;
 }

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define GUARD_ROWS 64   /* rows behind the oldest that the writer may overwrite while we read */
+#define GUARD_ROWS 64   /* rows at the old end that are left alone: the writer comes there next */
 #define TRIES_MAX  1000 /* draws for one row before giving up */
 
 struct sampler {
@@ -17,11 +17,26 @@ struct sampler {
     uint32_t *version;
 };
 
-/* Rows [first, head) are closed and safe to read for now. */
+/* The oldest row that the writer does not touch at this head: row head + 1 may be in the making. */
+static int64_t oldest_whole(const struct replay *r, int64_t head)
+{
+    return head - r->capacity + 2;
+}
+
+/* Rows [first, head) are closed and safe to read for a while. */
 static int64_t first_row(const struct replay *r, int64_t head)
 {
-    const int64_t oldest = head - r->capacity + 1 + (head > r->capacity ? GUARD_ROWS : 0);
+    const int64_t guard = r->capacity / 4 < GUARD_ROWS ? r->capacity / 4 : GUARD_ROWS;
+    const int64_t oldest = oldest_whole(r, head) + guard;
     return oldest > 0 ? oldest : 0;
+}
+
+/* After reading: was all of row still there? Acquire: what was read comes before this look at head;
+ * pairs with the release fence of a commit. */
+static bool was_whole(const struct replay *r, int64_t row)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return row >= oldest_whole(r, replay_head(r));
 }
 
 static uint32_t meta_of(const struct replay *r, int64_t row)
@@ -68,31 +83,32 @@ static uint64_t legal_of(const struct replay *r, int64_t row)
     return (uint64_t)word_get(&tail[ROW_LEGAL_HI]) << 32 | word_get(&tail[ROW_LEGAL_LO]);
 }
 
+/* Does a run stop after this row: at an end, at a flag, before a final row, at the head? */
+static bool ends_run(const struct replay *r, int64_t row, int64_t head)
+{
+    return (meta_of(r, row) & (ROW_TERMINAL | ROW_TRUNCATED | ROW_FLAG)) != 0 || row + 1 >= head ||
+           (meta_of(r, row + 1) & ROW_FINAL) != 0;
+}
+
 /*
  * The n-step window from row: r = sum gamma^i r_i, g = gamma^k (1 - terminal), s2 after k rows. It
- * stops at an end, at a flag, before a final row and at the head.
+ * stops where a run stops.
  */
 static void gather_window(const struct sampler *s, int64_t row, int64_t head, int i)
 {
     const struct replay *r = s->replay;
     double sum = 0.0, discount = 1.0;
-    int64_t at = row;
-    bool terminal = false;
-    for (int k = 0; k < s->spec.n_steps; k++) {
-        const uint32_t meta = meta_of(r, at);
-        sum += discount * (double)word_float(&segment_row(r, at)[r->at_tail + ROW_R]);
+    bool ended = false;
+    for (int k = 0; k < s->spec.n_steps && !ended; k++, row++) {
+        sum += discount * (double)word_float(&segment_row(r, row)[r->at_tail + ROW_R]);
         discount *= s->spec.gamma;
-        terminal = (meta & ROW_TERMINAL) != 0;
-        at++;
-        if ((meta & (ROW_TERMINAL | ROW_TRUNCATED | ROW_FLAG)) != 0 || at >= head ||
-            (meta_of(r, at) & ROW_FINAL) != 0) {
-            break;
-        }
+        ended = ends_run(r, row, head);
     }
+    const bool terminal = (meta_of(r, row - 1) & ROW_TERMINAL) != 0;
     s->r[i] = (float)sum;
     s->g[i] = terminal ? 0.0f : (float)discount;
-    gather_obs(s, at, s->s2 + (size_t)i * (size_t)r->n_obs);
-    s->legal2[i] = legal_of(r, at);
+    gather_obs(s, row, s->s2 + (size_t)i * (size_t)r->n_obs);
+    s->legal2[i] = legal_of(r, row);
 }
 
 static void gather_row(const struct sampler *s, int64_t row, int64_t head, int i)
@@ -107,7 +123,7 @@ static void gather_row(const struct sampler *s, int64_t row, int64_t head, int i
     s->logp[i] = word_float(&tail[ROW_LOGP]);
     s->version[i] = word_get(&tail[ROW_VERSION]);
     s->source[i] = (uint8_t)(meta >> 8);
-    s->last[i] = (meta & (ROW_TERMINAL | ROW_TRUNCATED | ROW_FLAG)) != 0;
+    s->last[i] = ends_run(r, row, head);
     s->valid[i] = 1;
 }
 
@@ -139,30 +155,6 @@ struct sampler *sampler_init(const struct replay *r, const struct sample_spec *s
     return s;
 }
 
-/* One uniform start that was still whole after it was read; -1: none found. */
-static int64_t draw_row(struct sampler *s, struct rng *rng, int i)
-{
-    const struct replay *r = s->replay;
-    for (int t = 0; t < TRIES_MAX; t++) {
-        const int64_t head = replay_head(r);
-        const int64_t first = first_row(r, head);
-        if (head <= first) {
-            return -1;
-        }
-        const int64_t row = first + (int64_t)rng_below(rng, (uint64_t)(head - first));
-        if ((meta_of(r, row) & ROW_FINAL) != 0) {
-            continue;
-        }
-        gather_row(s, row, head, i);
-        atomic_thread_fence(
-            memory_order_acquire); /* the copies above come before the check below */
-        if (row >= replay_head(r) - r->capacity + 1) {
-            return row;
-        }
-    }
-    return -1;
-}
-
 static void pad_row(struct sampler *s, int i)
 {
     const struct replay *r = s->replay;
@@ -174,32 +166,47 @@ static void pad_row(struct sampler *s, int i)
     s->last[i] = 1;
 }
 
-/* A run of consecutive rows after a start; what follows its end is padding. */
-static void extend(struct sampler *s, int64_t row, int from)
+/* The run of seg_len consecutive rows from row; what follows its end is padding. */
+static void gather_run(struct sampler *s, int64_t row, int64_t head, int i)
 {
-    const int64_t head = replay_head(s->replay);
-    bool ended = s->last[from] != 0;
+    gather_row(s, row, head, i);
     for (int k = 1; k < s->spec.seg_len; k++) {
-        row++;
-        ended = ended || row >= head || (meta_of(s->replay, row) & ROW_FINAL) != 0;
-        if (ended) {
-            s->last[from + k - 1] = 1;
-            pad_row(s, from + k);
+        if (s->last[i + k - 1] != 0) {
+            pad_row(s, i + k);
         } else {
-            gather_row(s, row, head, from + k);
-            ended = s->last[from + k] != 0;
+            gather_row(s, row + k, head, i + k);
         }
     }
+}
+
+/* One uniform start whose run was still whole after it was read; false: none found. */
+static bool draw_run(struct sampler *s, struct rng *rng, int i)
+{
+    const struct replay *r = s->replay;
+    for (int t = 0; t < TRIES_MAX; t++) {
+        const int64_t head = replay_head(r);
+        const int64_t first = first_row(r, head);
+        if (head <= first) {
+            return false;
+        }
+        const int64_t row = first + (int64_t)rng_below(rng, (uint64_t)(head - first));
+        if ((meta_of(r, row) & ROW_FINAL) != 0) {
+            continue;
+        }
+        gather_run(s, row, head, i);
+        if (was_whole(r, row)) { /* the rows after it are younger */
+            return true;
+        }
+    }
+    return false;
 }
 
 bool sampler_draw(struct sampler *s, struct rng *rng, struct batch *ret_batch)
 {
     for (int i = 0; i < s->spec.batch; i += s->spec.seg_len) {
-        const int64_t row = draw_row(s, rng, i);
-        if (row < 0) {
+        if (!draw_run(s, rng, i)) {
             return false;
         }
-        extend(s, row, i);
     }
     *ret_batch = (struct batch){
         .n = s->spec.batch,
@@ -231,7 +238,7 @@ bool replay_row_obs(const struct replay *r, int64_t row, float *ret_obs)
     for (int k = 0; k < r->n_obs; k++) {
         ret_obs[k] = word_float(&w[k]);
     }
-    return true;
+    return was_whole(r, row);
 }
 
 int replay_info(const struct replay *r, struct replay_info *ret_info)
@@ -290,20 +297,32 @@ static bool row_is_sane(const struct replay *r, int64_t row, char *ret_why, int 
     return true;
 }
 
+/* What is wrong with row, given that all rows < head are closed; false: nothing. */
+static bool row_is_bad(const struct replay *r, int64_t row, int64_t head, char *ret_why, int cap)
+{
+    const bool ends = (meta_of(r, row) & (ROW_TERMINAL | ROW_TRUNCATED)) != 0;
+    if (!row_is_sane(r, row, ret_why, cap)) {
+        return true;
+    }
+    if (ends && row + 1 < head && (meta_of(r, row + 1) & ROW_FINAL) == 0) {
+        (void)why(ret_why, cap, 0, "row %lld ends an episode without a final row", (long long)row);
+        return true;
+    }
+    return false;
+}
+
 int64_t replay_verify(const struct replay *r, char *ret_why, int cap)
 {
     const int64_t head = replay_head(r);
+    char reason[WHY_CHARS];
     int64_t bad = 0;
     for (int64_t row = first_row(r, head); row < head; row++) {
-        const bool ends = (meta_of(r, row) & (ROW_TERMINAL | ROW_TRUNCATED)) != 0;
-        const bool final_next = row + 1 < head && (meta_of(r, row + 1) & ROW_FINAL) != 0;
-        bool sane = row_is_sane(r, row, bad == 0 ? ret_why : NULL, cap);
-        if (sane && ends && row + 1 < head && !final_next) {
-            (void)why(bad == 0 ? ret_why : NULL, cap, 0,
-                      "row %lld ends an episode without a final row", (long long)row);
-            sane = false;
+        if (!row_is_bad(r, row, head, reason, (int)sizeof reason) || !was_whole(r, row)) {
+            continue; /* sound, or overwritten meanwhile */
         }
-        bad += !sane;
+        if (bad++ == 0) {
+            (void)why(ret_why, cap, 0, "%s", reason);
+        }
     }
     return bad;
 }

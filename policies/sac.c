@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOG_ALPHA_MIN (-9.2103404f) /* log 1e-4 */
-#define LOG_ALPHA_MAX 4.6051702f    /* log 1e2 */
+#define LOG_ALPHA_MIN ((float)-9.210340371976182) /* log 1e-4 */
+#define LOG_ALPHA_MAX ((float)4.605170185988092)  /* log 1e2 */
 
 struct sac_config {
     double learning_rate, tau, target_entropy_per_action;
@@ -177,7 +177,12 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
 {
     struct sac *z = arena_take(mem, sizeof *z);
     const struct sac_config *c = config;
-    const float lr = (float)c->learning_rate;
+    const struct net_spec net = {.n_obs = d->n_obs,
+                                 .n_act = d->n_act,
+                                 .hidden = c->hidden,
+                                 .n_hidden = c->n_hidden,
+                                 .rows = d->batch,
+                                 .lr = (float)c->learning_rate};
     double alpha = c->ent_coef_init;
     z->c = *c;
     z->rng = rng;
@@ -185,14 +190,14 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     z->auto_alpha = !fixed_alpha(c, &alpha);
     alpha = z->auto_alpha ? c->ent_coef_init : alpha;
     z->target_entropy = (float)(c->target_entropy_per_action * d->n_act);
-    gauss_init(&z->pi, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
-    twin_init(&z->q, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
-    twin_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+    gauss_init(&z->pi, &net, mem, rng);
+    twin_init(&z->q, &net, mem, rng);
+    twin_init(&z->q_targ, &net, mem, rng);
     twin_copy(&z->q, &z->q_targ);
     z->pi.net.team = z->q.team = z->q_targ.team = d->team;
     z->log_alpha[0] = (float)log(alpha);
     z->g_alpha = floats(mem, 1);
-    adam_init(&z->alpha_opt, 1, lr, mem);
+    adam_init(&z->alpha_opt, 1, net.lr, mem);
     z->a = floats(mem, d->batch * d->n_act);
     z->logp = floats(mem, d->batch);
     z->da = floats(mem, d->batch * d->n_act);

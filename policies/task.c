@@ -84,6 +84,14 @@ static int open_slots(struct task *t, char *ret_why, int cap)
                    "task: with actuation ramp the last action belongs to the state; add the slot "
                    "last_action");
     }
+    for (int i = 0; i < t->robot->n_buses && !remembers; i++) {
+        if (t->robot->bus[i].order == ORDER_PIPELINED) {
+            return why(ret_why, cap, -EINVAL,
+                       "task: on a pipelined bus (%s) the last action is still on its way and "
+                       "belongs to the state; add the slot last_action",
+                       t->robot->bus[i].name);
+        }
+    }
     return 0;
 }
 
@@ -156,7 +164,8 @@ void task_tick(struct task *t, const struct sensed *s, double dt_s)
     z->episode_s += dt_s;
     z->way_m = way_now_m(t, s) - z->travel_0;
     const struct task_settings *c = &t->spec->settings;
-    if (c->episode_s > 0.0 && z->episode_s >= c->episode_s - 0.5 * dt_s) {
+    const double half_tick_s = 0.5 / t->robot->control_rate_hz; /* sums of ticks are not exact */
+    if (c->episode_s > 0.0 && z->episode_s >= c->episode_s - half_tick_s) {
         z->end |= END_TRUNCATED;
     }
     if (c->travel_max_m > 0.0 && fabs(z->way_m) >= c->travel_max_m) {

@@ -104,8 +104,9 @@ static void observe_sin_cos(const struct task *t, const struct term *a, const st
                             float *ret_obs)
 {
     for (int i = 0; i < width_joint(t, a); i++) {
-        ret_obs[2 * i] = (float)sin(s->q[joint_of(t, a, i)]);
-        ret_obs[2 * i + 1] = (float)cos(s->q[joint_of(t, a, i)]);
+        float *pair = ret_obs + (size_t)i * 2;
+        pair[0] = (float)sin(s->q[joint_of(t, a, i)]);
+        pair[1] = (float)cos(s->q[joint_of(t, a, i)]);
     }
 }
 

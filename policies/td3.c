@@ -160,18 +160,23 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
 {
     struct td3 *z = arena_take(mem, sizeof *z);
     const struct td3_config *c = config;
-    const float lr = (float)c->learning_rate;
     const int n = d->batch * d->n_act;
+    const struct net_spec net = {.n_obs = d->n_obs,
+                                 .n_act = d->n_act,
+                                 .hidden = c->hidden,
+                                 .n_hidden = c->n_hidden,
+                                 .rows = d->batch,
+                                 .lr = (float)c->learning_rate};
     struct mlp_shape shape;
     z->c = *c;
     z->rng = rng;
     z->n_act = d->n_act;
     actor_shape(c, d, &shape);
-    mu_init(&z->mu, &shape, d->batch, lr, mem, rng);
-    mu_init(&z->mu_targ, &shape, d->batch, lr, mem, rng);
+    mu_init(&z->mu, &shape, d->batch, net.lr, mem, rng);
+    mu_init(&z->mu_targ, &shape, d->batch, net.lr, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);
-    twin_init(&z->q, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
-    twin_init(&z->q_targ, d->n_obs, d->n_act, c->hidden, c->n_hidden, d->batch, lr, mem, rng);
+    twin_init(&z->q, &net, mem, rng);
+    twin_init(&z->q_targ, &net, mem, rng);
     twin_copy(&z->q, &z->q_targ);
     z->mu.net.team = z->mu_targ.net.team = z->q.team = z->q_targ.team = d->team;
     z->a = floats(mem, n);

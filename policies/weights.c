@@ -114,7 +114,7 @@ int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view
         .n = (int)h.n_weights,
         .mean = numbers,
         .scale = numbers + h.n_obs * sizeof(float),
-        .w = numbers + 2 * h.n_obs * sizeof(float),
+        .w = numbers + 2 * (size_t)h.n_obs * sizeof(float),
     };
     memcpy(ret_view->id.algo, h.algo, sizeof h.algo);
     return 0;

@@ -1,7 +1,9 @@
 #include "daemon/base/arena.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 int arena_open(struct arena *ret_arena, const char *name, size_t cap)
 {
@@ -35,4 +37,24 @@ void *arena_take(struct arena *a, size_t n)
 void arena_freeze(struct arena *a)
 {
     a->frozen = true;
+}
+
+void arena_prefault(struct arena *a)
+{
+    memory_prefault(a->base, a->used);
+}
+
+void memory_prefault(void *p, size_t n)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *from = p;
+    const size_t before = (uintptr_t)from % page;
+    if (n == 0 || madvise(from - before, before + n, MADV_POPULATE_WRITE) == 0) {
+        return;
+    }
+    for (size_t at = 0; at < n; at += page - (at == 0 ? before : 0)) { /* before 5.14: by hand */
+        volatile char *first = from + at;
+        const char same = *first;
+        *first = same;
+    }
 }

@@ -16,10 +16,16 @@ struct arena {
     bool frozen;
 };
 
-/* Maps cap bytes, zero-filled, prefaulted on first use. Errors: -ENOMEM. */
+/* Maps cap bytes, zero-filled; a page is there from its first use on. Errors: -ENOMEM. */
 int arena_open(struct arena *ret_arena, const char *name, size_t cap) BASAL_MUST_USE;
 void arena_close(struct arena *a);
 
 /* n zeroed bytes, 64-byte aligned. Never NULL: running out or a frozen arena is an assertion. */
 void *arena_take(struct arena *a, size_t n);
 void arena_freeze(struct arena *a);
+
+/* All that was taken gets its pages now, so that no later store waits for one. */
+void arena_prefault(struct arena *a);
+
+/* The same for n writable bytes from wherever. */
+void memory_prefault(void *p, size_t n);

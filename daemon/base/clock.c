@@ -3,14 +3,16 @@
 #include <errno.h>
 #include <time.h>
 
-int64_t clock_now_ns(const struct clock *c)
+static int64_t monotonic_ns(void)
 {
-    if (c->is_virtual) {
-        return c->now_ns;
-    }
     struct timespec ts;
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+int64_t clock_now_ns(const struct clock *c)
+{
+    return c->is_virtual ? c->now_ns : monotonic_ns() - c->zero_ns;
 }
 
 int64_t clock_sleep_until(struct clock *c, int64_t t_ns)
@@ -21,8 +23,18 @@ int64_t clock_sleep_until(struct clock *c, int64_t t_ns)
         }
         return c->now_ns;
     }
-    const struct timespec ts = {.tv_sec = t_ns / NS_PER_S, .tv_nsec = t_ns % NS_PER_S};
+    const int64_t at_ns = t_ns + c->zero_ns;
+    const struct timespec ts = {.tv_sec = at_ns / NS_PER_S, .tv_nsec = at_ns % NS_PER_S};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR) {
     }
     return clock_now_ns(c);
+}
+
+void clock_resume(struct clock *c, int64_t t_ns)
+{
+    if (c->is_virtual) {
+        c->now_ns = t_ns;
+    } else {
+        c->zero_ns = monotonic_ns() - t_ns;
+    }
 }

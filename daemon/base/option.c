@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIST_MAX 64 /* elements of any list option */
+
 const struct option *option_find(const struct option *table, const char *key)
 {
     for (const struct option *o = table; o != NULL && o->key != NULL; o++) {
@@ -28,45 +30,95 @@ static const void *at_const(const void *config, size_t offset)
     return (const char *)config + offset;
 }
 
-static int in_range(const struct option *o, double v, char *ret_why, int cap)
+int option_wanted(const struct option *o, char *ret_text, int cap)
 {
-    if (!isfinite(v)) {
-        return why(ret_why, cap, -EINVAL, "%s must be finite", o->key);
+    const size_t n = (size_t)cap;
+    const bool list = o->type == OPTION_INTS || o->type == OPTION_DOUBLES;
+    switch (o->type) {
+    case OPTION_BOOL:
+        return snprintf(ret_text, n, "true or false");
+    case OPTION_TEXT:
+        return snprintf(ret_text, n, "text of at most %d characters", o->n_max - 1);
+    case OPTION_CHOICE:
+        break;
+    case OPTION_INT:
+    case OPTION_INT64:
+    case OPTION_INTS:
+    case OPTION_DOUBLE:
+    case OPTION_DOUBLES: {
+        char many[48] = "a";
+        if (list) {
+            (void)snprintf(many, sizeof many, "a list of at most %d", o->n_max);
+        }
+        const bool whole = o->type != OPTION_DOUBLE && o->type != OPTION_DOUBLES;
+        return snprintf(ret_text, n, "%s %snumber%s from %.10g to %.10g", many,
+                        whole ? "whole " : "", list ? "s" : "", o->min, o->max);
     }
-    if (v < o->min || v > o->max) {
-        return why(ret_why, cap, -EINVAL, "%s = %g is outside %g to %g", o->key, v, o->min, o->max);
     }
-    return 0;
+    int used = 0;
+    for (int i = 0; o->choices[i] != NULL && used < cap; i++) {
+        used += snprintf(ret_text + used, (size_t)(cap - used), "%s%s", i == 0 ? "" : " | ",
+                         o->choices[i]);
+    }
+    return used;
 }
 
-/* One number, consumed whole; whole numbers only where the option wants them. */
-static int parse_number(const struct option *o, bool whole, const char *text, double *ret_v,
-                        char *ret_why, int cap)
+static int refuse(const struct option *o, const char *text, char *ret_why, int cap)
+{
+    char wanted[160];
+    (void)option_wanted(o, wanted, (int)sizeof wanted);
+    return why(ret_why, cap, -EINVAL, "%s must be %s, not \"%.48s\"", o->key, wanted, text);
+}
+
+/* One number, consumed whole, finite, in the option's range; whole where the option wants that. */
+static bool parse_number(const struct option *o, bool whole, const char *text, double *ret_v)
 {
     char *end = NULL;
-    errno = 0;
     const double v = strtod(text, &end);
-    if (end == text || *end != '\0' || errno != 0 || isspace((unsigned char)text[0])) {
-        return why(ret_why, cap, -EINVAL, "%s must be a %s, not \"%s\"", o->key,
-                   whole ? "whole number" : "number", text);
+    if (end == text || *end != '\0' || isspace((unsigned char)text[0]) || !isfinite(v) ||
+        v < o->min || v > o->max) {
+        return false;
     }
     if (whole && (v != floor(v) || strpbrk(text, ".xXpP") != NULL)) {
-        return why(ret_why, cap, -EINVAL, "%s must be a whole number, not \"%s\"", o->key, text);
+        return false;
     }
-    const int rc = in_range(o, v, ret_why, cap);
-    if (rc == 0) {
-        *ret_v = v;
-    }
-    return rc;
+    *ret_v = v;
+    return true;
 }
 
-static int set_list(const struct option *o, void *config, const char *text, char *ret_why, int cap)
+/* Without the blanks around it; in place. */
+static char *trimmed(char *word)
+{
+    word += strspn(word, " ");
+    size_t n = strlen(word);
+    while (n > 0 && word[n - 1] == ' ') {
+        n--;
+    }
+    word[n] = '\0';
+    return word;
+}
+
+static void put_list(const struct option *o, void *config, const double *v, int n)
+{
+    int *whole = at(config, o->offset);
+    double *number = at(config, o->offset);
+    for (int i = 0; i < n; i++) {
+        if (o->type == OPTION_INTS) {
+            whole[i] = (int)v[i];
+        } else {
+            number[i] = v[i];
+        }
+    }
+    *(int *)at(config, o->n_offset) = n;
+}
+
+/* Whole or not at all. */
+static bool set_list(const struct option *o, void *config, const char *text)
 {
     char buf[512];
     const size_t len = strlen(text);
     if (len >= sizeof buf) {
-        return why(ret_why, cap, -EINVAL, "%s: the list is longer than %zu characters", o->key,
-                   sizeof buf - 1);
+        return false;
     }
     memcpy(buf, text, len + 1);
     char *p = buf;
@@ -74,96 +126,103 @@ static int set_list(const struct option *o, void *config, const char *text, char
         buf[len - 1] = '\0';
         p = buf + 1;
     }
+    double v[LIST_MAX] = {0};
     int n = 0;
-    char *save = NULL;
-    for (char *tok = strtok_r(p, ", ", &save); tok != NULL; tok = strtok_r(NULL, ", ", &save)) {
-        if (n == o->n_max) {
-            return why(ret_why, cap, -EINVAL, "%s takes at most %d elements", o->key, o->n_max);
+    basal_assert(o->n_max <= LIST_MAX);
+    for (bool more = p[strspn(p, " ")] != '\0'; more;) {
+        char *rest = p;
+        const char *word = trimmed(strsep(&rest, ","));
+        if (n == o->n_max || !parse_number(o, o->type == OPTION_INTS, word, &v[n++])) {
+            return false;
         }
-        double v = 0.0;
-        const int rc = parse_number(o, o->type == OPTION_INTS, tok, &v, ret_why, cap);
-        if (rc != 0) {
-            return rc;
-        }
-        if (o->type == OPTION_INTS) {
-            ((int *)at(config, o->offset))[n] = (int)v;
-        } else {
-            ((double *)at(config, o->offset))[n] = v;
-        }
-        n++;
+        more = rest != NULL;
+        p = rest;
     }
-    *(int *)at(config, o->n_offset) = n;
-    return 0;
+    put_list(o, config, v, n);
+    return true;
 }
 
-static int set_choice(const struct option *o, int *ret_index, const char *text, char *ret_why,
-                      int cap)
+static bool set_choice(const struct option *o, int *ret_index, const char *text)
 {
-    char names[160] = "";
     for (int i = 0; o->choices[i] != NULL; i++) {
         if (strcmp(o->choices[i], text) == 0) {
             *ret_index = i;
-            return 0;
+            return true;
         }
-        const size_t used = strlen(names);
-        (void)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : " | ",
-                       o->choices[i]);
     }
-    return why(ret_why, cap, -EINVAL, "%s must be %s, not \"%s\"", o->key, names, text);
+    return false;
 }
 
-static int set_whole64(const struct option *o, int64_t *ret_v, const char *text, char *ret_why,
-                       int cap)
+static bool set_whole64(const struct option *o, int64_t *ret_v, const char *text)
 {
     char *end = NULL;
     errno = 0;
     const long long v = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || isspace((unsigned char)text[0])) {
-        return why(ret_why, cap, -EINVAL, "%s must be a whole number, not \"%s\"", o->key, text);
+    if (end == text || *end != '\0' || errno != 0 || isspace((unsigned char)text[0]) ||
+        (double)v < o->min || (double)v > o->max) {
+        return false;
     }
-    const int rc = in_range(o, (double)v, ret_why, cap);
-    if (rc == 0) {
-        *ret_v = v;
+    *ret_v = v;
+    return true;
+}
+
+static bool set_text(const struct option *o, char *ret_text, const char *text)
+{
+    const size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++) {
+        if (iscntrl((unsigned char)text[i])) {
+            return false; /* a name, a path: one line */
+        }
     }
-    return rc;
+    if (n >= (size_t)o->n_max) {
+        return false;
+    }
+    memcpy(ret_text, text, n + 1);
+    return true;
+}
+
+static bool set_bool(bool *ret_v, const char *text)
+{
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
+        return false;
+    }
+    *ret_v = text[0] == 't';
+    return true;
 }
 
 int option_set(const struct option *o, void *config, const char *text, char *ret_why, int cap)
 {
     void *field = at(config, o->offset);
     double v = 0.0;
-    int rc = 0;
+    bool good = false;
     switch (o->type) {
     case OPTION_BOOL:
-        if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
-            return why(ret_why, cap, -EINVAL, "%s must be true or false, not \"%s\"", o->key, text);
-        }
-        *(bool *)field = text[0] == 't';
-        return 0;
+        good = set_bool(field, text);
+        break;
     case OPTION_INT:
-        rc = parse_number(o, true, text, &v, ret_why, cap);
-        if (rc == 0) {
+        good = parse_number(o, true, text, &v);
+        if (good) {
             *(int *)field = (int)v;
         }
-        return rc;
+        break;
     case OPTION_INT64:
-        return set_whole64(o, field, text, ret_why, cap);
+        good = set_whole64(o, field, text);
+        break;
     case OPTION_DOUBLE:
-        return parse_number(o, false, text, field, ret_why, cap);
+        good = parse_number(o, false, text, field);
+        break;
     case OPTION_TEXT:
-        if (strlen(text) >= (size_t)o->n_max) {
-            return why(ret_why, cap, -EINVAL, "%s is longer than %d characters", o->key,
-                       o->n_max - 1);
-        }
-        memcpy(field, text, strlen(text) + 1);
-        return 0;
+        good = set_text(o, field, text);
+        break;
     case OPTION_CHOICE:
-        return set_choice(o, field, text, ret_why, cap);
+        good = set_choice(o, field, text);
+        break;
     case OPTION_INTS:
     case OPTION_DOUBLES:
-        return set_list(o, config, text, ret_why, cap);
+        good = set_list(o, config, text);
+        break;
     }
-    return -EINVAL;
+    return good ? 0 : refuse(o, text, ret_why, cap);
 }
 
 void option_defaults(const struct option *table, void *config)

@@ -39,10 +39,13 @@ struct option {
 /* The row of key, or NULL. */
 const struct option *option_find(const struct option *table, const char *key);
 
+/* What a value of o may be, for a sentence: "a whole number from 1 to 98". Returns its length. */
+int option_wanted(const struct option *o, char *ret_text, int cap);
+
 /*
  * Read text into the field of o in config. A list is written "[1, 2]" or "1, 2".
- * Errors: -EINVAL and one sentence in ret_why (type, range, a token not consumed whole, not
- * finite).
+ * Errors: -EINVAL and one sentence in ret_why (type, range, a token not consumed whole, not finite,
+ * a control character): "KEY must be WANTED, not TEXT".
  */
 int option_set(const struct option *o, void *config, const char *text, char *ret_why,
                int cap) BASAL_MUST_USE;

@@ -6,7 +6,7 @@
 
 #include "daemon/base/types.h"
 
-enum bus_order { ORDER_SAME_TICK, ORDER_PIPELINED };
+enum bus_order { ORDER_SAME_TICK, ORDER_PIPELINED, ORDER_BY_RATE };
 
 enum estop_hardware { ESTOP_UNSET, ESTOP_NONE, ESTOP_POWER_SENSE, ESTOP_GPIO };
 

@@ -2,12 +2,16 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#define STACK_BYTES ((size_t)256 << 10) /* no function of ours takes more than 16 KiB */
 
 static int set_cpu(const struct thread_spec *spec, char *ret_why, int cap)
 {
@@ -56,6 +60,24 @@ int thread_become(const struct thread_spec *spec, char *ret_why, int cap)
     return rc;
 }
 
+void thread_prefault_stack(void)
+{
+    pthread_attr_t attr;
+    void *low;
+    size_t n;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0) {
+        return;
+    }
+    if (pthread_attr_getstack(&attr, &low, &n) == 0) {
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        const size_t here = ((size_t)((char *)&attr - (char *)low) + page) / page * page;
+        const size_t deep = here < STACK_BYTES ? here : STACK_BYTES;
+        /* kernels before 5.14 do not know it: the first ticks fault there, limp and harmless */
+        (void)madvise((char *)low + here - deep, deep, MADV_POPULATE_WRITE);
+    }
+    (void)pthread_attr_destroy(&attr);
+}
+
 void thread_flush_denormals(void)
 {
 #if defined(__x86_64__)
@@ -73,7 +95,7 @@ struct start {
     void *arg;
     char *ret_missed;
     int cap;
-    pthread_barrier_t ready;
+    sem_t ready;
 };
 
 static void *run(void *arg)
@@ -85,7 +107,7 @@ static void *run(void *arg)
     if (thread_become(s->spec, missed, (int)sizeof missed) != 0) {
         (void)why(s->ret_missed, s->cap, 0, "%s", missed);
     }
-    (void)pthread_barrier_wait(&s->ready); /* s is gone after this */
+    (void)sem_post(&s->ready); /* s is gone after this */
     return body(body_arg);
 }
 
@@ -94,9 +116,8 @@ int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*
 {
     struct start s = {.spec = spec, .body = body, .arg = arg, .ret_missed = ret_missed, .cap = cap};
     (void)why(ret_missed, cap, 0, "%s", "");
-    int rc = pthread_barrier_init(&s.ready, NULL, 2);
-    if (rc != 0) {
-        return -rc;
+    if (sem_init(&s.ready, 0, 0) != 0) {
+        return -errno;
     }
     sigset_t all, old;
     (void)sigfillset(&all);
@@ -106,11 +127,10 @@ int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*
         (void)sigdelset(&all, faults[i]);
     }
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(ret_thread, NULL, run, &s);
+    const int rc = pthread_create(ret_thread, NULL, run, &s);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc == 0) {
-        (void)pthread_barrier_wait(&s.ready);
+    while (rc == 0 && sem_wait(&s.ready) != 0) { /* interrupted */
     }
-    (void)pthread_barrier_destroy(&s.ready);
+    (void)sem_destroy(&s.ready);
     return -rc;
 }

@@ -30,6 +30,10 @@ int thread_start(pthread_t *ret_thread, const struct thread_spec *spec, void *(*
  * sentence. */
 int thread_become(const struct thread_spec *spec, char *ret_why, int cap) BASAL_MUST_USE;
 
+/* The part of the calling thread's stack that is still to be used, paged in: the first deep call in
+ * a tick waits for nothing. */
+void thread_prefault_stack(void);
+
 /* Denormals to zero in this thread (FTZ and DAZ on x86, FZ on aarch64): a stray denormal costs a
  * hundred cycles. */
 void thread_flush_denormals(void);

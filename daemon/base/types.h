@@ -30,6 +30,7 @@ enum joint_fault {
     FAULT_FROZEN = 1 << 7,   /* its clock stands still                           */
     FAULT_LOST = 1 << 8,     /* more misses in a row than the bus allows         */
     FAULT_COMMAND = 1 << 9,  /* it refused a command                             */
+    FAULT_ALERT = 1 << 10,   /* it reports a hardware error; which one is not read yet */
 };
 
 /* What a silent bus or a brown-out leaves behind: arming sets everything up anew and clears these.

@@ -3,7 +3,10 @@
 #include "daemon/ctl/ctl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define WORDS_MAX 64
 
 /* Verbs that ask one thing and print the answer. */
 #define VERB_SIMPLE(name, verb)                                                                    \
@@ -11,38 +14,37 @@
     {                                                                                              \
         return ctl_simple(c, verb);                                                                \
     }
-VERB_SIMPLE(verb_arm, "arm")
 VERB_SIMPLE(verb_hold, "hold")
-VERB_SIMPLE(verb_stop, "stop")
-VERB_SIMPLE(verb_estop, "estop")
 VERB_SIMPLE(verb_clear, "clear")
 
 /* clang-format off */
 static const struct verb verbs[] = {
-    {"status",      NULL,                 "state, joints, learner, counters",                              ctl_status},
-    {"health",      NULL,                 "can the robot do its work? the exit status says it too",        ctl_health},
-    {"monitor",     NULL,                 "a screen that follows the robot; --lines --json --hz --seconds --until-fault", ctl_monitor},
-    {"scan",        NULL,                 "look for servos on --device at all baud rates",                 ctl_scan},
-    {"setup-motor", "JOINT",              "bring one new servo to a joint's settings; --config FILE",      ctl_setup_motor},
-    {"arm",         NULL,                 "check, set goal to pose, torque on: the robot holds still",     verb_arm},
-    {"run",         NULL,                 "the policy drives; --policy FILE --no-explore --no-learn --random", ctl_run},
-    {"hold",        NULL,                 "stop driving, keep the pose",                                   verb_hold},
-    {"stop",        NULL,                 "controlled stop, then torque off; stays so",                    verb_stop},
-    {"estop",       NULL,                 "the same at once, latched until clear; survives a restart",     verb_estop},
-    {"clear",       NULL,                 "leave fault or estop for limp; moves nothing",                  verb_clear},
-    {"eval",        NULL,                 "drive without exploring for --seconds, then say the speed",     ctl_eval},
-    {"episode",     "end",                "end the episode; --reward X --success",                         ctl_episode},
-    {"learner",     "pause | resume",     "let the learner rest, wake it",                                 ctl_learner},
-    {"policy",      "show | save FILE",   "the weights that drive",                                        ctl_policy},
-    {"replay",      "info | verify",      "what was experienced: counts; every row checked",               ctl_replay},
-    {"config",      "show",               "the whole configuration in use",                                ctl_config},
-    {"version",     NULL,                 "installed and running",                                         ctl_version},
+    /* name         words                 flags                                   help                                                run */
+    {"status",      NULL,                 "",                                     "state, joints, learner, counters",                 ctl_status},
+    {"health",      NULL,                 "",                                     "can it do its work? the exit status says it too",  ctl_health},
+    {"monitor",     NULL,                 "lines hz seconds until-fault",         "a screen that follows the robot; q leaves it",     ctl_monitor},
+    {"scan",        NULL,                 "device baud",                          "look for servos at all baud rates, or at one",                ctl_scan},
+    {"setup-motor", "JOINT",              "config device id baud",                "bring one new servo to a joint's settings",        ctl_setup_motor},
+    {"arm",         NULL,                 "",                                     "check, torque on, hold the measured pose",         ctl_arm},
+    {"run",         NULL,                 "policy no-explore no-learn random",    "the policy drives and learns",                     ctl_run},
+    {"hold",        NULL,                 "",                                     "stop driving, keep the pose",                      verb_hold},
+    {"stop",        NULL,                 "",                                     "controlled stop, then torque off; stays so",       ctl_stop},
+    {"estop",       NULL,                 "",                                     "the same, latched until clear, over restarts too", ctl_estop},
+    {"clear",       NULL,                 "",                                     "leave fault or estop for limp; moves nothing",     verb_clear},
+    {"eval",        NULL,                 "seconds",                              "drive without exploring, then say the speed",      ctl_eval},
+    {"episode",     "end",                "reward success",                       "end the episode here",                             ctl_episode},
+    {"learner",     "pause | resume",     "",                                     "let the learner rest, wake it",                    ctl_learner},
+    {"policy",      "show | save FILE",   "",                                     "the weights that drive",                           ctl_policy},
+    {"replay",      "info | verify",      "",                                     "what was experienced: counts; every row checked",  ctl_replay},
+    {"config",      "show",               "",                                     "the whole configuration in use",                   ctl_config},
+    {"version",     NULL,                 "",                                     "installed and running",                            ctl_version},
     {.name = NULL},
 };
 
+#define GLOBAL_FLAGS 2 /* the first ones, which every verb heeds */
 static const struct flag flags[] = {
     {"runtime-dir", "DIR",  "where basald's sockets are (default /run/basald)"},
-    {"json",        NULL,   "print data as one JSON object"},
+    {"json",        NULL,   "print data as JSON: one object, or one a line"},
     {"seconds",     "S",    "eval: how long; monitor: leave after that"},
     {"hz",          "N",    "monitor: updates a second"},
     {"lines",       NULL,   "monitor: plain lines, no screen"},
@@ -56,7 +58,7 @@ static const struct flag flags[] = {
     {"config",      "FILE", "setup-motor: the robot file"},
     {"device",      "PATH", "scan, setup-motor: the bus's device"},
     {"id",          "N",    "setup-motor: the servo's id now (default 1)"},
-    {"baud",        "N",    "setup-motor: its baud rate now (default 57600)"},
+    {"baud",        "N",    "setup-motor: its baud rate now (default 57600); scan: look only there"},
     {.name = NULL},
 };
 
@@ -88,8 +90,14 @@ static bool take(void *self, const char *name, const char *value)
     const struct {
         const char *name;
         double *number;
-    } numbers[] = {{"seconds", &c->seconds}, {"hz", &c->hz}, {"reward", &c->reward}};
+        double low, high;
+    } numbers[] = {{"seconds", &c->seconds, 1e-3, 86400.0},
+                   {"hz", &c->hz, 1e-3, 50.0},
+                   {"reward", &c->reward, -1e6, 1e6}};
 
+    for (uint32_t i = 0; flags[i].name != NULL; i++) {
+        c->given |= strcmp(flags[i].name, name) == 0 ? UINT32_C(1) << i : 0;
+    }
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         if (strcmp(switches[i].name, name) == 0) {
             *switches[i].yes = true;
@@ -104,7 +112,8 @@ static bool take(void *self, const char *name, const char *value)
     }
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (strcmp(numbers[i].name, name) == 0) {
-            return args_number(value, numbers[i].number);
+            return args_number(value, numbers[i].number) && *numbers[i].number >= numbers[i].low &&
+                   *numbers[i].number <= numbers[i].high;
         }
     }
     return args_whole(value, strcmp(name, "id") == 0 ? &c->id : &c->joint_baud);
@@ -119,12 +128,24 @@ static void list_verbs(FILE *f)
     }
 }
 
+/* A flag that a verb would not heed is a mistake, and may be a dangerous one. */
+static bool heeds(struct ctl *c, const struct verb *v)
+{
+    for (size_t i = GLOBAL_FLAGS; flags[i].name != NULL; i++) {
+        if ((c->given >> i & 1u) != 0 && !ctl_one_of(v->flags, flags[i].name)) {
+            ctl_say(c, "%s knows no flag --%s; see basalctl --help", v->name, flags[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Flags may stand before and after the verb; words are what is left. */
 static int gather(struct ctl *c, const struct program *p, int argc, char **argv, char **ret_words)
 {
     int n = 0;
-    char *rest[64];
-    int n_rest = argc < 64 ? argc : 64;
+    char *rest[WORDS_MAX];
+    int n_rest = argc < WORDS_MAX ? argc : WORDS_MAX;
     memcpy(rest, argv, (size_t)n_rest * sizeof rest[0]);
     while (n_rest > 1) {
         const int at = args_read(p, n_rest, rest, c);
@@ -141,40 +162,65 @@ static int gather(struct ctl *c, const struct program *p, int argc, char **argv,
     return n;
 }
 
+static const struct verb *find_verb(const char *name)
+{
+    for (const struct verb *v = verbs; v->name != NULL; v++) {
+        if (strcmp(v->name, name) == 0) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+/* --help begins with the verbs. The caller frees it; NULL: no memory. */
+static char *about(void)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&text, &n);
+    if (f == NULL) {
+        return NULL;
+    }
+    (void)fputs("The command line of a running basald. Its verbs:\n\n", f);
+    list_verbs(f);
+    (void)fputs("\nand flags:", f);
+    return fclose(f) == 0 ? text : NULL;
+}
+
+static int run_verb(struct ctl *c, char **words, int n_words)
+{
+    const struct verb *v = n_words > 0 ? find_verb(words[0]) : NULL;
+    if (v == NULL) {
+        (void)fprintf(stderr,
+                      n_words > 0 ? "basalctl: %s: no such verb; these are:\n"
+                                  : "basalctl: a verb is wanted%s:\n",
+                      n_words > 0 ? words[0] : "");
+        list_verbs(stderr);
+        return EXIT_USAGE;
+    }
+    c->verb = v->name;
+    c->words = words + 1;
+    c->n_words = n_words - 1;
+    if (v->words == NULL && c->n_words > 0) {
+        ctl_say(c, "%s takes no word %s; see basalctl --help", v->name, c->words[0]);
+        return EXIT_USAGE;
+    }
+    return heeds(c, v) ? v->run(c) : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
-    char *words[64];
-    struct ctl c = {.runtime_dir = "/run/basald", .id = 1, .joint_baud = 57600};
-    const struct program program = {
-        .name = "basalctl",
-        .usage = "[flags] VERB [words]",
-        .about = "The command line of a running basald. Verbs: basalctl (without any).",
-        .flags = flags,
-        .take = take};
+    char *words[WORDS_MAX];
+    char *text = about();
+    struct ctl c = {.runtime_dir = "/run/basald", .id = 1};
+    const struct program program = {.name = "basalctl",
+                                    .usage = "[flags] VERB [words]",
+                                    .about = text != NULL ? text : "",
+                                    .flags = flags,
+                                    .take = take};
     const int n = gather(&c, &program, argc, argv, words);
-    if (n < 0) {
-        if (n == -1) {
-            list_verbs(stdout);
-        }
-        return -1 - n;
-    }
-    for (const struct verb *v = verbs; n > 0 && v->name != NULL; v++) {
-        if (strcmp(v->name, words[0]) == 0) {
-            c.words = words + 1;
-            c.n_words = n - 1;
-            if (v->words == NULL && c.n_words > 0) {
-                (void)fprintf(stderr, "basalctl: %s takes no word %s\n", v->name, c.words[0]);
-                return EXIT_USAGE;
-            }
-            const int status = v->run(&c);
-            ctl_close(&c);
-            return status;
-        }
-    }
-    (void)fprintf(stderr,
-                  n > 0 ? "basalctl: %s: no such verb; these are:\n"
-                        : "basalctl: a verb is wanted:\n",
-                  n > 0 ? words[0] : "");
-    list_verbs(stderr);
-    return EXIT_USAGE;
+    const int status = n < 0 ? -1 - n : run_verb(&c, words, n);
+    ctl_close(&c);
+    free(text);
+    return status;
 }

@@ -2,6 +2,7 @@
 #include "daemon/ctl/ctl.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,17 +36,51 @@ bool ctl_word(const struct ctl *c, int n, const char *text)
     return n < c->n_words && strcmp(c->words[n], text) == 0;
 }
 
-int ctl_usage(const char *forms)
+bool ctl_one_of(const char *words, const char *word)
 {
-    (void)fprintf(stderr, "basalctl: it is: %s\n", forms);
+    const size_t n = strlen(word);
+    for (const char *at = strstr(words, word); at != NULL; at = strstr(at + 1, word)) {
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ctl_say(struct ctl *c, const char *format, ...)
+{
+    char sentence[sizeof c->held];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (c->holds_words) {
+        (void)snprintf(c->held, sizeof c->held, "%s", sentence);
+    } else {
+        (void)fprintf(stderr, "basalctl: %s\n", sentence);
+    }
+}
+
+void ctl_release(struct ctl *c)
+{
+    c->holds_words = false;
+    if (c->held[0] != '\0') {
+        ctl_say(c, "%s", c->held);
+    }
+    c->held[0] = '\0';
+}
+
+int ctl_usage(struct ctl *c, const char *forms)
+{
+    ctl_say(c, "it is: %s", forms);
     return EXIT_USAGE;
 }
 
-/* Is somebody behind the command socket? A ZeroMQ socket would wait for ever and not say why. */
-static int probe(const struct ctl *c)
+/* A ZeroMQ socket would wait for ever and not say why. */
+int ctl_probe(struct ctl *c, const char *name)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    const int n = snprintf(a.sun_path, sizeof a.sun_path, "%s/command", c->runtime_dir);
+    const int n = snprintf(a.sun_path, sizeof a.sun_path, "%s/%s", c->runtime_dir, name);
     const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int error = s < 0 ? errno : 0;
     if (n >= (int)sizeof a.sun_path) {
@@ -61,21 +96,19 @@ static int probe(const struct ctl *c)
         return 0;
     case EACCES:
     case EPERM:
-        (void)fprintf(stderr,
-                      "basalctl: you may not talk to the basald at %s: join the group basald\n",
-                      c->runtime_dir);
+        ctl_say(c, "you may not talk to the basald at %s: join the group basald", c->runtime_dir);
         return EXIT_PERMISSION;
     case ENOENT:
     case ENOTDIR:
     case ECONNREFUSED:
-        (void)fprintf(stderr,
-                      "basalctl: basald is not running at %s: start it with systemctl start "
-                      "basald, or give another --runtime-dir\n",
-                      c->runtime_dir);
+        ctl_say(
+            c,
+            "basald is not running at %s: start it with systemctl start basald, or give another "
+            "--runtime-dir",
+            c->runtime_dir);
         return EXIT_NOT_RUNNING;
     default:
-        (void)fprintf(stderr, "basalctl: cannot reach %s/command: %s\n", c->runtime_dir,
-                      strerror(error));
+        ctl_say(c, "cannot reach %s/%s: %s", c->runtime_dir, name, strerror(error));
         return EXIT_FAILURE;
     }
 }
@@ -135,7 +168,7 @@ Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q, int *ret_statu
 {
     static const uint64_t first_id = 1;
     Basald__V1__Reply *r = NULL;
-    *ret_status = probe(c);
+    *ret_status = ctl_probe(c, "command");
     if (*ret_status != 0) {
         return NULL;
     }
@@ -149,11 +182,12 @@ Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q, int *ret_statu
     }
     free(bytes);
     if (r == NULL) {
+        *ret_status = ctl_probe(c, "command"); /* it may have ended meanwhile */
+    }
+    if (r == NULL && *ret_status == 0) {
         *ret_status = EXIT_FAILURE;
-        (void)fprintf(stderr,
-                      "basalctl: the basald at %s does not answer within %d s: look at journalctl "
-                      "-u basald\n",
-                      c->runtime_dir, ANSWER_MS / 1000);
+        ctl_say(c, "the basald at %s does not answer within %d s: look at journalctl -u basald",
+                c->runtime_dir, ANSWER_MS / 1000);
     }
     return r;
 }
@@ -172,7 +206,7 @@ Basald__V1__Reply *ctl_ask_status(struct ctl *c, int *ret_status)
         t->n_voltage_v < t->n_joint_name || t->n_torque < t->n_joint_name ||
         t->n_faults < t->n_joint_name || t->n_misses < t->n_joint_name ||
         t->n_rule < t->n_joint_name) {
-        (void)fprintf(stderr, "basalctl: basald answers something else: is it of this version?\n");
+        ctl_say(c, "basald answers something else: is it of this version? see basalctl version");
         *ret_status = EXIT_FAILURE;
         ctl_free(r);
         return NULL;
@@ -187,20 +221,33 @@ void ctl_free(Basald__V1__Reply *r)
     }
 }
 
-int ctl_print_reply(struct ctl *c, const Basald__V1__Reply *r)
+int ctl_print_state(struct ctl *c, bool good, const char *state, const char *why)
 {
     if (c->json) {
         struct json_object *o = json_begin();
-        json_bool(o, "ok", r->ok != 0);
-        json_text(o, "state", r->state);
-        json_text(o, "why", r->why);
+        json_bool(o, "ok", good);
+        json_text(o, "state", state);
+        json_text(o, "why", why);
         json_print(o, stdout, true);
-    } else if (r->ok) {
-        (void)printf("%s\n", r->why[0] != '\0' ? r->why : r->state);
+    } else if (!good) {
+        ctl_say(c, "%s: the robot is %s: %s", c->verb, state, why);
     } else {
-        (void)fprintf(stderr, "basalctl: refused: %s (the robot is %s)\n", r->why, r->state);
+        (void)printf("%s: %s\n", state, why);
     }
-    return r->ok ? 0 : EXIT_FAILURE;
+    return good ? 0 : EXIT_FAILURE;
+}
+
+int ctl_print_reply(struct ctl *c, const Basald__V1__Reply *r)
+{
+    if (c->json) {
+        return ctl_print_state(c, r->ok != 0, r->state, r->why);
+    }
+    if (r->ok) {
+        (void)printf("%s\n", r->why[0] != '\0' ? r->why : r->state);
+        return 0;
+    }
+    ctl_say(c, "%s is refused: %s (the robot is %s)", c->verb, r->why, r->state);
+    return EXIT_FAILURE;
 }
 
 int ctl_ask_and_print(struct ctl *c, Basald__V1__Command *q)
@@ -225,7 +272,7 @@ void *ctl_events(struct ctl *c)
 {
     void *s = open_socket(c, ZMQ_SUB, "events");
     if (s == NULL) {
-        (void)fprintf(stderr, "basalctl: cannot listen to %s/events\n", c->runtime_dir);
+        ctl_say(c, "cannot listen to %s/events: %s", c->runtime_dir, zmq_strerror(zmq_errno()));
     }
     return s;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 struct ctl {
+    const char *verb; /* its name */
     const char *runtime_dir;
     bool json, no_explore, no_learn, random, success, lines, until_fault;
     double seconds, reward, hz;
@@ -19,11 +20,16 @@ struct ctl {
     int n_words;
     char **words; /* after the verb */
     void *context, *socket;
+    uint32_t given;   /* a bit per flag of the table */
+    bool holds_words; /* sentences wait in held until ctl_release */
+    char held[1024];
 };
 
 struct verb {
     const char *name;
     const char *words; /* what follows it: "end", "show | save FILE"; NULL: nothing */
+    const char *flags; /* those that mean something to it, beside --runtime-dir and --json; blanks
+                          part them */
     const char *help;
     int (*run)(struct ctl *c); /* returns an exit status */
 };
@@ -38,20 +44,32 @@ Basald__V1__Reply *ctl_ask_status(struct ctl *c, int *ret_status);
 void ctl_free(Basald__V1__Reply *r);
 void ctl_close(struct ctl *c);
 
+/* One sentence on stderr, behind the program's name. */
+void ctl_say(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What was held back comes now. */
+void ctl_release(struct ctl *c);
+
+/* Is somebody behind this socket of the runtime folder? 0, or an exit status, having said why. */
+int ctl_probe(struct ctl *c, const char *name);
+
 /* Ask, print the answer's state or why; the exit status of verbs that do one thing. */
 int ctl_ask_and_print(struct ctl *c, Basald__V1__Command *q);
 int ctl_print_reply(struct ctl *c, const Basald__V1__Reply *r);
 int ctl_simple(struct ctl *c, const char *verb);
+/* The state that a verb led to and what it means, or why it did not; the exit status. */
+int ctl_print_state(struct ctl *c, bool good, const char *state, const char *why);
 
 /* A subscription to the daemon's events; NULL: said why. */
 void *ctl_events(struct ctl *c);
 /* The next event, or NULL after timeout_ms. Goes to basald__v1__event__free_unpacked. */
 Basald__V1__Event *ctl_next_event(void *events, int timeout_ms);
 
+/* Is this word one of those, which blanks part? */
+bool ctl_one_of(const char *words, const char *word);
 /* Does the n-th word after the verb say this? */
 bool ctl_word(const struct ctl *c, int n, const char *text);
 /* The sentence for words that fit no form of the verb; returns EXIT_USAGE. */
-int ctl_usage(const char *forms);
+int ctl_usage(struct ctl *c, const char *forms);
 
 /* A string that protobuf-c will only read. */
 char *ctl_text(const char *s);
@@ -59,6 +77,9 @@ struct json_object *ctl_status_json(const Basald__V1__Status *s);
 /* Seconds on CLOCK_MONOTONIC. */
 double ctl_now_s(void);
 
+int ctl_arm(struct ctl *c);
+int ctl_stop(struct ctl *c);
+int ctl_estop(struct ctl *c);
 int ctl_status(struct ctl *c);
 int ctl_health(struct ctl *c);
 int ctl_monitor(struct ctl *c);

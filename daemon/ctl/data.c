@@ -4,6 +4,7 @@
 #include "policies/replay.h"
 #include "policies/weights.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +13,50 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int save(const char *path, const uint8_t *bytes, size_t n)
+/* Beside it first, then renamed: a full disk leaves what was there. */
+static int write_file(struct ctl *c, const char *path, const uint8_t *bytes, size_t n)
 {
-    FILE *f = fopen(path, "wbe");
-    const bool good = f != NULL && fwrite(bytes, 1, n, f) == n;
-    if (f == NULL || fclose(f) != 0 || !good) {
-        (void)fprintf(stderr, "basalctl: cannot write %s\n", path);
+    char beside[512];
+    if ((size_t)snprintf(beside, sizeof beside, "%s.new", path) >= sizeof beside) {
+        ctl_say(c, "cannot write %s: the path is longer than %zu characters", path,
+                sizeof beside - 5);
+        return EXIT_FAILURE;
+    }
+    FILE *f = fopen(beside, "wbe");
+    int error = f == NULL ? errno : 0;
+    if (f != NULL) {
+        error = fwrite(bytes, 1, n, f) != n || fflush(f) != 0 || fsync(fileno(f)) != 0 ? errno : 0;
+        (void)fclose(f);
+        error = error == 0 && rename(beside, path) != 0 ? errno : error;
+    }
+    if (error != 0) {
+        ctl_say(c, "cannot write %s: %s", path, strerror(error));
+        (void)unlink(beside);
         return EXIT_FAILURE;
     }
     return 0;
+}
+
+/* The weights as a file, for run --policy. */
+static int save(struct ctl *c, const char *path, const uint8_t *bytes, size_t n)
+{
+    struct weights_view v;
+    char reason[WHY_CHARS];
+    if (weights_decode(bytes, n, &v, reason, (int)sizeof reason) < 0) {
+        ctl_say(c, "%s", reason);
+        return EXIT_FAILURE;
+    }
+    const int status = write_file(c, path, bytes, n);
+    if (status == 0 && c->json) {
+        struct json_object *o = json_begin();
+        json_text(o, "file", path);
+        json_int(o, "version", v.id.version);
+        json_int(o, "bytes", (int64_t)n);
+        json_print(o, stdout, true);
+    } else if (status == 0) {
+        (void)printf("%s holds version %u of %s, %zu bytes\n", path, v.id.version, v.id.algo, n);
+    }
+    return status;
 }
 
 static int show(struct ctl *c, const uint8_t *bytes, size_t n)
@@ -28,7 +64,7 @@ static int show(struct ctl *c, const uint8_t *bytes, size_t n)
     struct weights_view v;
     char reason[WHY_CHARS], hash[20];
     if (weights_decode(bytes, n, &v, reason, (int)sizeof reason) < 0) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
         return EXIT_FAILURE;
     }
     struct json_object *o = json_begin();
@@ -51,17 +87,16 @@ int ctl_policy(struct ctl *c)
 {
     const bool saves = c->n_words == 2 && ctl_word(c, 0, "save");
     if (!saves && !(c->n_words == 1 && ctl_word(c, 0, "show"))) {
-        return ctl_usage("policy show | save FILE");
+        return ctl_usage(c, "policy show | save FILE");
     }
     Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
     q.verb = ctl_text("policy");
     int status = 0;
     Basald__V1__Reply *r = ctl_ask(c, &q, &status);
     if (r != NULL && !r->ok) {
-        (void)fprintf(stderr, "basalctl: %s\n", r->why);
-        status = EXIT_FAILURE;
+        status = ctl_print_reply(c, r);
     } else if (r != NULL) {
-        status = saves ? save(c->words[1], r->block.data, r->block.len)
+        status = saves ? save(c, c->words[1], r->block.data, r->block.len)
                        : show(c, r->block.data, r->block.len);
     }
     ctl_free(r);
@@ -101,9 +136,15 @@ static int fetch_descriptor(const char *runtime_dir)
     return fd;
 }
 
-static void print_info(struct ctl *c, const struct replay_info *i)
+static int print_info(struct ctl *c, const struct replay *r)
 {
     char text[20];
+    struct replay_info *i = malloc(sizeof *i);
+    if (i == NULL) {
+        ctl_say(c, "no memory");
+        return EXIT_OS;
+    }
+    (void)replay_info(r, i);
     struct json_object *o = json_begin();
     (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)i->run_id);
     json_text(o, "run_id", text);
@@ -122,6 +163,30 @@ static void print_info(struct ctl *c, const struct replay_info *i)
     }
     json_child(o, "slots", slots);
     json_print(o, stdout, c->json);
+    free(i);
+    return 0;
+}
+
+/* Every row: finite, in range, its episode in order. */
+static int print_verify(struct ctl *c, const struct replay *r)
+{
+    char reason[WHY_CHARS] = "";
+    struct replay_info *i = malloc(sizeof *i);
+    const int64_t bad = replay_verify(r, reason, (int)sizeof reason);
+    const int64_t rows = i != NULL && replay_info(r, i) == 0 ? i->rows : 0;
+    free(i);
+    if (c->json) {
+        struct json_object *o = json_begin();
+        json_int(o, "rows", rows);
+        json_int(o, "bad_rows", bad);
+        json_text(o, "first", reason);
+        json_print(o, stdout, true);
+    } else if (bad == 0) {
+        (void)printf("%lld rows, all good\n", (long long)rows);
+    } else {
+        ctl_say(c, "%lld rows of the replay are bad; the first: %s", (long long)bad, reason);
+    }
+    return bad == 0 ? 0 : EXIT_FAILURE;
 }
 
 int ctl_replay(struct ctl *c)
@@ -130,38 +195,26 @@ int ctl_replay(struct ctl *c)
     char reason[WHY_CHARS] = "";
     struct replay *r = NULL;
     if (!verify && !(c->n_words == 1 && ctl_word(c, 0, "info"))) {
-        return ctl_usage("replay info | verify");
+        return ctl_usage(c, "replay info | verify");
+    }
+    const int status = ctl_probe(c, "replay.sock");
+    if (status != 0) {
+        return status;
     }
     const int fd = fetch_descriptor(c->runtime_dir);
     if (fd < 0) {
-        (void)fprintf(stderr,
-                      "basalctl: nobody hands out a replay at %s/replay.sock: start basald with "
-                      "systemctl start basald, or give another --runtime-dir\n",
-                      c->runtime_dir);
-        return EXIT_NOT_RUNNING;
+        ctl_say(c, "the basald at %s hands out no replay within 3 s: look at journalctl -u basald",
+                c->runtime_dir);
+        return EXIT_FAILURE;
     }
     if (replay_attach(&r, fd, reason, (int)sizeof reason) < 0 || r == NULL) {
-        (void)fprintf(stderr, "basalctl: %s\n", reason);
+        ctl_say(c, "%s", reason);
         (void)close(fd);
         return EXIT_FAILURE;
     }
-    int64_t bad = 0;
-    if (verify) {
-        bad = replay_verify(r, reason, (int)sizeof reason);
-        struct json_object *o = json_begin();
-        json_int(o, "bad_rows", bad);
-        json_text(o, "first", reason);
-        json_print(o, stdout, c->json);
-    } else {
-        struct replay_info *info = malloc(sizeof *info);
-        if (info != NULL) {
-            (void)replay_info(r, info);
-            print_info(c, info);
-        }
-        free(info);
-    }
+    const int result = verify ? print_verify(c, r) : print_info(c, r);
     replay_close(r);
-    return bad == 0 ? 0 : EXIT_FAILURE;
+    return result;
 }
 
 /* YAML for people, the same as one JSON string for scripts. */
@@ -170,7 +223,7 @@ int ctl_config(struct ctl *c)
     Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
     int status = 0;
     if (c->n_words != 1 || !ctl_word(c, 0, "show")) {
-        return ctl_usage("config show");
+        return ctl_usage(c, "config show");
     }
     q.verb = ctl_text("config");
     Basald__V1__Reply *r = ctl_ask(c, &q, &status);

@@ -1,6 +1,9 @@
 /* Who drives, and what is made of it: run, eval, episode, learner. */
 #include "daemon/ctl/ctl.h"
 
+#include "policies/weights.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,20 +14,32 @@
 #define GRACE_S   2.0
 
 /* The whole file; false: said why. */
-static bool read_block(const char *path, uint8_t **ret_bytes, size_t *ret_n)
+static bool read_block(struct ctl *c, const char *path, uint8_t **ret_bytes, size_t *ret_n)
 {
     FILE *f = fopen(path, "rbe");
     uint8_t *bytes = malloc(BLOCK_MAX);
+    errno = f == NULL ? errno : 0;
     const size_t n = f != NULL && bytes != NULL ? fread(bytes, 1, BLOCK_MAX, f) : 0;
+    const char *problem = errno != 0       ? strerror(errno)
+                          : bytes == NULL  ? "no memory"
+                          : n == 0         ? "it is empty"
+                          : n == BLOCK_MAX ? "it is larger than any weights"
+                                           : NULL;
+    if (problem != NULL) {
+        ctl_say(c, "cannot read weights from %s: %s; keep some with basalctl policy save FILE",
+                path, problem);
+    }
     if (f != NULL) {
         (void)fclose(f);
     }
-    if (n == 0 || n == BLOCK_MAX) {
+    struct weights_view v;
+    char reason[WHY_CHARS];
+    if (problem == NULL && weights_decode(bytes, n, &v, reason, (int)sizeof reason) < 0) {
+        ctl_say(c, "%s: %s; keep some with basalctl policy save FILE", path, reason);
+        problem = reason;
+    }
+    if (problem != NULL) {
         free(bytes);
-        (void)fprintf(stderr,
-                      "basalctl: cannot read weights from %s; keep some with: basalctl policy save "
-                      "FILE\n",
-                      path);
         return false;
     }
     *ret_bytes = bytes;
@@ -39,7 +54,7 @@ int ctl_run(struct ctl *c)
     q.no_explore = c->no_explore;
     q.no_learn = c->no_learn;
     q.random = c->random;
-    if (c->policy != NULL && !read_block(c->policy, &q.block.data, &q.block.len)) {
+    if (c->policy != NULL && !read_block(c, c->policy, &q.block.data, &q.block.len)) {
         return EXIT_FAILURE;
     }
     const int status = ctl_ask_and_print(c, &q);
@@ -61,17 +76,18 @@ static int print_eval(const struct ctl *c, const Basald__V1__Event *e, double ev
 }
 
 /* Until the daemon says how it went, or that the robot stopped before the end. */
-static int wait_eval(const struct ctl *c, void *events, double eval_s)
+static int wait_eval(struct ctl *c, void *events, double eval_s)
 {
     static const char left[] = "running -> ";
     const double until_s = ctl_now_s() + eval_s + GRACE_S;
-    for (double now_s = ctl_now_s(); now_s < until_s; now_s = ctl_now_s()) {
-        Basald__V1__Event *e = ctl_next_event(events, (int)((until_s - now_s) * 1e3) + 1);
+    double left_s = until_s - ctl_now_s();
+    while (left_s > 0.0) {
+        Basald__V1__Event *e = ctl_next_event(events, (int)(left_s * 1e3) + 1);
         int status = -1;
         if (e != NULL && strcmp(e->kind, "eval") == 0) {
             status = print_eval(c, e, eval_s);
         } else if (e != NULL && strncmp(e->text, left, sizeof left - 1) == 0) {
-            (void)fprintf(stderr, "basalctl: the evaluation ended early: %s\n", e->text);
+            ctl_say(c, "the evaluation ended early: %s", e->text);
             status = EXIT_FAILURE;
         }
         if (e != NULL) {
@@ -80,9 +96,9 @@ static int wait_eval(const struct ctl *c, void *events, double eval_s)
         if (status >= 0) {
             return status;
         }
+        left_s = until_s - ctl_now_s();
     }
-    (void)fprintf(stderr, "basalctl: no result: does a joint of this robot measure its way "
-                          "(task.travel_joint)?\n");
+    ctl_say(c, "no result: does a joint of this robot measure its way (task.travel_joint)?");
     return EXIT_FAILURE;
 }
 
@@ -109,8 +125,9 @@ int ctl_episode(struct ctl *c)
 {
     Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
     if (c->n_words != 1 || !ctl_word(c, 0, "end")) {
-        return ctl_usage("episode end [--reward X] [--success]");
+        return ctl_usage(c, "episode end [--reward X] [--success]");
     }
+    c->verb = "episode end";
     q.verb = ctl_text("episode-end");
     q.reward = c->reward;
     q.success = c->success;
@@ -125,5 +142,5 @@ int ctl_learner(struct ctl *c)
     if (c->n_words == 1 && ctl_word(c, 0, "resume")) {
         return ctl_simple(c, "learner-resume");
     }
-    return ctl_usage("learner pause | resume");
+    return ctl_usage(c, "learner pause | resume");
 }

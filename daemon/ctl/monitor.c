@@ -3,151 +3,167 @@
  * terminal, or JSON, one object a line.
  */
 #include "daemon/ctl/ctl.h"
+#include "daemon/ctl/view.h"
 
+#include <langinfo.h>
+#include <locale.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SPEEDS_KEPT  256
-#define LABEL_COLUMN 26 /* of the sparklines: label, and the range behind them */
-#define SCREEN_HZ    5.0
-#define LINES_HZ     1.0
+#define SPEEDS_KEPT 256
+#define SCREEN_HZ   5.0
+#define LINES_HZ    1.0
 
 /* Other page of the terminal, no cursor; and back. xterm control sequences. */
 #define ENTER_SCREEN "\033[?1049h\033[?25l"
 #define LEAVE_SCREEN "\033[?25h\033[?1049l"
 #define HOME         "\033[H"
 #define CLEAR_BELOW  "\033[J"
-#define END_OF_LINE  "\033[K\n"
+#define END_OF_LINE  "\033[K"
 
 struct monitor {
-    double speed[SPEEDS_KEPT];
+    bool screen, ascii;
+    struct termios cooked; /* how the terminal was; only with keys */
+    bool keys;             /* keys are read one by one */
+    sigset_t signals;
+    double begun_s, sampled_s;
+    double speed[SPEEDS_KEPT]; /* one a second */
     int n_speeds;
-    double begun_s;
-    int rows, columns;
 };
 
-static void remember(struct monitor *m, double speed)
+/* --- the terminal --- */
+
+static void enter(struct monitor *m)
 {
-    if (m->n_speeds == SPEEDS_KEPT) {
-        memmove(m->speed, m->speed + 1, (SPEEDS_KEPT - 1) * sizeof m->speed[0]);
-        m->n_speeds--;
+    m->keys = isatty(STDIN_FILENO) != 0 && tcgetattr(STDIN_FILENO, &m->cooked) == 0;
+    if (m->keys) {
+        struct termios raw = m->cooked;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        raw.c_cc[VMIN] = raw.c_cc[VTIME] = 0;
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     }
-    m->speed[m->n_speeds++] = speed;
+    (void)fputs(ENTER_SCREEN, stdout);
 }
 
-/* The newest values that fit, as a line of eight heights, and the range that they span. */
-static void sparkline(FILE *f, const char *label, const double *v, size_t n, int columns)
+static void leave(const struct monitor *m)
 {
-    static const char *const heights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-    const size_t most = columns > LABEL_COLUMN + 8 ? (size_t)(columns - LABEL_COLUMN) : 8;
-    const size_t from = n > most ? n - most : 0;
-    double low = (double)INFINITY, high = -(double)INFINITY;
-    for (size_t i = from; i < n; i++) {
-        low = fmin(low, v[i]);
-        high = fmax(high, v[i]);
-    }
-    (void)fprintf(f, "%-8s", label);
-    for (size_t i = from; i < n; i++) {
-        const double part = high > low && isfinite(v[i]) ? (v[i] - low) / (high - low) : 0.0;
-        (void)fputs(heights[(int)(part * 7.0 + 0.5)], f);
-    }
-    if (n > from) {
-        (void)fprintf(f, "  %.3g .. %.3g", low, high);
-    }
-    (void)fputs(END_OF_LINE, f);
-}
-
-static void draw_loop(FILE *f, const Basald__V1__Status *s)
-{
-    const Basald__V1__Telemetry *t = s->last;
-    (void)fprintf(
-        f,
-        "loop     %.1f Hz   late by p50 %.0f  p99 %.0f  max %.0f us   tick p99 %.0f us" END_OF_LINE,
-        s->loop_rate_hz, s->wake_p50_us, s->wake_p99_us, s->wake_max_us, s->tick_p99_us);
-    (void)fprintf(f, "         tick %llu   skipped %llu   coasted %llu   real time %s" END_OF_LINE,
-                  (unsigned long long)t->tick, (unsigned long long)t->overruns,
-                  (unsigned long long)t->coasted, s->realtime);
-    (void)fprintf(
-        f, "bus      %llu bytes out, %llu in   crc errors %llu   reconnects %llu" END_OF_LINE,
-        (unsigned long long)t->bytes_tx, (unsigned long long)t->bytes_rx,
-        (unsigned long long)t->crc_errors, (unsigned long long)t->reconnects);
-}
-
-static void draw_joints(FILE *f, const Basald__V1__Telemetry *t)
-{
-    (void)fprintf(f, END_OF_LINE "%-12s %8s %8s %8s %6s %6s %7s  %s" END_OF_LINE, "joint", "rad",
-                  "rad/s", "Nm", "C", "V", "misses", "limited by");
-    for (size_t j = 0; j < t->n_joint_name; j++) {
-        (void)fprintf(f, "%-12s %8.3f %8.2f %8.2f %6.0f %6.1f %7llu  %s" END_OF_LINE,
-                      t->joint_name[j], (double)t->position_rad[j], (double)t->velocity_rad_s[j],
-                      (double)t->effort_nm[j], (double)t->temperature_c[j], (double)t->voltage_v[j],
-                      (unsigned long long)t->misses[j], t->rule[j]);
+    (void)fputs(LEAVE_SCREEN, stdout);
+    (void)fflush(stdout);
+    if (m->keys) {
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &m->cooked);
     }
 }
 
-static void draw_learning(FILE *f, const struct monitor *m, const Basald__V1__Status *s)
+static bool wants_screen(const struct ctl *c)
 {
-    const Basald__V1__Telemetry *t = s->last;
-    (void)fprintf(
-        f,
-        END_OF_LINE "step %lld   episode %lld   driven by %s   return so far %.2f   speed %.4f m/s",
-        (long long)t->step, (long long)t->episode, t->source, t->episode_return, t->speed_m_s);
-    if (s->best_known_speed_m_s > 0.0) {
-        (void)fprintf(f, " (best known %.4f)", s->best_known_speed_m_s);
+    const char *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) != 0 && !c->lines && !c->json && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
+
+/* Whoever waits for the screen may say so: Ctrl-C, a window's new size, Ctrl-Z. */
+static void hear_signals(struct monitor *m)
+{
+    static const int all[] = {SIGINT, SIGTERM, SIGHUP}, screen[] = {SIGWINCH, SIGTSTP};
+    (void)sigemptyset(&m->signals);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        (void)sigaddset(&m->signals, all[i]);
     }
-    (void)fprintf(
-        f, END_OF_LINE "learner  %s%s   %llu updates, %.0f a second   replay %llu rows" END_OF_LINE,
-        s->algo, s->learner_paused ? " (paused)" : "", (unsigned long long)s->updates,
-        s->updates_per_s, (unsigned long long)s->replay_rows);
-    (void)fprintf(f, "weights  version %u   taken %llu, refused %llu %s" END_OF_LINE,
-                  t->weights_version, (unsigned long long)s->weights_accepted,
-                  (unsigned long long)s->weights_refused,
-                  s->weights_refused > 0 ? s->weights_why : "");
-    sparkline(f, "return", s->episode_return, s->n_episode_return, m->columns);
-    sparkline(f, "speed", m->speed, (size_t)m->n_speeds, m->columns);
-    for (size_t i = 0; i < s->n_stat && i < s->n_stat_name; i++) {
-        (void)fprintf(f, "%-26s %.4g" END_OF_LINE, s->stat_name[i], s->stat[i]);
+    for (size_t i = 0; m->screen && i < sizeof screen / sizeof screen[0]; i++) {
+        (void)sigaddset(&m->signals, screen[i]);
     }
+    (void)sigprocmask(SIG_BLOCK, &m->signals, NULL);
+}
+
+static bool quit_key(const struct monitor *m)
+{
+    char key = '\0';
+    return m->keys && read(STDIN_FILENO, &key, 1) == 1 && (key == 'q' || key == 'Q');
+}
+
+/* Sleep for a period, or until there is reason to draw at once. True: it is enough. */
+static bool rest(struct monitor *m, double period_s)
+{
+    const struct timespec t = {.tv_sec = (time_t)period_s,
+                               .tv_nsec = (long)(fmod(period_s, 1.0) * 1e9)};
+    const int sig = sigtimedwait(&m->signals, NULL, &t);
+    if (sig == SIGTSTP) {
+        leave(m);
+        (void)raise(SIGSTOP);
+        enter(m);
+    }
+    return sig == SIGINT || sig == SIGTERM || sig == SIGHUP || quit_key(m);
+}
+
+/* --- what is shown --- */
+
+/* One line of at most columns characters; what sets bold takes no room. UTF-8. */
+static const char *put_line(const char *p, const char *end, int columns)
+{
+    int n = 0;
+    for (; p < end && *p != '\n'; p++) {
+        if (*p == '\033') {
+            const char *m = memchr(p, 'm', (size_t)(end - p));
+            const size_t length = m != NULL ? (size_t)(m - p) + 1 : 1;
+            (void)fwrite(p, 1, length, stdout);
+            p += length - 1;
+            continue;
+        }
+        n += ((unsigned char)*p & 0xC0) != 0x80;
+        if (n <= columns) {
+            (void)fputc(*p, stdout);
+        }
+    }
+    return p < end ? p + 1 : end;
 }
 
 /* As many lines of text as the terminal has. */
-static void put_rows(const char *text, size_t n, int rows)
+static void put_rows(const char *text, size_t n, const struct winsize *size)
 {
-    size_t end = 0;
-    for (int row = 0; row < rows - 1 && end < n; row++) {
-        const char *feed = memchr(text + end, '\n', n - end);
-        end = feed != NULL ? (size_t)(feed - text) + 1 : n;
-    }
+    const char *p = text, *end = text + n;
     (void)fputs(HOME, stdout);
-    (void)fwrite(text, 1, end, stdout);
+    for (int row = 0; row < size->ws_row && p < end; row++) {
+        (void)fputs(row > 0 ? "\n" : "", stdout);
+        p = put_line(p, end, size->ws_col);
+        (void)fputs(END_OF_LINE, stdout);
+    }
     (void)fputs(CLEAR_BELOW, stdout);
 }
 
-static void draw(struct monitor *m, const Basald__V1__Status *s)
+/* The most telling first: what a small terminal cuts off is at the bottom. */
+static void draw(const struct monitor *m, const Basald__V1__Status *s)
 {
     char *text = NULL;
     size_t n = 0;
     struct winsize size;
-    const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
-    m->rows = known ? size.ws_row : 40;
-    m->columns = known ? size.ws_col : 80;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) {
+        size = (struct winsize){.ws_row = 24, .ws_col = 80};
+    }
     FILE *f = open_memstream(&text, &n);
     if (f == NULL) {
         return;
     }
-    (void)fprintf(f, "basald %s   %s   \033[1m%s\033[0m   %s" END_OF_LINE END_OF_LINE, s->version,
-                  s->robot, s->state, s->why);
-    draw_loop(f, s);
-    draw_joints(f, s->last);
-    draw_learning(f, m, s);
+    const bool gaps = size.ws_row >= 26;
+    view_head(f, s, true);
+    (void)fputs(gaps ? "\n" : "", f);
+    view_learning(f, s);
+    view_spark(f, "return", s->episode_return, s->n_episode_return, size.ws_col, m->ascii);
+    view_spark(f, "speed", m->speed, (size_t)m->n_speeds, size.ws_col, m->ascii);
+    (void)fputs(gaps ? "\n" : "", f);
+    view_machine(f, s);
+    (void)fputs(gaps ? "\n" : "", f);
+    view_joints(f, s);
+    (void)fputs(gaps ? "\n" : "", f);
+    view_stats(f, s);
     if (fclose(f) == 0) {
-        put_rows(text, n, m->rows);
+        put_rows(text, n, &size);
     }
     free(text);
 }
@@ -155,70 +171,91 @@ static void draw(struct monitor *m, const Basald__V1__Status *s)
 static void line(const struct monitor *m, const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
-    const size_t n = s->n_episode_return;
-    const double last = n > 0 ? s->episode_return[n - 1] : (double)NAN;
-    (void)printf("%6.1f s  %-8s step %6lld  by %-6s  speed %7.4f m/s  last return %7.2f  updates "
-                 "%7llu (%4.0f/s)  late %llu  %s\n",
-                 ctl_now_s() - m->begun_s, s->state, (long long)t->step, t->source, t->speed_m_s,
-                 last, (unsigned long long)s->updates, s->updates_per_s,
-                 (unsigned long long)t->overruns, s->why);
+    char last[32] = "-";
+    if (s->n_episode_return > 0) {
+        (void)snprintf(last, sizeof last, "%.2f", s->episode_return[s->n_episode_return - 1]);
+    }
+    (void)printf("%6.1f s  %-8s step %5lld  speed %7.4f m/s  return %7s  updates %6llu (%.0f/s)  "
+                 "late %llu%s%s\n",
+                 ctl_now_s() - m->begun_s, s->state, (long long)t->step, t->speed_m_s, last,
+                 (unsigned long long)s->updates, s->updates_per_s, (unsigned long long)t->overruns,
+                 s->why[0] != '\0' ? "  " : "", s->why);
 }
 
-/* Fault and estop are latched: nothing more will happen until someone has looked. */
-static bool latched(const Basald__V1__Status *s)
+static void remember_speed(struct monitor *m, double speed_m_s)
 {
-    return strcmp(s->state, "fault") == 0 || strcmp(s->state, "estop") == 0;
+    if (m->n_speeds > 0 && ctl_now_s() < m->sampled_s + 1.0) {
+        return;
+    }
+    if (m->n_speeds == SPEEDS_KEPT) {
+        memmove(m->speed, m->speed + 1, (SPEEDS_KEPT - 1) * sizeof m->speed[0]);
+        m->n_speeds--;
+    }
+    m->speed[m->n_speeds++] = speed_m_s;
+    m->sampled_s = ctl_now_s();
 }
 
-/* Sleep for a period; true: a signal says that it is enough. */
-static bool rest(double period_s, const sigset_t *signals)
+static void show(struct ctl *c, struct monitor *m, const Basald__V1__Status *s)
 {
-    const struct timespec t = {.tv_sec = (time_t)period_s,
-                               .tv_nsec = (long)(fmod(period_s, 1.0) * 1e9)};
-    return sigtimedwait(signals, NULL, &t) > 0;
+    if (m->screen) {
+        remember_speed(m, s->last->speed_m_s);
+        draw(m, s);
+    } else if (c->json) {
+        json_print(ctl_status_json(s), stdout, true);
+    } else {
+        line(m, s);
+    }
+}
+
+/* Until it is enough; returns the exit status. r: the first answer, freed here. */
+static int follow(struct ctl *c, struct monitor *m, Basald__V1__Reply *r)
+{
+    const double hz = c->hz > 0.0 ? c->hz : m->screen ? SCREEN_HZ : LINES_HZ;
+    int status = 0;
+    for (bool enough = false; !enough;) {
+        show(c, m, r->status);
+        const double left_s =
+            c->seconds > 0.0 ? m->begun_s + c->seconds - ctl_now_s() : (double)INFINITY;
+        const bool fault = c->until_fault && view_latched(r->status);
+        if (fault) {
+            status = EXIT_FAILURE;
+            ctl_say(c, "the robot is in %s: %s", r->status->state, r->status->why);
+        }
+        enough = fflush(stdout) != 0 || fault || left_s <= 0.0 ||
+                 rest(m, fmax(fmin(1.0 / hz, left_s), 0.0));
+        if (enough) {
+            break;
+        }
+        Basald__V1__Reply *next = ctl_ask_status(c, &status);
+        if (next == NULL) {
+            break;
+        }
+        ctl_free(r);
+        r = next;
+    }
+    if (m->screen) { /* the page is gone: its last state stays as a line */
+        leave(m);
+        line(m, r->status);
+    }
+    ctl_free(r);
+    return status;
 }
 
 int ctl_monitor(struct ctl *c)
 {
-    struct monitor m = {.begun_s = ctl_now_s()};
-    const bool screen = isatty(STDOUT_FILENO) != 0 && !c->lines && !c->json;
-    const double hz = c->hz > 0.0 ? c->hz : screen ? SCREEN_HZ : LINES_HZ;
-    const double period_s = fmin(1.0 / hz, c->seconds > 0.0 ? c->seconds : 1.0 / hz);
+    struct monitor m = {.screen = wants_screen(c), .begun_s = ctl_now_s()};
     int status = 0;
-    sigset_t signals;
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    m.ascii = setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     Basald__V1__Reply *r = ctl_ask_status(c, &status);
-    if (r != NULL && screen) {
-        (void)fputs(ENTER_SCREEN, stdout);
+    if (r == NULL) {
+        return status;
     }
-    const bool entered = r != NULL && screen;
-    bool enough = false;
-    while (r != NULL && !enough) {
-        remember(&m, r->status->last->speed_m_s);
-        if (screen) {
-            draw(&m, r->status);
-        } else if (c->json) {
-            json_print(ctl_status_json(r->status), stdout, true);
-        } else {
-            line(&m, r->status);
-        }
-        const bool fault = c->until_fault && latched(r->status);
-        status = fault ? EXIT_FAILURE : status;
-        ctl_free(r);
-        r = NULL;
-        enough = fflush(stdout) != 0 || fault || rest(period_s, &signals) ||
-                 (c->seconds > 0.0 && ctl_now_s() - m.begun_s >= c->seconds);
-        if (!enough) {
-            r = ctl_ask_status(c, &status);
-        }
+    hear_signals(&m);
+    c->holds_words = m.screen; /* a sentence on the other page would be gone with it */
+    if (m.screen) {
+        enter(&m);
     }
-    if (entered) {
-        (void)fputs(LEAVE_SCREEN, stdout);
-        (void)fflush(stdout);
-    }
-    ctl_free(r);
+    status = follow(c, &m, r);
+    ctl_release(c);
     return status;
 }

@@ -1,5 +1,8 @@
 /* What the daemon is doing: for people, for scripts, as an exit status. */
 #include "daemon/ctl/ctl.h"
+#include "daemon/ctl/view.h"
+
+#include "daemon/safety.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +41,22 @@ static struct json_object *joints(const Basald__V1__Telemetry *t)
     return all;
 }
 
+/* Where a tick's time goes. */
+static struct json_object *phases(const Basald__V1__Status *s)
+{
+    struct json_object *all = json_begin();
+    const size_t n = s->n_phase_name;
+    for (size_t i = 0;
+         i < n && s->n_phase_p50_us == n && s->n_phase_p99_us == n && s->n_phase_max_us == n; i++) {
+        struct json_object *o = json_begin();
+        json_number(o, "p50_us", s->phase_p50_us[i]);
+        json_number(o, "p99_us", s->phase_p99_us[i]);
+        json_number(o, "max_us", s->phase_max_us[i]);
+        json_child(all, s->phase_name[i], o);
+    }
+    return all;
+}
+
 static void put_loop(struct json_object *o, const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
@@ -50,6 +69,7 @@ static void put_loop(struct json_object *o, const Basald__V1__Status *s)
     json_number(o, "tick_p99_us", s->tick_p99_us);
     json_number(o, "tick_p999_us", s->tick_p999_us);
     json_number(o, "tick_max_us", s->tick_max_us);
+    json_child(o, "phases", phases(s));
     json_int(o, "overruns", (int64_t)t->overruns);
     json_int(o, "page_faults", (int64_t)s->page_faults);
     json_int(o, "context_switches", (int64_t)s->context_switches);
@@ -94,6 +114,7 @@ struct json_object *ctl_status_json(const Basald__V1__Status *s)
     json_int(o, "tick", (int64_t)t->tick);
     json_int(o, "step", t->step);
     json_int(o, "episode", t->episode);
+    json_int(o, "successes", (int64_t)s->successes);
     json_number(o, "episode_return", t->episode_return);
     json_numbers(o, "episode_returns", s->episode_return, (int)s->n_episode_return);
     json_number(o, "speed_m_s", t->speed_m_s);
@@ -113,28 +134,51 @@ int ctl_status(struct ctl *c)
 {
     int status = 0;
     Basald__V1__Reply *r = ctl_ask_status(c, &status);
-    if (r != NULL) {
-        json_print(ctl_status_json(r->status), stdout, c->json);
+    if (r != NULL && c->json) {
+        json_print(ctl_status_json(r->status), stdout, true);
+    } else if (r != NULL) {
+        const Basald__V1__Status *s = r->status;
+        view_head(stdout, s, false);
+        view_learning(stdout, s);
+        (void)printf("%-9s%s\n", "saved", s->checkpoint[0] != '\0' ? s->checkpoint : "-");
+        view_machine(stdout, s);
+        view_joints(stdout, s);
+        view_stats(stdout, s);
     }
     ctl_free(r);
     return status;
 }
 
-/* What keeps the robot from doing its work; NULL: nothing. */
-static const char *complaint(const Basald__V1__Status *s)
+/* A joint whose device complains: it would be refused to arm. */
+static bool joint_complains(const Basald__V1__Telemetry *t, char *ret_text, size_t n)
+{
+    char words[SAFETY_FAULT_CHARS];
+    for (size_t j = 0; j < t->n_joint_name; j++) {
+        if ((t->faults[j] & ~(uint32_t)FAULTS_OF_SILENCE) != 0) {
+            (void)snprintf(ret_text, n, "joint %s: fault: %s", t->joint_name[j],
+                           safety_fault_words(t->faults[j], words, sizeof words));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What keeps the robot from doing its work; "": nothing. */
+static void complain(const Basald__V1__Status *s, char *ret_text, size_t n)
 {
     struct timespec now;
+    const char *text = "";
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (strcmp(s->state, "fault") == 0 || strcmp(s->state, "estop") == 0) {
-        return s->why[0] != '\0' ? s->why : "latched: basalctl clear";
-    }
-    if (!s->plant_ready) {
-        return s->why[0] != '\0' ? s->why : "the devices are not there";
-    }
     if ((double)now.tv_sec - s->last->timestamp > STANDS_STILL_S) {
-        return "the control loop stands still";
+        text = "the control loop stands still; look at journalctl -u basald";
+    } else if (view_latched(s)) {
+        text = s->why[0] != '\0' ? s->why : "latched: basalctl clear";
+    } else if (!s->plant_ready) {
+        text = s->why[0] != '\0' ? s->why : "its devices are not there";
+    } else if (joint_complains(s->last, ret_text, n)) {
+        return;
     }
-    return NULL;
+    (void)snprintf(ret_text, n, "%s", text);
 }
 
 int ctl_health(struct ctl *c)
@@ -145,20 +189,22 @@ int ctl_health(struct ctl *c)
         return status;
     }
     const Basald__V1__Status *s = r->status;
-    const char *reason = complaint(s);
+    char reason[512];
+    complain(s, reason, sizeof reason);
+    const bool healthy = reason[0] == '\0';
     if (c->json) {
         struct json_object *o = json_begin();
-        json_bool(o, "healthy", reason == NULL);
+        json_bool(o, "healthy", healthy);
         json_text(o, "state", s->state);
-        json_text(o, "why", reason != NULL ? reason : "");
+        json_text(o, "why", reason);
         json_text(o, "realtime", s->realtime);
         json_print(o, stdout, true);
-    } else if (reason == NULL) {
+    } else if (healthy) {
         (void)printf("healthy: %s\n", s->state);
     } else {
         (void)printf("unhealthy: %s: %s\n", s->state, reason);
     }
-    status = reason == NULL ? 0 : EXIT_FAILURE;
+    status = healthy ? 0 : EXIT_FAILURE;
     ctl_free(r);
     return status;
 }

@@ -5,31 +5,59 @@
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/major.h>
 #include <linux/serial.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_TRIES    10
-#define LOCK_PAUSE_US 100000
-#define BAUD_ERROR    50                /* 1/50 = 2 % */
-#define STEP_NS       (100 * NS_PER_US) /* between two looks for bytes */
+#define BAUD_ERROR 50                /* 1/50 = 2 % */
+#define STEP_NS    (100 * NS_PER_US) /* between two looks for bytes */
 
-/* A descriptor that a killed process left behind in a ring stays locked for tens of milliseconds.
- */
+/* TIOCEXCL lasts until everybody has closed the port. The emulator behind a pseudo-terminal never
+ * does, so it would lock out whoever comes after this process; flock ends with it. */
+static bool is_pty(dev_t device)
+{
+    return major(device) >= UNIX98_PTY_SLAVE_MAJOR &&
+           major(device) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT;
+}
+
+/* Never waits: who opens a bus of a running robot has a watchdog to feed, and tries again. */
 static int lock(int fd, const char *path, char *ret_why, int cap)
 {
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            (void)ioctl(fd, TIOCEXCL);
-            return 0;
-        }
-        (void)usleep(LOCK_PAUSE_US);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return why(ret_why, cap, -EBUSY, "%s is used by another program; stop it first", path);
     }
-    return why(ret_why, cap, -EBUSY, "%s is used by another program; stop it first", path);
+    struct stat st;
+    if (fstat(fd, &st) == 0 && !is_pty(st.st_rdev)) {
+        (void)ioctl(fd, TIOCEXCL);
+    }
+    return 0;
+}
+
+static int cannot_open(const char *path, char *ret_why, int cap)
+{
+    const int error = errno;
+    struct stat st;
+    if (error == EBUSY) { /* locked by TIOCEXCL */
+        return why(ret_why, cap, -error, "%s is used by another program; stop it first", path);
+    }
+    if (error == ENOENT) {
+        return why(ret_why, cap, -error, "there is no %s: is the robot plugged in and on?", path);
+    }
+    if (error == EACCES && stat(path, &st) == 0) {
+        const struct group *g = getgrgid(st.st_gid);
+        return why(ret_why, cap, -error, "not allowed to open %s: join its group %s", path,
+                   g != NULL ? g->gr_name : "(which has no name)");
+    }
+    return why(ret_why, cap, -error, "cannot open %s: %s", path, strerror(error));
 }
 
 static int set_raw(int fd, int baud)
@@ -97,14 +125,15 @@ int serial_open(const char *path, int baud, char *ret_why, int cap)
 {
     const int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
-        return why(ret_why, cap, -errno, "cannot open %s: %s", path,
-                   errno == EACCES ? "not allowed; join its group (dialout)" : strerror(errno));
+        return cannot_open(path, ret_why, cap);
     }
     int rc = lock(fd, path, ret_why, cap);
     if (rc == 0) {
         rc = set_raw(fd, baud);
         if (rc < 0) {
-            (void)why(ret_why, cap, rc, "%s cannot do %d baud: %s", path, baud, strerror(-rc));
+            (void)(rc == -ENOTTY ? why(ret_why, cap, rc, "%s is no serial port", path)
+                                 : why(ret_why, cap, rc, "%s cannot do %d baud: %s", path, baud,
+                                       strerror(-rc)));
         }
     }
     if (rc < 0) {

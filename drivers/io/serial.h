@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 /*
- * Open path at baud, 8N1, and lock it (TIOCEXCL and flock). Returns the descriptor, or -errno and
- * one sentence: -ENOENT, -EACCES, -EBUSY (another program has it), -EINVAL (the driver cannot do
- * this rate).
+ * Open path at baud, 8N1, and lock it (flock, and TIOCEXCL where it is no pseudo-terminal). Returns
+ * the descriptor, or -errno and one sentence: -ENOENT, -EACCES, -EBUSY (another program has it),
+ * -EINVAL (the driver cannot do this rate).
  */
 int serial_open(const char *path, int baud, char *ret_why, int cap) BASAL_MUST_USE;
 /* -1 is fine. */

@@ -2,16 +2,16 @@
 
 #include <math.h>
 
-void critic_init(struct critic *ret_critic, int n_obs, int n_act, const int *hidden, int n_hidden,
-                 int rows, float lr, struct arena *mem, struct rng *rng)
+void critic_init(struct critic *ret_critic, const struct net_spec *spec, struct arena *mem,
+                 struct rng *rng)
 {
     struct critic *q = ret_critic;
     struct mlp_shape shape;
-    *q = (struct critic){.n_obs = n_obs, .n_act = n_act};
-    mlp_shape(&shape, n_obs + n_act, hidden, n_hidden, 1);
-    mlp_init(&q->net, &shape, rows, mem, rng);
-    adam_init(&q->opt, q->net.n, lr, mem);
-    q->dq = arena_take(mem, (size_t)rows * sizeof(float));
+    *q = (struct critic){.n_obs = spec->n_obs, .n_act = spec->n_act};
+    mlp_shape(&shape, spec->n_obs + spec->n_act, spec->hidden, spec->n_hidden, 1);
+    mlp_init(&q->net, &shape, spec->rows, mem, rng);
+    adam_init(&q->opt, q->net.n, spec->lr, mem);
+    q->dq = arena_take(mem, (size_t)spec->rows * sizeof(float));
 }
 
 void critic_join(struct critic *q, const float *s, const float *a, int n)

@@ -12,8 +12,8 @@ struct critic {
     float *dq; /* [rows] */
 };
 
-void critic_init(struct critic *ret_critic, int n_obs, int n_act, const int *hidden, int n_hidden,
-                 int rows, float lr, struct arena *mem, struct rng *rng);
+void critic_init(struct critic *ret_critic, const struct net_spec *spec, struct arena *mem,
+                 struct rng *rng);
 
 /* s [n,n_obs], a [n,n_act] -> Q [n], valid until the next forward: join the input, then value it.
  */

@@ -2,20 +2,20 @@
 
 #include <math.h>
 
-#define HALF_LOG_2PI 0.91893853320467274f
-#define LOG_2        0.69314718055994531f
+#define HALF_LOG_2PI ((float)0.91893853320467274)
+#define LOG_2        ((float)0.69314718055994531)
 #define DRAWS        64 /* pairs at a time */
 
-void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden,
-                int rows, float lr, struct arena *mem, struct rng *rng)
+void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct arena *mem,
+                struct rng *rng)
 {
     struct gauss *p = ret_gauss;
     struct mlp_shape shape;
-    *p = (struct gauss){.n_act = n_act};
-    mlp_shape(&shape, n_obs, hidden, n_hidden, 2 * n_act);
-    mlp_init(&p->net, &shape, rows, mem, rng);
-    adam_init(&p->opt, p->net.n, lr, mem);
-    const size_t bytes = (size_t)rows * (size_t)n_act * sizeof(float);
+    *p = (struct gauss){.n_act = spec->n_act};
+    mlp_shape(&shape, spec->n_obs, spec->hidden, spec->n_hidden, 2 * spec->n_act);
+    mlp_init(&p->net, &shape, spec->rows, mem, rng);
+    adam_init(&p->opt, p->net.n, spec->lr, mem);
+    const size_t bytes = (size_t)spec->rows * (size_t)spec->n_act * sizeof(float);
     p->eps = arena_take(mem, bytes + sizeof(float)); /* normals come in pairs */
     p->u = arena_take(mem, bytes);
     p->log_std = arena_take(mem, bytes);

@@ -24,8 +24,8 @@ struct gauss {
     float *dy;            /* [rows,2 n_act] */
 };
 
-void gauss_init(struct gauss *ret_gauss, int n_obs, int n_act, const int *hidden, int n_hidden,
-                int rows, float lr, struct arena *mem, struct rng *rng);
+void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct arena *mem,
+                struct rng *rng);
 
 /* n standard normals into ret_z, which has room for n + 1: they come in pairs. */
 void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z);

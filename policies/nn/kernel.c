@@ -4,16 +4,16 @@
 #include <string.h>
 
 extern const struct kernel kernel_portable, kernel_cblas;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
 extern const struct kernel kernel_avx2;
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
 extern const struct kernel kernel_neon;
 #endif
 
 const struct kernel *const kernels[] = {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
     &kernel_avx2,
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
     &kernel_neon,
 #endif
     &kernel_portable,

@@ -2,7 +2,7 @@
  * split its vectors in two. */
 #include "policies/nn/kernel.h"
 
-#if defined(__AVX2__) && defined(__FMA__)
+#if defined(__AVX2__) && defined(__FMA__) && !defined(BASAL_PORTABLE_ONLY)
 #define LANES 8
 #include "policies/nn/kernel_body.h"
 

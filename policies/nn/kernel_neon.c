@@ -1,7 +1,7 @@
 /* Advanced SIMD: every 64-bit ARM. */
 #include "policies/nn/kernel.h"
 
-#if defined(__aarch64__)
+#if defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
 #define LANES 4
 #include "policies/nn/kernel_body.h"
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stddef.h>
 
-#define TWO_PI 6.28318530717958648f
+#define TWO_PI ((float)6.28318530717958648)
 
 static bool usable(void)
 {

@@ -331,7 +331,7 @@ void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, flo
         const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
         k->row(packed, packed + in * wide, x, in, out, l + 1 < s->n_layers, buf[l % 2]);
         x = buf[l % 2];
-        packed += wide * (in + 1);
+        packed += (size_t)wide * (size_t)(in + 1);
     }
     memcpy(ret_y, x, (size_t)s->width[s->n_layers] * sizeof(float));
 }

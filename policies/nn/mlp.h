@@ -20,6 +20,15 @@ struct mlp_shape {
     int width[LAYERS_MAX + 1]; /* width[0] inputs ... width[n_layers] outputs */
 };
 
+/* What a network is made of that reads states, or states and actions, and learns. */
+struct net_spec {
+    int n_obs, n_act;
+    const int *hidden; /* [n_hidden] widths between */
+    int n_hidden;
+    int rows; /* largest batch */
+    float lr; /* Adam's learning rate */
+};
+
 struct mlp {
     const struct kernel *kernel;
     struct team *team; /* does half of the work; NULL: nobody. The results are the same bits */

@@ -3,20 +3,21 @@
 #include <math.h>
 #include <string.h>
 
-void twin_init(struct twin *ret_twin, int n_obs, int n_act, const int *hidden, int n_hidden,
-               int rows, float lr, struct arena *mem, struct rng *rng)
+void twin_init(struct twin *ret_twin, const struct net_spec *spec, struct arena *mem,
+               struct rng *rng)
 {
+    const size_t rows = (size_t)spec->rows, n_act = (size_t)spec->n_act;
     struct twin *t = ret_twin;
     *t = (struct twin){0};
     for (int i = 0; i < 2; i++) {
-        critic_init(&t->q[i], n_obs, n_act, hidden, n_hidden, rows, lr, mem, rng);
-        t->smaller[i] = arena_take(mem, (size_t)rows * sizeof(int));
+        critic_init(&t->q[i], spec, mem, rng);
+        t->smaller[i] = arena_take(mem, rows * sizeof(int));
     }
     t->q[1].net.x[0] = t->q[0].net.x[0];
-    t->least = arena_take(mem, (size_t)rows * sizeof(float));
-    t->dq = arena_take(mem, (size_t)rows * sizeof(float));
+    t->least = arena_take(mem, rows * sizeof(float));
+    t->dq = arena_take(mem, rows * sizeof(float));
     for (int i = 0; i < 2; i++) {
-        t->da[i] = arena_take(mem, (size_t)(rows * n_act) * sizeof(float));
+        t->da[i] = arena_take(mem, rows * n_act * sizeof(float));
     }
 }
 

@@ -15,8 +15,8 @@ struct twin {
     float *dq, *da[2]; /* [rows] [rows,n_act] */
 };
 
-void twin_init(struct twin *ret_twin, int n_obs, int n_act, const int *hidden, int n_hidden,
-               int rows, float lr, struct arena *mem, struct rng *rng);
+void twin_init(struct twin *ret_twin, const struct net_spec *spec, struct arena *mem,
+               struct rng *rng);
 
 /* s [n,n_obs], a [n,n_act] -> min_i Q_i(s,a) [n], valid until the next call. */
 const float *twin_min(struct twin *t, const float *s, const float *a, int n);

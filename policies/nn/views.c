@@ -36,8 +36,8 @@ static void add_block(struct views *v, const char *name, const struct mlp_shape 
         t->dim[1] = in;
         t->data = block;
         (void)snprintf(text, sizeof text, "%s.%d.bias", name, l);
-        views_value(v, text, TENSOR_F32, out, block + out * in);
-        block += out * (in + 1);
+        views_value(v, text, TENSOR_F32, out, block + (size_t)out * (size_t)in);
+        block += (size_t)out * (size_t)(in + 1);
     }
 }
 

@@ -15,6 +15,13 @@ void servo_set(struct servo *z, uint16_t addr, int64_t v)
     table_put(z->regs, addr, v);
 }
 
+/* The bus watchdog came with firmware 38. */
+static bool has(const struct servo *z, uint16_t addr)
+{
+    return table_has(addr, z->c.model) &&
+           (addr != DXL_WATCHDOG || z->c.firmware >= DXL_WATCHDOG_FIRMWARE);
+}
+
 uint8_t servo_read(const struct servo *z, uint16_t addr, uint16_t len, uint8_t *ret_bytes)
 {
     for (uint16_t i = 0; i < len; i++) {
@@ -23,7 +30,7 @@ uint8_t servo_read(const struct servo *z, uint16_t addr, uint16_t len, uint8_t *
         }
         ret_bytes[i] = z->regs[addr + i];
     }
-    if (!table_has(addr, z->c.model)) {
+    if (!has(z, addr)) {
         return DXL_ERR_ACCESS;
     }
     if (z->tripped && addr <= DXL_WATCHDOG && addr + len > DXL_WATCHDOG) {
@@ -71,12 +78,8 @@ uint8_t servo_check_write(const struct servo *z, uint16_t addr, const uint8_t *p
 {
     for (size_t at = 0; at < n;) {
         const uint16_t here = (uint16_t)(addr + at);
-        if (here >= 168 && here < 252) {
-            at++;
-            continue;
-        }
         const struct table_row *row = table_find(here);
-        if (row == NULL || !row->writable || !table_has(here, z->c.model)) {
+        if (row == NULL || !row->writable || !has(z, here)) {
             return DXL_ERR_ACCESS;
         }
         if (here < DXL_EEPROM_END && z->regs[DXL_TORQUE_ENABLE] != 0) {

@@ -10,12 +10,23 @@
 
 static double from_counts(const struct servo *z, double counts)
 {
-    return z->sign * ((counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT - z->zero_rad) / z->gear;
+    const double all = counts + (double)z->turns * DXL_COUNTS_PER_TURN;
+    return z->sign * ((all - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT - z->zero_rad) / z->gear;
 }
 
 static double noisy(struct servo *z, double sd)
 {
     return z->c.noise > 0.0 ? z->c.noise * sd * rng_normal(&z->rng) : 0.0;
+}
+
+/* The encoder knows one turn; whole turns are counted from power-up, or from Clear, on. */
+static double count_turns(struct servo *z, double counts)
+{
+    if (z->turns_due) {
+        z->turns = (int64_t)floor(counts / DXL_COUNTS_PER_TURN);
+        z->turns_due = false;
+    }
+    return counts - (double)z->turns * DXL_COUNTS_PER_TURN;
 }
 
 /* What the sensors see, in the device's units: half a count of jitter, velocity in whole units. */
@@ -26,11 +37,10 @@ static void sense(struct servo *z, const struct sensed *s)
     const double counts = device / DXL_RAD_PER_COUNT + DXL_COUNTS_MIDDLE + noisy(z, 0.3);
     const double rate = z->sign * s->qd[j] * z->gear / DXL_RAD_S_PER_UNIT + noisy(z, 0.5);
     const double load = z->tau_stall_nm > 0.0 ? z->sign * s->tau[j] / z->tau_stall_nm : 0.0;
-    const bool has_current = table_has(DXL_GOAL_CURRENT, z->c.model);
-    servo_set(z, DXL_PRESENT_POSITION, (int64_t)floor(counts + 0.5));
+    servo_set(z, DXL_PRESENT_POSITION, (int64_t)floor(count_turns(z, counts) + 0.5));
     servo_set(z, DXL_PRESENT_VELOCITY, (int64_t)floor(rate + 0.5));
     servo_set(z, DXL_PRESENT_CURRENT,
-              (int64_t)floor(load * (has_current ? 855.0 : 1000.0) + noisy(z, 3.0) + 0.5));
+              (int64_t)floor(load * table_stall_units(z->c.model) + noisy(z, 3.0) + 0.5));
     servo_set(z, DXL_PRESENT_PWM, (int64_t)floor(load * DXL_PWM_FULL + 0.5));
     servo_set(z, DXL_MOVING, fabs(rate) > (double)servo_get(z, DXL_MOVING_THRESHOLD) ? 1 : 0);
     servo_set(z, DXL_TICK, (z->now_ns - z->boot_ns) / NS_PER_MS % DXL_TICK_MODULO);
@@ -134,8 +144,9 @@ static void command_other(const struct servo *z, struct command *cmd)
         return;
     }
     const bool pwm = z->regs[DXL_MODE] == DXL_MODE_PWM;
-    const double frac = pwm ? (double)servo_get(z, DXL_GOAL_PWM) / DXL_PWM_FULL
-                            : (double)servo_get(z, DXL_GOAL_CURRENT) / 855.0;
+    const double frac =
+        pwm ? (double)servo_get(z, DXL_GOAL_PWM) / DXL_PWM_FULL
+            : (double)servo_get(z, DXL_GOAL_CURRENT) / table_stall_units(z->c.model);
     cmd->mode[j] = MODE_EFFORT;
     cmd->tau[j] = z->sign * frac * z->tau_stall_nm;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 /* clang-format off */
+/* In the order of their addresses. */
 static const struct table_row rows[] = {
     {DXL_MODEL, 2, false, false, 0, 0},            {2, 4, false, false, 0, 0},
     {DXL_FIRMWARE, 1, false, false, 0, 0},         {DXL_ID, 1, true, false, 0, 252},
@@ -37,14 +38,23 @@ static const struct table_row rows[] = {
 
 #define ROWS (sizeof rows / sizeof rows[0])
 
+/* The last row that does not start behind addr: every servo looks here dozens of times a substep.
+ */
+static const struct table_row *row_before(uint16_t addr)
+{
+    size_t low = 0, n = ROWS;
+    while (n > 1) {
+        const size_t half = n / 2;
+        low += rows[low + half].addr <= addr ? half : 0;
+        n -= half;
+    }
+    return &rows[low];
+}
+
 const struct table_row *table_find(uint16_t addr)
 {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].addr == addr) {
-            return &rows[i];
-        }
-    }
-    return NULL;
+    const struct table_row *row = row_before(addr);
+    return row->addr == addr ? row : NULL;
 }
 
 static bool has_current(int model)
@@ -53,19 +63,28 @@ static bool has_current(int model)
            model != DXL_XC430_W240;
 }
 
-bool table_has(uint16_t addr, int model)
+int table_stall_units(int model)
 {
-    if (addr >= 168 && addr < 252) {
-        return true; /* indirect addresses and data */
-    }
-    for (size_t i = 0; i < ROWS; i++) {
-        if (addr >= rows[i].addr && addr < rows[i].addr + rows[i].size) {
-            const bool current =
-                rows[i].addr == DXL_CURRENT_LIMIT || rows[i].addr == DXL_GOAL_CURRENT;
-            return !current || has_current(model);
+    static const struct {
+        uint16_t model, units;
+    } stall[] = {{DXL_XL330_M077, 1470}, {DXL_XL330_M288, 1470}, {DXL_XC330_T181, 800},
+                 {DXL_XC330_T288, 800},  {DXL_XC330_M181, 1800}, {DXL_XC330_M288, 1800},
+                 {DXL_XM430_W350, 855},  {DXL_XM430_W210, 855},  {DXL_XM540_W270, 1636},
+                 {DXL_XM540_W150, 1636}};
+
+    for (size_t i = 0; i < sizeof stall / sizeof stall[0]; i++) {
+        if (stall[i].model == model) {
+            return stall[i].units;
         }
     }
-    return false;
+    return 1000; /* load: 0.1 % of full drive */
+}
+
+bool table_has(uint16_t addr, int model)
+{
+    const struct table_row *row = row_before(addr);
+    const bool current = row->addr == DXL_CURRENT_LIMIT || row->addr == DXL_GOAL_CURRENT;
+    return addr < row->addr + row->size && (!current || has_current(model));
 }
 
 int64_t table_get(const uint8_t *regs, uint16_t addr)

@@ -21,6 +21,9 @@ struct table_row {
 const struct table_row *table_find(uint16_t addr);
 /* Is the byte at addr part of any register of this model? */
 bool table_has(uint16_t addr, int model);
+/* Present Current (126) at standstill and full drive, in the model's units: 1 or 2.69 mA, or 0.1 %
+ * of load where no current is measured. */
+int table_stall_units(int model);
 /* Non-volatile registers as they leave the factory, and RAM as it is after power-up. regs
  * [DXL_TABLE_END] */
 void table_factory(uint8_t *regs, int model, int firmware);

@@ -63,14 +63,34 @@ int64_t wire_next_ns(const struct wire *w)
     return device_ns < byte_ns ? device_ns : byte_ns;
 }
 
+/* From t_ns on, but never into another reply: an adapter hands over one after the other. */
+static int64_t free_from_ns(const struct wire *w, int64_t t_ns, int64_t took_ns)
+{
+    bool moved = true;
+    while (moved) {
+        moved = false;
+        for (int i = 0; i < w->st.n_queued; i++) {
+            const struct wire_reply *q = &w->st.queue[i];
+            const int64_t end_ns = q->t_ns + q->n * q->byte_ns;
+            if (t_ns < end_ns && t_ns + took_ns > q->t_ns) {
+                t_ns = end_ns;
+                moved = true;
+            }
+        }
+    }
+    return t_ns;
+}
+
 static struct wire_reply *enqueue(struct wire *w, const uint8_t *bytes, int n, int64_t t_ns)
 {
     if (w->st.n_queued == WIRE_QUEUE || n > WIRE_BYTES) {
         return NULL; /* nobody reads: the line drops it, as a full UART would */
     }
+    const int64_t byte_ns = bytes_ns(1, w->st.baud);
+    t_ns = free_from_ns(w, t_ns, n * byte_ns);
     struct wire_reply *q = &w->st.queue[w->st.n_queued++];
     q->t_ns = t_ns;
-    q->byte_ns = bytes_ns(1, w->st.baud);
+    q->byte_ns = byte_ns;
     q->n = n;
     q->taken = 0;
     memcpy(q->bytes, bytes, (size_t)n);
@@ -101,8 +121,8 @@ static void deliver(struct wire *w, uint8_t *bytes, int n, int64_t t_ns)
         const uint64_t bit = where % (uint64_t)(n * 8);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    if (fault == WIRE_TRUNCATED) {
-        n = 1 + (int)(where % (uint64_t)n);
+    if (fault == WIRE_TRUNCATED && n > 1) {
+        n = 1 + (int)(where % (uint64_t)(n - 1)); /* at least one byte is missing */
     }
     (void)enqueue(w, bytes, n, t_ns + (fault == WIRE_LATE ? w->config.late_ns : 0));
     if (fault == WIRE_DUPLICATED) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every fuzz target for some seconds, from an empty corpus kept between runs. One line a target.
+# Every fuzz target for some seconds, from what earlier runs found (build/corpus) and the seeds in tests/fuzz/corpus.
+# One line a target.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-15}
@@ -8,9 +9,18 @@ for target in build/analyze/fuzz/fuzz_*; do
     [ -x "$target" ] || continue
     name=$(basename "$target")
     mkdir -p "build/corpus/$name"
-    if "$target" -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -print_final_stats=1 "build/corpus/$name" \
-        >"build/corpus/$name.log" 2>&1; then
-        echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "build/corpus/$name.log") runs, nothing found"
+    flags=(-max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -print_final_stats=1)
+    seeds=()
+    [ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || seeds+=("tests/fuzz/corpus/${name#fuzz_}")
+    if [ "$name" = fuzz_config ]; then # every key that there is
+        seeds+=(deploy/robots)
+        build/analyze/bin/basald --manual | sed -n 's/^#* *\([a-z_0-9]\{2,\}\): .*/"\1: "/p' | sort -u >build/corpus/config.dict
+        flags+=(-dict=build/corpus/config.dict)
+    fi
+    if "$target" "${flags[@]}" "build/corpus/$name" "${seeds[@]}" >"build/corpus/$name.log" 2>&1; then
+        covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "build/corpus/$name.log" | tail -n 1)
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "build/corpus/$name.log")
+        echo "$name: $runs runs, $covered edges, nothing found"
     else
         tail -n 30 "build/corpus/$name.log"
         echo "$name: FOUND something, see build/corpus/$name.log"

@@ -1,8 +1,10 @@
+# shellcheck shell=bash
 # Shared by the real-time system tests: start basalsim and basald in a folder of their own, stop them whatever happens.
 bin=${BASAL_BIN:?}
 robot=${ROBOT:-deploy/robots/crawler.yaml}
 work=$(mktemp -d)
-sim_pid= daemon_pid=
+sim_pid='' daemon_pid=''
+launch=() # what basald is started by: setpriv, strace ...; it must become basald by exec
 
 ctl() { "$bin/basalctl" --runtime-dir "$work/sockets" "$@"; }
 
@@ -17,17 +19,25 @@ start_sim() { # flags
 
 tell_sim() { echo "$1" >"$work/sim.in"; }
 
-start_daemon() { # flags
-    "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --set comms.telemetry=off \
+# For tests of what is said, not when: deadlines that a busy machine keeps too.
+patient=(--set control.realtime=off --set control.rate_hz=40 --set control.loop_deadman_ms=1000 --set safety.stale_ticks_max=40
+    --set bus.servo.reply_deadline_us=15000 --set bus.servo.misses_max=40 --set bus.servo.watchdog_ms=2000)
+
+launch_daemon() { # flags
+    "${launch[@]}" "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --set comms.telemetry=off \
         --runtime-dir "$work/sockets" --run-dir "$work/state" "$@" 2>>"$work/daemon.log" &
     daemon_pid=$!
+}
+
+start_daemon() { # flags; until it is healthy
+    launch_daemon "$@"
     for _ in $(seq 200); do ctl health >/dev/null 2>&1 && return 0; sleep 0.05; done
     tail -n 20 "$work/daemon.log" >&2
     return 1
 }
 
-state() { ctl status --json | sed -n 's/.*"state": *"\([a-z]*\)".*/\1/p'; }
-number() { ctl status --json | grep -o "\"$1\": *[-0-9.e]*" | head -n 1 | sed 's/.*: *//'; }
+state() { ctl status --json 2>/dev/null | sed -n 's/.*"state": *"\([a-z]*\)".*/\1/p'; }
+number() { ctl status --json 2>/dev/null | grep -o "\"$1\": *[-0-9.e]*" | head -n 1 | sed 's/.*: *//'; }
 
 wait_state() { # state seconds
     for _ in $(seq $(($2 * 20))); do [ "$(state)" = "$1" ] && return 0; sleep 0.05; done

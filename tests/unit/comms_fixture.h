@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define PUMPS_MAX   4000 /* of a few ms: only a failure waits so long */
@@ -162,6 +163,17 @@ static inline struct request answer_request(struct bench *b, enum refusal refusa
 }
 
 /* --- clients --- */
+
+static inline int free_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof a;
+    const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(s, (const struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(getsockname(s, (struct sockaddr *)&a, &n), 0);
+    (void)close(s);
+    return ntohs(a.sin_port);
+}
 
 /* Frames of one message, sizes into ret_n; 0: nothing there. */
 static inline int receive(void *s, uint8_t (*ret_frame)[FRAME_BYTES], size_t *ret_n, int n_max)

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "daemon/runfiles.h"
 #include "tests/unit/comms_fixture.h"
+
+#include <jansson.h>
 
 /* --- what is published --- */
 
@@ -37,17 +40,6 @@ static void telemetry_is_two_frames(void **state)
     assert_true(fabs(m->timestamp - (double)now.tv_sec) < 120.0);
     basald__v1__telemetry__free_unpacked(m, NULL);
     (void)zmq_close(sub);
-}
-
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t n = sizeof a;
-    const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s, (const struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(s, (struct sockaddr *)&a, &n), 0);
-    (void)close(s);
-    return ntohs(a.sin_port);
 }
 
 /* Viewers know one type only: nothing else may ever come over TCP, whatever happens meanwhile. */
@@ -114,7 +106,85 @@ static void events_are_sentences(void **state)
     (void)zmq_close(sub);
 }
 
+static json_t *next_line(FILE *f)
+{
+    char line[4096];
+    assert_non_null(fgets(line, (int)sizeof line, f));
+    json_t *o = json_loads(line, 0, NULL);
+    assert_non_null(o);
+    return o;
+}
+
+/* The learning curve of a run in real time: loop -> comms -> main -> metrics.jsonl. */
+static void episodes_reach_the_metrics(void **state)
+{
+    struct bench *b = *state;
+    struct runfiles files;
+    char path[PATH_CHARS + 32];
+    static const double returns[3][2] = {{1.0, 3.0}, {(double)NAN, (double)NAN}, {-8.0, 4.0}};
+    assert_int_equal(runfiles_open(&files, &b->house, b->folder.path, b->why, (int)sizeof b->why),
+                     0);
+    for (int line = 0; line < 3; line++) {
+        atomic_store(&b->house.shared->steps, (uint64_t)(20 * (line + 1)));
+        for (int i = 0; i < 2 && isfinite(returns[line][i]); i++) {
+            const struct happened h = {
+                .kind = HAPPENED_EPISODE, .a = i, .b = i, .x = returns[line][i]};
+            assert_true(ring_push(&b->house.shared->happened, &h));
+        }
+        pump(b);
+        runfiles_interval(&files, &b->house, comms_rollout(b->comms));
+        runfiles_interval(&files, &b->house, NULL); /* the same step: no other line */
+    }
+    runfiles_close(&files);
+    (void)snprintf(path, sizeof path, "%s/metrics.jsonl", b->folder.path);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    for (int line = 0; line < 3; line++) {
+        json_t *o = next_line(f);
+        json_t *mean = json_object_get(o, "rollout/ep_rew_mean");
+        assert_int_equal(json_integer_value(json_object_get(o, "time/total_timesteps")),
+                         20 * (line + 1));
+        assert_int_equal(mean == NULL, line == 1); /* no episode ended: nothing is made up */
+        assert_true(mean == NULL ||
+                    json_number_value(mean) == 0.5 * (returns[line][0] + returns[line][1]));
+        json_decref(o);
+    }
+    assert_int_equal(fgetc(f), EOF);
+    (void)fclose(f);
+    Basald__V1__Reply *r = ask(b, "status");
+    assert_true(r->status->successes == 2 && r->status->n_episode_return == 4);
+    free_reply(r);
+}
+
 /* --- commands --- */
+
+/* Every phase of the tick and the last byte out, each from its own histogram. */
+static void status_says_where_a_tick_goes(void **state)
+{
+    static const char *const names[] = {"read",  "observe", "act",      "safety",
+                                        "write", "push",    "last_byte"};
+    static const int hist[] = {PHASE_READ,  PHASE_OBSERVE, PHASE_ACT,     PHASE_SAFETY,
+                               PHASE_WRITE, PHASE_PUSH,    HIST_LAST_BYTE};
+    struct bench *b = *state;
+    for (int i = 0; i < 7; i++) {
+        for (int n = 0; n < 98; n++) {
+            hist_add(&b->house.loop.hist[hist[i]], (i + 1) * 10 * NS_PER_US);
+        }
+        hist_add(&b->house.loop.hist[hist[i]], (i + 1) * 100 * NS_PER_US);
+        hist_add(&b->house.loop.hist[hist[i]], (i + 1) * 1000 * NS_PER_US);
+    }
+    Basald__V1__Reply *r = ask(b, "status");
+    const Basald__V1__Status *s = r->status;
+    assert_int_equal(s->n_phase_name, 7);
+    assert_true(s->n_phase_p50_us == 7 && s->n_phase_p99_us == 7 && s->n_phase_max_us == 7);
+    for (int i = 0; i < 7; i++) {
+        assert_string_equal(s->phase_name[i], names[i]);
+        assert_true(fabs(s->phase_p50_us[i] / ((i + 1) * 10.0) - 1.0) < 0.03);
+        assert_true(fabs(s->phase_p99_us[i] / ((i + 1) * 100.0) - 1.0) < 0.03);
+        assert_true(s->phase_max_us[i] == (i + 1) * 1000.0);
+    }
+    free_reply(r);
+}
 
 static void status_says_what_is_known(void **state)
 {
@@ -125,6 +195,10 @@ static void status_says_what_is_known(void **state)
     free_reply(r);
     for (int i = 0; i < 300; i++) {
         push_tick(b);
+        if (i == 150) {
+            pump(b);
+            atomic_fetch_add(&b->house.shared->learner.updates, 160);
+        }
     }
     push_event(b);
     pump(b);
@@ -139,6 +213,7 @@ static void status_says_what_is_known(void **state)
     assert_true(s->last->tick == 299 && s->plant_ready && s->n_episode_return == 1 &&
                 s->episode_return[0] == 1.5);
     assert_true(fabs(s->loop_rate_hz - 100.0) < 1e-6);
+    assert_true(s->updates == 160 && fabs(s->updates_per_s - 160.0) < 1e-6);
     assert_true(s->telemetry_dropped == 0 && s->garbage == 0);
     free_reply(r);
 }
@@ -250,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(telemetry_is_two_frames),        TEST(tcp_carries_telemetry_and_nothing_else),
         TEST(telemetry_hz_holds_on_average),  TEST(events_are_sentences),
+        TEST(status_says_where_a_tick_goes),  TEST(episodes_reach_the_metrics),
         TEST(status_says_what_is_known),      TEST(an_answer_finds_who_asked),
         TEST(a_req_socket_is_understood),     TEST(stop_waits_for_nobody),
         TEST(a_silent_loop_is_said),          TEST(an_unknown_verb_is_said),

@@ -73,7 +73,8 @@ static void the_search_climbs_a_hill_and_repeats(void **state)
     for (int i = 0; i < 2; i++) {
         struct rng r;
         rng_seed(&r, 3);
-        gait_find(&spec, 2, &mem, &r, hill, &trials[i], &g[i], &found[i]);
+        const struct gait_trial trial = {.run = hill, .self = &trials[i], .n_act = 2};
+        gait_find(&spec, &trial, &mem, &r, &g[i], &found[i]);
     }
     assert_true(found[0].return_per_s > -0.01);
     assert_true(g[0].steps == 16 && fabs(g[0].coef[0][2] - 0.5) < 0.1);
@@ -120,7 +121,8 @@ static void a_short_search_comes_near_the_best_known(void **state)
     spec.steps_min = 12;
     spec.steps_max = 13;
     rng_seed(&r, 1);
-    gait_find(&spec, 2, &mem, &r, course_run, k, &g, &found);
+    const struct gait_trial trial = {.run = course_run, .self = k, .n_act = 2};
+    gait_find(&spec, &trial, &mem, &r, &g, &found);
     assert_true(found.speed_m_s > 0.8 * course_best_known_m_s(k));
     assert_true(found.speed_m_s <
                 1.02 * course_best_known_m_s(k)); /* else the file's is not the best known */

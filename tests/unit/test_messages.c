@@ -160,13 +160,34 @@ static void every_event_is_a_sentence(void **state)
     }
     char text[WHY_CHARS + 64];
     const struct happened refused = {
-        .kind = HAPPENED_REFUSED, .a = REQUEST_RUN, .b = REFUSED_STATE};
+        .kind = HAPPENED_REFUSED, .a = REQUEST_RUN, .b = REFUSED_STATE, .c = STATE_LIMP};
     wire_sentence(&refused, robot, text, (int)sizeof text);
-    assert_string_equal(text, "run is refused: not possible in this state");
+    assert_string_equal(text, "run is refused: torque is off: basalctl arm first");
+    const struct happened ended = {.kind = HAPPENED_EPISODE, .a = 3, .b = 1, .x = 1.5, .y = 2.0};
+    wire_sentence(&ended, robot, text, (int)sizeof text);
+    assert_string_equal(text, "episode 3: return 1.50 in 2.0 s, a success");
     const struct happened moved = {.kind = HAPPENED_STATE, .a = STATE_LIMP, .b = STATE_ARMING};
     wire_sentence(&moved, robot, text, (int)sizeof text);
     assert_string_equal(text, "limp -> arming");
     free(robot);
+}
+
+/* Whatever was asked in whatever state: a sentence, and none that says only that it is refused. */
+static void every_refusal_says_what_to_do(void **state)
+{
+    (void)state;
+    for (int kind = REQUEST_ARM; kind <= REQUEST_EPISODE_END; kind++) {
+        for (int to = 0; to <= STATES_N; to++) {
+            for (int refusal = REFUSED_STATE; refusal <= REFUSED_UNSAFE; refusal++) {
+                const char *text = wire_refusal((enum request_kind)kind, (enum refusal)refusal,
+                                                (enum fsm_state)to);
+                assert_true(strlen(text) > 5 && strstr(text, "not possible") == NULL);
+            }
+        }
+    }
+    assert_string_equal(wire_refusal(REQUEST_RUN, REFUSED_NOT, STATE_READY), "");
+    assert_non_null(
+        strstr(wire_refusal(REQUEST_EVAL, REFUSED_STATE, STATE_FAULT), "clear and arm"));
 }
 
 static void a_block_comes_back_as_it_went(void **state)
@@ -327,6 +348,7 @@ int main(void)
         cmocka_unit_test(telemetry_fits_at_both_ends),
         cmocka_unit_test(a_speed_that_is_none_is_zero),
         cmocka_unit_test(every_event_is_a_sentence),
+        cmocka_unit_test(every_refusal_says_what_to_do),
         cmocka_unit_test(a_block_comes_back_as_it_went),
         cmocka_unit_test(a_command_comes_back_as_it_went),
         cmocka_unit_test(numbers_out_of_range_are_refused),

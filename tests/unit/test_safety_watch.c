@@ -86,6 +86,10 @@ static void trips_come_at_their_margins_and_explain_themselves(void **state)
     s.faults[2] = FAULT_OVERLOAD;
     assert_int_equal(ticks_to_trip(s, 0.0, TRIP_DEVICE, &z), 0);
     assert_int_equal(z.trip_joint, 2);
+    s.faults[2] = FAULT_LOST;
+    assert_int_equal(ticks_to_trip(s, 0.0, TRIP_DEVICE, &z), 0);
+    (void)safety_explain(&z, &s, text, sizeof text);
+    assert_non_null(strstr(text, "does not answer: more than"));
     s.faults[2] = FAULT_FROZEN;
     assert_int_equal(ticks_to_trip(s, 0.0, TRIP_FROZEN, &z), 0);
 
@@ -138,6 +142,10 @@ static void arming_wants_a_pose_inside_and_nothing_wrong(void **state)
     assert_non_null(strstr(reason, "hand: at 0.100 rad, 0.100 outside its range"));
     s = make_sensed(NONE, 0.0);
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
+    s = make_sensed(0.0, -1.0);
+    s.age_us[1] = INT32_MAX; /* never seen */
+    assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
+    assert_non_null(strstr(reason, "hand: not seen for more than 500 ms"));
     s = make_sensed(0.0, -1.0);
     s.faults[2] = FAULT_LOST;
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);

@@ -1,0 +1,219 @@
+/* What no single key can know: what is missing, what contradicts what, what a module refuses. */
+#include "daemon/config_yaml.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX         512
+#define WRITE_AFTER_US   200   /* the reply deadline */
+#define PIPELINED_HZ     200.0 /* from here on a tick is too short to read, act and then write */
+#define WATCHDOG_PERIODS 3
+
+/* --- what must be set --- */
+
+static int refuse_unset(const struct walk *w, const struct place *at, const char *what,
+                        const struct option *o)
+{
+    char wanted[160];
+    (void)option_wanted(o, wanted, (int)sizeof wanted);
+    return config_bad_at(w, at, "%s%s must be set: %s", what, o->key, wanted);
+}
+
+/* Rows without a default say one of these until a file sets them. */
+static bool is_unset(const struct option *o, const void *base, const char *unset)
+{
+    char text[TEXT_MAX];
+    (void)option_get(o, base, text, (int)sizeof text);
+    return o->def == NULL && strcmp(text, unset) == 0;
+}
+
+static bool is_empty(const struct option *o, const void *base)
+{
+    return is_unset(o, base, "") || is_unset(o, base, "0") || is_unset(o, base, "unset");
+}
+
+static int check_sections(const struct walk *w)
+{
+    const struct config *c = w->config;
+    for (int i = 0; config_sections[i].name != NULL; i++) {
+        const struct section *s = &config_sections[i];
+        const void *base = (const char *)c + s->offset;
+        const bool there = i > 0 && w->places->section[i].line > 0;
+        for (const struct option *o = s->options; o->key != NULL; o++) {
+            if (is_empty(o, base)) {
+                char what[NAME_CHARS];
+                (void)snprintf(what, sizeof what, "%s%s", s->name, i > 0 ? "." : "");
+                return refuse_unset(w, there ? &w->places->section[i] : &w->places->root, what, o);
+            }
+        }
+    }
+    if (c->policy == NULL) {
+        return config_bad_at(w, &w->places->root, "policy.kind must be set");
+    }
+    return c->robot.n_joints > 0
+               ? 0
+               : config_bad_at(w, &w->places->root, "joints must be set: a list of joints");
+}
+
+static const struct place *place_of(const struct walk *w, const char *section)
+{
+    for (int i = 1; config_sections[i].name != NULL; i++) {
+        if (strcmp(config_sections[i].name, section) == 0) {
+            return w->places->section[i].file != NULL ? &w->places->section[i] : &w->places->root;
+        }
+    }
+    return &w->places->root;
+}
+
+/* --- what no single key can know --- */
+
+static int check_joint(const struct walk *w, int i)
+{
+    const struct robot *r = &w->config->robot;
+    const struct joint_spec *j = &r->joint[i];
+    const struct place *at = &w->places->joint[i];
+    char what[NAME_CHARS + 16];
+    (void)snprintf(what, sizeof what, "joint %s: ", j->name);
+    if (r->n_buses > 0 && j->bus < 0) {
+        return config_bad_at(w, at, "%sbus must be set", what);
+    }
+    for (const struct option *o = config_joint_options; o->key != NULL; o++) {
+        const bool of_bus = strcmp(o->key, "id") == 0 || strcmp(o->key, "tau_stall_nm") == 0;
+        const bool of_limits = o->type == OPTION_DOUBLE;
+        const bool wanted = (!of_bus || r->n_buses > 0) && (!of_limits || j->actuated);
+        const bool missing = is_unset(o, j, of_limits ? "nan" : "-1");
+        if (o->def == NULL && wanted && missing) {
+            return refuse_unset(w, at, what, o);
+        }
+    }
+    if (j->sign == 0) {
+        return config_bad_at(w, at, "%ssign must be 1 or -1", what);
+    }
+    for (int k = 0; k < i && r->n_buses > 0; k++) {
+        if (r->joint[k].bus == j->bus && r->joint[k].id == j->id) {
+            return config_bad_at(w, at, "joints %s and %s have the same id %d on one bus",
+                                 r->joint[k].name, j->name, j->id);
+        }
+    }
+    return 0;
+}
+
+static int check_bus(const struct walk *w, int i)
+{
+    struct config *c = w->config;
+    struct bus_spec *b = &c->robot.bus[i];
+    const struct place *at = &w->places->bus[i];
+    const double period_us = 1e6 / c->robot.control_rate_hz;
+    char what[NAME_CHARS + 16];
+    (void)snprintf(what, sizeof what, "bus %s: ", b->name);
+    for (const struct option *o = config_bus_options; o->key != NULL; o++) {
+        if (is_empty(o, b)) {
+            return refuse_unset(w, at, what, o);
+        }
+    }
+    if (b->watchdog_ms > 0 && b->watchdog_ms * 1000.0 < WATCHDOG_PERIODS * period_us) {
+        return config_bad_at(w, at,
+                             "%swatchdog_ms %d is less than %d periods of %.0f us: one late tick "
+                             "would trip it; 0 computes it",
+                             what, b->watchdog_ms, WATCHDOG_PERIODS, period_us);
+    }
+    if (b->order == ORDER_BY_RATE) {
+        b->order = c->robot.control_rate_hz < PIPELINED_HZ ? ORDER_SAME_TICK : ORDER_PIPELINED;
+    }
+    if (b->order == ORDER_PIPELINED) {
+        if (b->reply_deadline_us >= period_us) {
+            return config_bad_at(w, at, "%sreply_deadline_us %d does not fit the tick's %.0f us",
+                                 what, b->reply_deadline_us, period_us);
+        }
+        return c->safety.latency_s * 1e6 >= period_us
+                   ? 0
+                   : config_bad_at(w, at,
+                                   "%sin the pipelined order a command takes a period of %.0f us "
+                                   "to leave; safety.latency_s %g is less",
+                                   what, period_us, c->safety.latency_s);
+    }
+    if (b->write_phase_us == 0) {
+        b->write_phase_us = b->reply_deadline_us + WRITE_AFTER_US;
+    }
+    if (b->write_phase_us < b->reply_deadline_us) {
+        return config_bad_at(w, at, "%swrite_phase_us %d is before reply_deadline_us %d", what,
+                             b->write_phase_us, b->reply_deadline_us);
+    }
+    if (b->write_phase_us >= period_us) {
+        return config_bad_at(w, at, "%swrite_phase_us %d does not fit the tick's %.0f us", what,
+                             b->write_phase_us, period_us);
+    }
+    return 0;
+}
+
+static int check_rates(const struct walk *w)
+{
+    const struct robot *r = &w->config->robot;
+    const double ratio = r->control_rate_hz / r->policy_rate_hz;
+    if (!(ratio >= 1.0) || fabs(ratio - round(ratio)) > 1e-9 * ratio) {
+        return config_bad_at(w, place_of(w, "policy"),
+                             "control.rate_hz %g is no whole multiple of policy.rate_hz %g",
+                             r->control_rate_hz, r->policy_rate_hz);
+    }
+    return 0;
+}
+
+static int check_words(const struct walk *w)
+{
+    const struct config *c = w->config;
+    if (c->robot.estop_hardware == ESTOP_GPIO) {
+        return config_bad_at(w, place_of(w, "estop"),
+                             "estop.hardware gpio is not available in this version; use "
+                             "power_sense or none");
+    }
+    if (c->robot.estop_hardware == ESTOP_POWER_SENSE && c->robot.power_min_v <= 0.0) {
+        return config_bad_at(w, place_of(w, "estop"),
+                             "estop.hardware power_sense needs estop.power_min_v above 0");
+    }
+    if (strcmp(c->comms.weights, "own") != 0 && strncmp(c->comms.weights, "ipc:///", 7) != 0) {
+        return config_bad_at(w, place_of(w, "comms"),
+                             "comms.weights must be own or ipc:///PATH: over a network nobody "
+                             "would know whose they are");
+    }
+    return 0;
+}
+
+/* What the modules themselves say about their settings. */
+static int check_modules(const struct walk *w)
+{
+    const struct config *c = w->config;
+    struct safety z;
+    struct task t;
+    char reason[WHY_CHARS];
+    if (safety_init(&z, &c->robot, &c->safety, reason, (int)sizeof reason) < 0) {
+        return config_bad_at(w, place_of(w, "safety"), "%s", reason);
+    }
+    if (task_open(&t, &c->task, &c->robot, reason, (int)sizeof reason) < 0) {
+        return config_bad_at(w, place_of(w, "task"), "%s", reason);
+    }
+    const struct dims d = {.n_obs = t.n_obs,
+                           .n_act = t.n_act,
+                           .batch = c->learner.batch_size,
+                           .seg_len = 1,
+                           .policy_rate_hz = c->robot.policy_rate_hz};
+    if (c->policy->check(c->policy_config, &d, reason, (int)sizeof reason) < 0) {
+        return config_bad_at(w, place_of(w, "policy"), "%s", reason);
+    }
+    return 0;
+}
+
+int config_check(const struct walk *w)
+{
+    int rc = check_sections(w);
+    rc = rc == 0 ? check_words(w) : rc;
+    rc = rc == 0 ? check_rates(w) : rc;
+    for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {
+        rc = check_bus(w, i);
+    }
+    for (int j = 0; rc == 0 && j < w->config->robot.n_joints; j++) {
+        rc = check_joint(w, j);
+    }
+    return rc == 0 ? check_modules(w) : rc;
+}

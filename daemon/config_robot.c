@@ -1,0 +1,181 @@
+/* The robot's lists of named things: a known name is changed, a new one is added. */
+#include "daemon/config_yaml.h"
+
+#include "drivers/driver.h"
+#include "sim/firmware/device.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+/* --set changes what is there. */
+static int no_such(const struct walk *w, const yaml_node_t *map, const char *list, const char *name,
+                   struct nearest *n)
+{
+    return config_bad(w, map, "%s: there is no \"%.32s\"; the nearest is %s", list, name, n->name);
+}
+
+static int check_driver(const struct walk *w, const yaml_node_t *map)
+{
+    const char *name = node_text(w, map, "driver");
+    if (name == NULL || serial_driver_find(name) != NULL) {
+        return 0;
+    }
+    struct nearest n = nearest_to(name);
+    for (int i = 0; serial_drivers[i] != NULL; i++) {
+        nearest_try(&n, serial_drivers[i]->info.name);
+    }
+    return config_bad(w, node_value(w, map, "driver"),
+                      "driver: none is called \"%.32s\"; the nearest is %s", name, n.name);
+}
+
+int config_walk_bus(const struct walk *w, const yaml_node_t *map)
+{
+    struct robot *r = &w->config->robot;
+    const char *name = node_text(w, map, "name");
+    if (name == NULL) {
+        return config_bad(w, map, "bus: every bus needs a name");
+    }
+    struct nearest n = nearest_to(name);
+    int i = 0;
+    while (i < r->n_buses && strcmp(r->bus[i].name, name) != 0) {
+        nearest_try(&n, r->bus[i++].name);
+    }
+    if (w->is_set && i == r->n_buses) {
+        return no_such(w, map, "bus", name, &n);
+    }
+    if (i == BUSES_MAX) {
+        return config_bad(w, map, "bus: more than %d buses", BUSES_MAX);
+    }
+    if (i == r->n_buses) {
+        option_defaults(config_bus_options, &r->bus[r->n_buses++]);
+    }
+    w->places->bus[i] = node_place(w, map);
+    const struct target t = {.n = 1, .table = {config_bus_options}, .base = {&r->bus[i]}};
+    const int rc = node_map(w, map, &t);
+    return rc < 0 ? rc : check_driver(w, map);
+}
+
+static int joint_bus(const struct walk *w, const yaml_node_t *map, struct joint_spec *j)
+{
+    const struct robot *r = &w->config->robot;
+    const char *bus = node_text(w, map, "bus");
+    if (bus == NULL) {
+        return j->bus >= 0 || r->n_buses == 0
+                   ? 0
+                   : config_bad(w, map, "joints: joint %.32s needs its bus",
+                                node_text(w, map, "name"));
+    }
+    for (int i = 0; i < r->n_buses; i++) {
+        if (strcmp(r->bus[i].name, bus) == 0) {
+            j->bus = i;
+            return 0;
+        }
+    }
+    struct nearest n = nearest_to(bus);
+    for (int i = 0; i < r->n_buses; i++) {
+        nearest_try(&n, r->bus[i].name);
+    }
+    return no_such(w, node_value(w, map, "bus"), "bus", bus, &n);
+}
+
+/* The driver's and the emulated device's own settings, with their defaults. */
+static void joint_plugins(const struct walk *w, struct joint_spec *j,
+                          const struct serial_driver **ret_driver, const struct device **ret_device)
+{
+    const char *name = j->bus >= 0 ? w->config->robot.bus[j->bus].driver : "";
+    *ret_driver = serial_driver_find(name);
+    *ret_device = device_find(name);
+    if (*ret_driver != NULL && (*ret_driver)->info.options != NULL && j->driver == NULL) {
+        j->driver = arena_take(w->mem, (*ret_driver)->info.config_bytes);
+        option_defaults((*ret_driver)->info.options, j->driver);
+    }
+    if (*ret_device != NULL && j->device == NULL) {
+        j->device = arena_take(w->mem, (*ret_device)->config_bytes);
+        option_defaults((*ret_device)->options, j->device);
+    }
+}
+
+/* No limit has a default: what is not set is NaN. */
+static void new_joint(struct joint_spec *ret_joint)
+{
+    const double unset = (double)NAN;
+    *ret_joint = (struct joint_spec){.bus = -1,
+                                     .id = -1,
+                                     .q_min = unset,
+                                     .q_max = unset,
+                                     .qd_max = unset,
+                                     .qdd_max = unset,
+                                     .tau_max = unset,
+                                     .tau_stall = unset,
+                                     .temp_max_c = unset};
+    option_defaults(config_joint_options, ret_joint);
+}
+
+int config_walk_joint(const struct walk *w, const yaml_node_t *map)
+{
+    static const char *const also[] = {"bus", "device", NULL};
+    struct robot *r = &w->config->robot;
+    const char *name = node_text(w, map, "name");
+    if (name == NULL) {
+        return config_bad(w, map, "joints: every joint needs a name");
+    }
+    struct nearest n = nearest_to(name);
+    int i = 0;
+    while (i < r->n_joints && strcmp(r->joint[i].name, name) != 0) {
+        nearest_try(&n, r->joint[i++].name);
+    }
+    if (w->is_set && i == r->n_joints) {
+        return no_such(w, map, "joints", name, &n);
+    }
+    if (i == JOINTS_MAX) {
+        return config_bad(w, map, "joints: more than %d joints", JOINTS_MAX);
+    }
+    struct joint_spec *j = &r->joint[i];
+    if (i == r->n_joints) {
+        new_joint(j);
+        r->n_joints++;
+    }
+    w->places->joint[i] = node_place(w, map);
+    const struct serial_driver *driver;
+    const struct device *device;
+    int rc = joint_bus(w, map, j);
+    if (rc < 0) {
+        return rc;
+    }
+    joint_plugins(w, j, &driver, &device);
+    struct target t = {.n = 1, .table = {config_joint_options}, .base = {j}, .also = also};
+    if (j->driver != NULL) {
+        t.table[t.n] = driver->info.options;
+        t.base[t.n++] = j->driver;
+    }
+    rc = node_map(w, map, &t);
+    const yaml_node_t *own = node_value(w, map, "device");
+    if (rc < 0 || own == NULL) {
+        return rc;
+    }
+    if (device == NULL) {
+        return config_bad(w, own, "device: there is no emulated device for this bus");
+    }
+    return node_map(w, own,
+                    &(struct target){.n = 1, .table = {device->options}, .base = {j->device}});
+}
+
+int config_walk_extra(const struct walk *w, const yaml_node_t *map)
+{
+    struct robot *r = &w->config->robot;
+    if (r->n_extra == EXTRA_MAX) {
+        return config_bad(w, map, "extra: more than %d sensors", EXTRA_MAX);
+    }
+    struct extra_spec *e = &r->extra[r->n_extra];
+    option_defaults(config_extra_options, e);
+    int rc =
+        node_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {e}});
+    rc = rc == 0 ? node_must(w, map, config_extra_options) : rc;
+    const struct extra_spec *last = r->n_extra > 0 ? &r->extra[r->n_extra - 1] : NULL;
+    e->offset = last != NULL ? last->offset + last->n : 0;
+    r->n_extra++;
+    return rc == 0 && e->offset + e->n > EXTRA_MAX
+               ? config_bad(w, map, "extra: more than %d numbers", EXTRA_MAX)
+               : rc;
+}

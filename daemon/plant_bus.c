@@ -1,0 +1,169 @@
+/*
+ * The read phase of a tick, all buses at once: each is asked, then whoever answers is heard, until
+ * all have or the deadline. One bus's silence costs the others nothing.
+ */
+#include "daemon/plant_inside.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REPLY_BAUD 1000000           /* the rate that a driver's reply_us_max is given for */
+#define REPLY_BAUD 1000000           /* the rate that a driver's reply_us_max is given for */
+#define TURN_NS    (100 * NS_PER_US) /* of waiting on one bus while others may answer too */
+
+/* Whole frames out of the receive buffer; damage costs one byte at a time. */
+static void decode_all(struct bus_run *b, struct sensed *s)
+{
+    size_t at = 0;
+    while (at < b->n_rx) {
+        const int used = b->driver->decode(&b->bus, b->rx + at, b->n_rx - at, s);
+        if (used == 0 && !(at == 0 && b->n_rx == sizeof b->rx)) {
+            break;
+        }
+        if (used > 0) {
+            at += (size_t)used;
+        } else {
+            at++;
+            b->bus.bytes_lost++;
+        }
+    }
+    b->n_rx -= at;
+    memmove(b->rx, b->rx + at, b->n_rx);
+}
+
+static void count_answer(struct plant_counters *c, struct sensed *s, int j, bool missed,
+                         int misses_max)
+{
+    c->requests[j]++;
+    if (!missed) {
+        c->misses_in_a_row[j] = 0;
+        s->faults[j] &= ~(uint32_t)FAULT_LOST;
+        return;
+    }
+    c->misses[j]++;
+    c->misses_in_a_row[j]++;
+    if (c->misses_in_a_row[j] > c->misses_in_a_row_max[j]) {
+        c->misses_in_a_row_max[j] = c->misses_in_a_row[j];
+    }
+    if (c->misses_in_a_row[j] > misses_max) {
+        s->faults[j] |= FAULT_LOST;
+    }
+}
+
+/* The request under way has ended, by answers or by the deadline. */
+static void end_request(struct plant *p, struct bus_run *b)
+{
+    const uint64_t missed = b->bus.pending;
+    b->bus.pending = 0;
+    if (b->bus.asked == 1) {
+        p->fresh |= b->owed & ~missed;
+    }
+    for (int k = 0; k < b->bus.n; k++) {
+        const int j = b->bus.joint[k];
+        if ((b->owed >> j & 1u) != 0) {
+            count_answer(&p->counters, &p->sensed, j, (missed >> j & 1u) != 0,
+                         b->bus.spec->misses_max);
+        }
+    }
+    b->owed = 0;
+}
+
+static void end_phase(struct plant *p, struct bus_run *b)
+{
+    struct plant_counters *c = &p->counters;
+    b->reading = false;
+    c->crc_errors += b->bus.crc_errors;
+    c->bytes_lost += b->bus.bytes_lost;
+    c->bad_replies += b->bus.bad_replies;
+    b->bus.crc_errors = b->bus.bytes_lost = b->bus.bad_replies = 0;
+}
+
+/* The next request, if the driver has one. */
+static void ask(struct plant *p, struct bus_run *b)
+{
+    uint8_t tx[TX_BYTES];
+    const int n = b->driver->ask(&b->bus, tx, sizeof tx);
+    b->owed = b->bus.pending;
+    b->reading = n > 0;
+    if (n > 0) {
+        const int rc = plant_send(p, b, tx, (size_t)n);
+        if (rc < 0) { /* nobody was asked: nobody answers */
+            end_request(p, b);
+            b->reading = false;
+        }
+        if (rc == -EIO) {
+            plant_lose(p, b);
+        }
+    }
+}
+
+static bool fits(const struct plant *p, const struct bus_run *b, int64_t now_ns)
+{
+    const int64_t reply_ns =
+        b->driver->info.reply_us_max * NS_PER_US * REPLY_BAUD / b->bus.spec->baud;
+    return now_ns + reply_ns <= plant_deadline_ns(p, b);
+}
+
+static void begin_phase(struct plant *p, struct bus_run *b)
+{
+    b->n_rx = 0;
+    b->bus.asked = 0;
+    b->bus.slow_due = true;
+    if (port_discard(&b->port) == -EIO) {
+        plant_lose(p, b);
+        return;
+    }
+    plant_send_stored(p, b);
+    if (b->up && (p->late_ns == 0 || fits(p, b, clock_now_ns(p->clock)))) {
+        ask(p, b);
+    }
+}
+
+/* Hear one bus until something came or until_ns; ask again, or end, when a request has ended. */
+static void hear(struct plant *p, struct bus_run *b, int64_t until_ns)
+{
+    const int n = port_read(&b->port, until_ns, b->rx + b->n_rx, sizeof b->rx - b->n_rx);
+    if (n < 0) {
+        end_request(p, b);
+        b->reading = false;
+        plant_lose(p, b);
+        return;
+    }
+    b->n_rx += (size_t)n;
+    p->counters.bytes_rx += (uint64_t)n;
+    decode_all(b, &p->sensed);
+    const int64_t now_ns = clock_now_ns(p->clock);
+    if (b->bus.pending != 0 && now_ns < plant_deadline_ns(p, b)) {
+        return; /* after it nothing is heard, however much is said */
+    }
+    end_request(p, b);
+    b->reading = false;
+    if (fits(p, b, now_ns)) {
+        ask(p, b);
+    }
+}
+
+void plant_read_buses(struct plant *p)
+{
+    for (int i = 0; i < p->n_buses; i++) {
+        if (p->bus[i].up && p->known) {
+            begin_phase(p, &p->bus[i]);
+        }
+    }
+    for (int reading = p->n_buses; reading > 0;) {
+        const bool alone = reading == 1;
+        reading = 0;
+        for (int i = 0; i < p->n_buses; i++) {
+            struct bus_run *b = &p->bus[i];
+            const int64_t deadline_ns = plant_deadline_ns(p, b);
+            const int64_t turn_ns = clock_now_ns(p->clock) + TURN_NS;
+            if (b->reading) {
+                hear(p, b, alone || turn_ns > deadline_ns ? deadline_ns : turn_ns);
+                reading += b->reading;
+            }
+        }
+    }
+    for (int i = 0; i < p->n_buses; i++) {
+        end_phase(p, &p->bus[i]);
+    }
+}

@@ -1,0 +1,121 @@
+/* What others ask of the plant; and its flat state for a checkpoint. */
+#include "daemon/plant_inside.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx, size_t cap)
+{
+    const struct bus_run *b = &p->bus[bus];
+    if (bus >= p->n_buses || p->world != NULL || b->port.fd < 0) {
+        return -ENODEV;
+    }
+    *ret_fd = b->port.fd;
+    return b->driver->stop(&b->bus, STOP_OFF, ret_tx, cap);
+}
+
+bool plant_ready(const struct plant *p)
+{
+    return p->known;
+}
+
+bool plant_stopped(const struct plant *p)
+{
+    return p->doing == PLANT_STOP && p->stopped;
+}
+
+const char *plant_why(const struct plant *p)
+{
+    return p->why;
+}
+
+const struct plant_counters *plant_counters(const struct plant *p)
+{
+    return &p->counters;
+}
+
+const struct robot_bus *plant_bus(const struct plant *p, int bus)
+{
+    return &p->bus[bus].bus;
+}
+
+double plant_speed_bound_m_s(const struct plant *p)
+{
+    return p->world != NULL ? world_speed_bound_m_s(p->world) : (double)NAN;
+}
+
+bool plant_truth(struct plant *p, struct sensed *ret_sensed)
+{
+    if (p->world != NULL) {
+        world_truth(p->world, ret_sensed);
+    }
+    return p->world != NULL;
+}
+
+void plant_injected(const struct plant *p, uint64_t ret_counts[WIRE_FAULTS])
+{
+    if (p->world != NULL) {
+        world_injected(p->world, ret_counts);
+    }
+}
+
+/* --- flat state for a checkpoint: the struct, every joint's driver state, the world --- */
+
+static size_t joint_bytes(const struct plant *p)
+{
+    size_t n = 0;
+    for (int i = 0; i < p->n_buses; i++) {
+        n += (size_t)p->bus[i].bus.n * p->bus[i].driver->info.joint_bytes;
+    }
+    return n;
+}
+
+size_t plant_state_bytes(const struct plant *p)
+{
+    basal_assert(p->world != NULL);
+    return sizeof *p + joint_bytes(p) + world_state_bytes(p->world);
+}
+
+void plant_save(const struct plant *p, void *ret_state)
+{
+    char *at = ret_state;
+    memcpy(at, p, sizeof *p);
+    at += sizeof *p;
+    for (int i = 0; i < p->n_buses; i++) {
+        const size_t n = p->bus[i].driver->info.joint_bytes;
+        for (int k = 0; k < p->bus[i].bus.n; k++) {
+            memcpy(at, p->bus[i].bus.state[p->bus[i].bus.joint[k]], n);
+            at += n;
+        }
+    }
+    world_save(p->world, at);
+}
+
+void plant_restore(struct plant *p, const void *state)
+{
+    const struct config *c = p->config;
+    struct clock *clock = p->clock, *wall = p->wall;
+    struct world *world = p->world;
+    void *states[BUSES_MAX][JOINTS_MAX];
+    for (int i = 0; i < p->n_buses; i++) {
+        memcpy(states[i], p->bus[i].bus.state, sizeof states[i]);
+    }
+    const char *at = state;
+    memcpy(p, at, sizeof *p);
+    at += sizeof *p;
+    p->config = c;
+    p->clock = clock;
+    p->wall = wall;
+    p->world = world;
+    for (int i = 0; i < p->n_buses; i++) {
+        struct bus_run *b = &p->bus[i];
+        plant_wire(p, b, i, states[i]);
+        for (int k = 0; k < b->bus.n; k++) {
+            memcpy(b->bus.state[b->bus.joint[k]], at, b->driver->info.joint_bytes);
+            at += b->driver->info.joint_bytes;
+        }
+    }
+    world_restore(p->world, at);
+    p->clock->now_ns = world_now_ns(p->world);
+}

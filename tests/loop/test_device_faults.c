@@ -1,0 +1,261 @@
+/*
+ * A fault of a device, from the wire to what a person reads: the loop, its state machine and its
+ * safety over the emulated crawler, in lockstep.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "daemon/house.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_NS   (10 * NS_PER_MS)
+#define TICKS_MAX 1000
+
+struct ride {
+    struct house house;
+    int64_t planned_ns;
+    char said[WHY_CHARS];    /* by the last trip */
+    char written[WHY_CHARS]; /* by the plant */
+    enum refusal refusal;    /* of the last request */
+    char why[WHY_CHARS];     /* ... and its reason */
+};
+
+static int open_ride(void **state)
+{
+    *state = calloc(1, sizeof(struct ride));
+    return *state != NULL ? 0 : -1;
+}
+
+static int close_ride(void **state)
+{
+    struct ride *r = *state;
+    house_close(&r->house);
+    free(r);
+    return 0;
+}
+
+static void start(struct ride *r, const char *const *sets, int n_sets)
+{
+    char reason[WHY_CHARS] = "";
+    const struct house_spec spec = {.config_path = SOURCE_DIR "/deploy/robots/crawler.yaml",
+                                    .sets = sets,
+                                    .n_sets = n_sets,
+                                    .kind = PLANT_EMULATED,
+                                    .virtual_clock = true,
+                                    .seed = 1,
+                                    .replay_fd = -1};
+    if (house_open(&r->house, &spec, reason, sizeof reason) < 0) {
+        fail_msg("%s", reason);
+    }
+}
+
+static void tick(struct ride *r)
+{
+    struct shared *s = r->house.shared;
+    struct record record;
+    struct happened h;
+    struct reply reply;
+    loop_tick(&r->house.loop, r->planned_ns, 0, 0);
+    r->planned_ns += TICK_NS;
+    while (ring_pop(&s->telemetry, &record)) {
+    }
+    while (ring_pop(&s->replies, &reply)) {
+        r->refusal = reply.refusal;
+        memcpy(r->why, reply.why, sizeof r->why);
+    }
+    while (ring_pop(&s->happened, &h)) {
+        if (h.kind == HAPPENED_TRIP) {
+            memcpy(r->said, h.text, sizeof r->said);
+        } else if (h.kind == HAPPENED_SETTINGS) {
+            memcpy(r->written, h.text, sizeof r->written);
+        }
+    }
+}
+
+static enum fsm_state now(const struct ride *r)
+{
+    return r->house.loop.st.fsm.state;
+}
+
+static void until(struct ride *r, enum fsm_state state)
+{
+    for (int i = 0; now(r) != state; i++) {
+        if (i == TICKS_MAX) {
+            fail_msg("still %s, not %s: %s", fsm_state_name(now(r)), fsm_state_name(state),
+                     plant_why(r->house.plant));
+        }
+        tick(r);
+    }
+}
+
+static void ask(struct ride *r, enum request_kind kind)
+{
+    const struct request q = {.id = 1, .kind = kind, .flags = RUN_RANDOM};
+    r->refusal = REFUSED_NOT;
+    assert_true(ring_push(&r->house.shared->requests, &q));
+    tick(r);
+}
+
+static void run(struct ride *r)
+{
+    until(r, STATE_LIMP);
+    tick(r);
+    ask(r, REQUEST_ARM);
+    if (r->refusal != REFUSED_NOT) {
+        fail_msg("arm is refused: %s", r->why);
+    }
+    until(r, STATE_READY);
+    ask(r, REQUEST_RUN);
+    until(r, STATE_RUNNING);
+}
+
+static const struct sensed *sensed(const struct ride *r)
+{
+    return &r->house.loop.st.sensed;
+}
+
+static void an_overload_stops_the_robot_and_is_named(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.hand.device.overload_at_s=3"};
+    start(r, sets, 1);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 3 * TICK_NS);
+    assert_non_null(strstr(r->said, "hand"));
+    assert_true(strstr(r->said, "overload") != NULL || strstr(r->said, "hardware error") != NULL);
+    for (int i = 0; i < 200; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_FAULT);
+    assert_int_equal(sensed(r)->faults[1], FAULT_OVERLOAD);
+    assert_int_equal(sensed(r)->torque[0], TORQUE_OFF);
+    assert_int_equal(sensed(r)->torque[1], TORQUE_OFF);
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
+    ask(r, REQUEST_ARM); /* it is latched in the servo: until that has started anew */
+    assert_int_equal(r->refusal, REFUSED_UNSAFE);
+    assert_non_null(strstr(r->why, "joint hand: fault: overload"));
+}
+
+static void a_brown_out_stops_the_robot_and_is_set_up_anew(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.hand.device.brownout_at_s=3"};
+    start(r, sets, 1);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 10 * TICK_NS);
+    assert_non_null(strstr(r->said, "hand"));
+    while (r->planned_ns < 6 * NS_PER_S) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_FAULT);
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
+    run(r); /* arming writes all that was lost */
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+    assert_int_equal(sensed(r)->faults[0], 0);
+}
+
+static void a_pulled_bus_needs_an_explicit_arm(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.away_at_s=3", "faults.away_s=1"};
+    start(r, sets, 2);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 3 * TICK_NS);
+    assert_non_null(strstr(plant_why(r->house.plant), "is gone (unplugged?)"));
+    assert_int_equal(sensed(r)->torque[0], TORQUE_UNKNOWN);
+    ask(r, REQUEST_CLEAR); /* the reason is still there */
+    assert_int_equal(r->refusal, REFUSED_LATCHED);
+    while (r->planned_ns < 5 * NS_PER_S) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_FAULT);
+    assert_int_equal(sensed(r)->torque[0], TORQUE_OFF);
+    const uint64_t before = plant_counters(r->house.plant)->bytes_tx;
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+        assert_int_equal(plant_counters(r->house.plant)->last_byte_ns, 0); /* it only listens */
+    }
+    assert_true(plant_counters(r->house.plant)->bytes_tx > before);
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
+    run(r);
+    assert_int_equal(now(r), STATE_RUNNING);
+}
+
+/* A servo that trips although the daemon talks: its host cannot tell why, only stop. */
+static void a_tripped_watchdog_is_a_fault(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    r->planned_ns += 400 * NS_PER_MS; /* the daemon was not there for a while */
+    until(r, STATE_FAULT);
+    assert_non_null(strstr(r->said, "bus watchdog"));
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
+    run(r);
+    for (int i = 0; i < 50; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+    assert_int_equal(sensed(r)->faults[0] | sensed(r)->faults[1], 0);
+}
+
+/* Lost answers below the limit only coast. */
+static void some_lost_answers_stop_nothing(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.lost=0.05", "faults.corrupted=0.02",
+                                       "faults.late=0.02"};
+    start(r, sets, 3);
+    run(r);
+    for (int i = 0; i < 3000; i++) {
+        tick(r);
+        assert_int_equal(now(r), STATE_RUNNING);
+    }
+    uint64_t injected[WIRE_FAULTS];
+    plant_injected(r->house.plant, injected);
+    assert_true(injected[WIRE_LOST] > 300 && r->house.loop.st.coasted_total > 300);
+    assert_true(plant_counters(r->house.plant)->read_phase_us_max <= 3000);
+}
+
+static void writing_a_devices_memory_is_said(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    until(r, STATE_LIMP);
+    tick(r);
+    assert_string_equal(r->written, "7 settings in the devices' memory differed from the robot "
+                                    "file and were written");
+    r->written[0] = '\0';
+    run(r);
+    assert_string_equal(r->written, "");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_ride, close_ride)
+    const struct CMUnitTest tests[] = {
+        TEST(an_overload_stops_the_robot_and_is_named),
+        TEST(a_brown_out_stops_the_robot_and_is_set_up_anew),
+        TEST(a_pulled_bus_needs_an_explicit_arm),
+        TEST(a_tripped_watchdog_is_a_fault),
+        TEST(some_lost_answers_stop_nothing),
+        TEST(writing_a_devices_memory_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

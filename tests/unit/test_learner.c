@@ -1,0 +1,282 @@
+/*
+ * The learner's clock: how many updates for how many steps, what a pause forgives, when weights go
+ * out, whose mean and deviation they carry. The house is the crawler's; nobody drives it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "daemon/house.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG SOURCE_DIR "/deploy/robots/crawler.yaml"
+
+struct bench {
+    struct house house;
+    int rows;      /* closed so far */
+    int published; /* blocks that went out */
+    struct weights_view last;
+    uint8_t *block;
+};
+
+static void note(void *to, const uint8_t *block, size_t n)
+{
+    struct bench *b = to;
+    char reason[WHY_CHARS] = "";
+    free(b->block);
+    b->block = malloc(n);
+    memcpy(b->block, block, n);
+    assert_int_equal(weights_decode(b->block, n, &b->last, reason, sizeof reason), 0);
+    b->published++;
+}
+
+static struct bench *bench_open(const char *const *more, int n_more)
+{
+    static const char *const small[] = {"policy.net_arch=[8]", "learner.batch_size=8",
+                                        "replay.capacity=1000"};
+    const char *sets[16];
+    char reason[WHY_CHARS] = "";
+    int n = 0;
+    for (int i = 0; i < 3; i++) {
+        sets[n++] = small[i];
+    }
+    for (int i = 0; i < n_more; i++) {
+        sets[n++] = more[i];
+    }
+    const struct house_spec spec = {.config_path = CONFIG,
+                                    .sets = sets,
+                                    .n_sets = n,
+                                    .kind = PLANT_EMULATED,
+                                    .virtual_clock = true,
+                                    .seed = 1,
+                                    .replay_fd = -1};
+    struct bench *b = calloc(1, sizeof *b);
+    if (house_open(&b->house, &spec, reason, sizeof reason) < 0) {
+        fail_msg("%s", reason);
+    }
+    b->house.learner.publish = note;
+    b->house.learner.to = b;
+    return b;
+}
+
+static void bench_close(struct bench *b)
+{
+    house_close(&b->house);
+    free(b->block);
+    free(b);
+}
+
+/* Another row; its observation is all v. */
+static void step(struct bench *b, float v)
+{
+    static const float act[ACT_MAX];
+    static struct observation o;
+    o.n = b->house.loop.task.n_obs;
+    for (int k = 0; k < o.n; k++) {
+        o.v[k] = v;
+    }
+    struct period p = {.opens = true, .asked = act, .applied = act, .obs2 = &o};
+    if (b->rows == 0) {
+        replay_commit(b->house.replay, &p);
+    }
+    p.closes = true;
+    replay_commit(b->house.replay, &p);
+    b->rows++;
+    atomic_store(&b->house.shared->steps, (uint64_t)b->rows);
+}
+
+static int work(struct bench *b)
+{
+    int n = 0;
+    while (learner_step(&b->house.learner)) {
+        n++;
+    }
+    return n;
+}
+
+/* gradient_steps for every train_freq steps since learning_starts: no more, no less. */
+static void updates_are_owed_by_steps(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.train_freq=4", "learner.gradient_steps=3",
+                                       "learner.learning_starts=10", "learner.publish_every=5"};
+    struct bench *b = bench_open(sets, 4);
+    int total = 0;
+    for (int k = 1; k <= 60; k++) {
+        step(b, (float)k);
+        total += work(b);
+        assert_int_equal(total, k <= 10 ? 0 : (k - 10) / 4 * 3);
+        assert_int_equal(b->published, total / 5);
+        assert_int_equal(b->published > 0 ? (int)b->last.id.version : 0, total / 5);
+        assert_int_equal(b->house.learner.counters[LEARNER_UPDATES], total);
+        assert_int_equal(atomic_load(&b->house.shared->learner.updates), total);
+    }
+    for (int k = 61; k <= 211; k++) { /* it fell behind: all is made up, at once */
+        step(b, (float)k);
+    }
+    total += work(b);
+    assert_int_equal(total, 201 / 4 * 3);
+    assert_int_equal(b->last.id.step, 211);
+    assert_string_equal(b->last.id.algo, "sac");
+    bench_close(b);
+}
+
+static void a_pause_is_forgiven(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.train_freq=1", "learner.gradient_steps=2",
+                                       "learner.learning_starts=0"};
+    struct bench *b = bench_open(sets, 3);
+    for (int k = 1; k <= 10; k++) {
+        step(b, 1.0f);
+    }
+    assert_int_equal(work(b), 20);
+    atomic_store(&b->house.shared->learner.paused, true);
+    for (int k = 1; k <= 50; k++) {
+        step(b, 1.0f);
+        assert_int_equal(work(b), 0);
+    }
+    assert_int_equal(b->house.learner.counters[LEARNER_FORGIVEN], 100);
+    atomic_store(&b->house.shared->learner.paused, false);
+    assert_int_equal(work(b), 0); /* what was missed is not made up */
+    step(b, 1.0f);
+    assert_int_equal(work(b), 2);
+    bench_close(b);
+}
+
+static void who_is_off_learns_nothing(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.enabled=false", "learner.learning_starts=0"};
+    struct bench *b = bench_open(sets, 2);
+    for (int k = 1; k <= 10; k++) {
+        step(b, 1.0f);
+    }
+    assert_int_equal(work(b), 0);
+    bench_close(b);
+}
+
+/* Steps without rows, as after a restart without its replay, wait for rows. */
+static void nothing_is_learned_from_no_rows(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.gradient_steps=1", "learner.learning_starts=0"};
+    struct bench *b = bench_open(sets, 2);
+    atomic_store(&b->house.shared->steps, 5);
+    assert_int_equal(work(b), 0);
+    for (int k = 1; k <= 6; k++) {
+        step(b, 1.0f);
+    }
+    assert_int_equal(work(b), 6);
+    bench_close(b);
+}
+
+/* Mean and deviation of the raw rows, each once, until normalize_until; published with the weights.
+ */
+static void the_normaliser_follows_then_freezes(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.learning_starts=0", "learner.gradient_steps=1",
+                                       "learner.publish_every=1", "learner.normalize_until=20",
+                                       "learner.normalize=true"};
+    struct bench *b = bench_open(sets, 5);
+    float mean, scale;
+    double sum = 0.0, sum2 = 0.0;
+    /* row k holds the observation of step k - 1, the first that of step 1 */
+    for (int k = 1; k <= 20; k++) {
+        const double x = k == 1 ? 1.0 : k - 1.0;
+        step(b, (float)k);
+        assert_int_equal(work(b), 1);
+        sum += x;
+        sum2 += x * x;
+        const double m = sum / k, sd = sqrt(fmax(0.0, sum2 / k - m * m));
+        memcpy(&mean, b->last.mean, sizeof mean);
+        memcpy(&scale, b->last.scale, sizeof scale);
+        assert_true(fabs((double)mean - m) < 1e-5);
+        assert_true(k == 1 ? scale == 1.0f
+                           : fabs((double)scale - 1.0 / fmax(sd, 1e-3)) < 1e-4 * (double)scale);
+    }
+    for (int k = 0; k < 10; k++) {
+        float now;
+        step(b, 1000.0f);
+        assert_int_equal(work(b), 1);
+        memcpy(&now, b->last.mean, sizeof now);
+        assert_true(now == mean);
+        memcpy(&now, b->last.scale, sizeof now);
+        assert_true(now == scale);
+    }
+    bench_close(b);
+}
+
+static void without_a_normaliser_weights_say_so(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.learning_starts=0", "learner.normalize=false",
+                                       "learner.publish_every=1"};
+    struct bench *b = bench_open(sets, 3);
+    float v;
+    step(b, 50.0f);
+    assert_true(work(b) > 0);
+    memcpy(&v, b->last.mean, sizeof v);
+    assert_true(v == 0.0f);
+    memcpy(&v, b->last.scale, sizeof v);
+    assert_true(v == 1.0f);
+    bench_close(b);
+}
+
+/* What was copied out by name and put into another learner is the same learner. */
+static void a_learner_goes_on_from_its_tensors(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.learning_starts=0", "learner.gradient_steps=2",
+                                       "learner.normalize=true"};
+    static const size_t bytes[] = {
+        [TENSOR_F32] = 4, [TENSOR_F64] = 8, [TENSOR_I64] = 8, [TENSOR_U8] = 1};
+    static struct tensor from[TENSORS_MAX], to[TENSORS_MAX];
+    struct bench *a = bench_open(sets, 3), *b = bench_open(sets, 3);
+    for (int k = 1; k <= 30; k++) {
+        step(a, (float)(k % 7));
+        step(b, (float)(k % 7));
+        (void)work(a);
+    }
+    const int n = learner_tensors(&a->house.learner, from, TENSORS_MAX);
+    assert_int_equal(learner_tensors(&b->house.learner, to, TENSORS_MAX), n);
+    for (int i = 0; i < n; i++) {
+        size_t count = 1;
+        for (int k = 0; k < from[i].n_dims; k++) {
+            count *= (size_t)from[i].dim[k];
+        }
+        assert_string_equal(from[i].name, to[i].name);
+        memcpy(to[i].data, from[i].data, count * bytes[from[i].type]);
+    }
+    learner_restored(&b->house.learner);
+    assert_true(learner_hash(&a->house.learner) == learner_hash(&b->house.learner));
+    for (int k = 1; k <= 30; k++) {
+        step(a, (float)(k % 5));
+        step(b, (float)(k % 5));
+        assert_int_equal(work(a), 2);
+        assert_int_equal(work(b), 2);
+    }
+    assert_true(learner_hash(&a->house.learner) == learner_hash(&b->house.learner));
+    bench_close(a);
+    bench_close(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(updates_are_owed_by_steps),
+        cmocka_unit_test(a_pause_is_forgiven),
+        cmocka_unit_test(who_is_off_learns_nothing),
+        cmocka_unit_test(nothing_is_learned_from_no_rows),
+        cmocka_unit_test(the_normaliser_follows_then_freezes),
+        cmocka_unit_test(without_a_normaliser_weights_say_so),
+        cmocka_unit_test(a_learner_goes_on_from_its_tensors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

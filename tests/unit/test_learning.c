@@ -1,0 +1,464 @@
+/*
+ * Whole algorithms on problems whose answer is known: a bandit, a linear-quadratic regulator; and
+ * that they go on from a saved state exactly. Through struct batch, as the learner thread feeds
+ * them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/actor_fixture.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define ROWS 64
+
+/* Rows made up on the spot. */
+struct rows {
+    struct batch b;
+    struct rng rng;
+    float s[ROWS * 3], a[ROWS * 2], r[ROWS], s2[ROWS * 3], g[ROWS], w[ROWS];
+};
+
+static void rows_begin(struct rows *ret_rows, uint64_t seed)
+{
+    struct rows *x = ret_rows;
+    *x = (struct rows){.b = {.n = ROWS, .seg_len = 1}};
+    x->b.s = x->s;
+    x->b.a = x->a;
+    x->b.r = x->r;
+    x->b.s2 = x->s2;
+    x->b.g = x->g;
+    x->b.w = x->w;
+    rng_seed(&x->rng, seed);
+    for (int i = 0; i < ROWS; i++) {
+        x->w[i] = 1.0f;
+    }
+}
+
+static float uniform(struct rng *r, double half)
+{
+    return (float)(half * (2.0 * rng_uniform(r) - 1.0));
+}
+
+/* --- the bandit: one state, every action ends the episode, r = -k (a - m)^2 / 2 --- */
+
+#define BANDIT_K 10.0f
+#define BANDIT_M 0.3f
+
+static void pull_arms(struct rows *x)
+{
+    for (int i = 0; i < ROWS; i++) {
+        const float a = uniform(&x->rng, 1.0), off = a - BANDIT_M;
+        x->s[i] = x->s2[i] = 1.0f;
+        x->a[i] = a;
+        x->r[i] = -0.5f * BANDIT_K * off * off;
+        x->g[i] = 0.0f;
+    }
+}
+
+static const struct dims one_by_one = {
+    .n_obs = 1, .n_act = 1, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
+
+/* Mean, standard deviation and entropy of what the policy does in its one state. */
+static void watch_bandit(const struct learner_fixture *l, double *ret_mean, double *ret_sd,
+                         double *ret_entropy, double *ret_still)
+{
+    static struct actor_fixture actor;
+
+    enum { N = 20000 };
+
+    const float s = 1.0f;
+    double sum = 0.0, sum2 = 0.0, entropy = 0.0;
+    float a;
+    struct rng rng;
+    rng_seed(&rng, 8);
+    actor_make(&actor, l);
+    for (int i = 0; i < N; i++) {
+        entropy -= (double)actor_act(&actor, &s, true, &rng, &a) / N;
+        sum += (double)a / N;
+        sum2 += (double)a * (double)a / N;
+    }
+    (void)actor_act(&actor, &s, false, &rng, &a);
+    *ret_still = (double)a;
+    *ret_mean = sum;
+    *ret_sd = sqrt(sum2 - sum * sum);
+    *ret_entropy = entropy;
+    actor_free(&actor);
+}
+
+static void learn_bandit(struct learner_fixture *l, struct rows *x, int updates)
+{
+    struct stats stats;
+    for (int t = 0; t < updates; t++) {
+        pull_arms(x);
+        l->policy->update(l->self, &x->b, &stats);
+    }
+}
+
+/* With alpha 0.1 the best squashed normal has mean 0.299744, deviation 0.099653, and its middle is
+ * tanh 0.3128637 (quadrature). */
+static void sac_finds_the_best_policy_of_a_bandit(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct rows x;
+    static const struct setting settings[] = {
+        {"net_arch", "[32, 32]"}, {"learning_rate", "1e-3"}, {"ent_coef", "0.1"}, {NULL, NULL}};
+    double mean, sd, entropy, still;
+    learner_make(&l, policy_find("sac"), &one_by_one, settings, 1);
+    rows_begin(&x, 2);
+    learn_bandit(&l, &x, 4000);
+    watch_bandit(&l, &mean, &sd, &entropy, &still);
+    print_message("sac: mean %.4f, deviation %.4f, middle %.4f\n", mean, sd, still);
+    assert_true(fabs(mean - .299744) < 0.03);
+    assert_true(fabs(sd / .099653 - 1.0) < 0.15);
+    assert_true(fabs(still - tanh(.3128637)) < 0.03);
+    learner_free(&l);
+}
+
+/* Asked for the entropy -0.890472, its temperature settles at 0.1. */
+static void sac_finds_the_temperature_of_a_bandit(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct rows x;
+    static const struct setting settings[] = {{"net_arch", "[32, 32]"},
+                                              {"learning_rate", "1e-3"},
+                                              {"ent_coef_init", "1"},
+                                              {"target_entropy_per_action", "-0.890472"},
+                                              {NULL, NULL}};
+    double mean, sd, entropy, still, log_alpha = 0.0;
+    learner_make(&l, policy_find("sac"), &one_by_one, settings, 1);
+    rows_begin(&x, 2);
+    learn_bandit(&l, &x, 5000);
+    for (int i = 0; i < 20; i++) {
+        learn_bandit(&l, &x, 50);
+        log_alpha += (double)learner_floats(&l, "log_ent_coef")[0] / 20;
+    }
+    watch_bandit(&l, &mean, &sd, &entropy, &still);
+    print_message("sac: alpha %.4f, entropy %.3f, mean %.4f\n", exp(log_alpha), entropy, mean);
+    assert_true(fabs(exp(log_alpha) / 0.1 - 1.0) < 0.15);
+    assert_true(fabs(entropy - -.890472) < 0.1);
+    assert_true(fabs(mean - .299744) < 0.03);
+    learner_free(&l);
+}
+
+static void deterministic_policies_find_the_best_arm_of_a_bandit(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct rows x;
+    static const struct setting settings[] = {{"net_arch", "[64, 64]"}, {NULL, NULL}};
+    static const char *const names[] = {"ddpg", "td3"};
+    double mean, sd, entropy, still;
+    for (int p = 0; p < 2; p++) {
+        learner_make(&l, policy_find(names[p]), &one_by_one, settings, 1);
+        rows_begin(&x, 2);
+        learn_bandit(&l, &x, 3000);
+        watch_bandit(&l, &mean, &sd, &entropy, &still);
+        print_message("%s: middle %.4f, deviation %.4f\n", names[p], still, sd);
+        assert_true(fabs(still - (double)BANDIT_M) < 0.03);
+        assert_true(fabs(mean - still) < 0.005 && fabs(sd - 0.1) < 0.005); /* action_noise_std */
+        learner_free(&l);
+    }
+}
+
+/* --- a linear-quadratic regulator: s' = 1.2 s + 0.5 u, r = -(s^2 + 0.1 u^2), gamma 0.95 --- */
+
+#define LQR_K     1.8587903198 /* the best u is -K s, by the Riccati equation */
+#define LQR_REACH 2.5f         /* u = 2.5 a: from |s| <= 1 the best u is well inside */
+
+/* Everywhere alike: nothing is learned from where nobody was. */
+static void visit_lqr(struct rows *x)
+{
+    for (int i = 0; i < ROWS; i++) {
+        const float s = uniform(&x->rng, 1.5), a = uniform(&x->rng, 1.0), u = LQR_REACH * a;
+        x->s[i] = s;
+        x->a[i] = a;
+        x->r[i] = -(s * s + 0.1f * u * u);
+        x->s2[i] = 1.2f * s + 0.5f * u;
+        x->g[i] = 0.95f;
+    }
+}
+
+/* The gain of the actor from |s| <= 1, by least squares, and what it does where it need do nothing.
+ */
+static double gain_of(struct actor_fixture *actor, double *ret_rest)
+{
+    double su = 0.0, ss = 0.0, rest = 0.0;
+    struct rng unused;
+    rng_seed(&unused, 0);
+    for (int i = -20; i <= 20; i++) {
+        const float s = (float)i / 20.0f;
+        float a;
+        (void)actor_act(actor, &s, false, &unused, &a);
+        su -= (double)s * (double)(LQR_REACH * a);
+        ss += (double)s * (double)s;
+        rest += (double)a / 41.0;
+    }
+    *ret_rest = rest;
+    return su / ss;
+}
+
+/* A network of ReLUs has corners where the true Q is a bowl: hence 8 %, not less. */
+static void finds_the_gain_of_a_regulator(const char *name, const struct setting *settings,
+                                          int updates)
+{
+    static struct learner_fixture l;
+    static struct actor_fixture actor;
+    static struct rows x;
+    struct stats stats;
+    double rest;
+    learner_make(&l, policy_find(name), &one_by_one, settings, 3);
+    rows_begin(&x, 4);
+    for (int t = 0; t < updates; t++) {
+        visit_lqr(&x);
+        l.policy->update(l.self, &x.b, &stats);
+    }
+    actor_make(&actor, &l);
+    const double gain = gain_of(&actor, &rest);
+    print_message("%s: gain %.4f of %.4f, at rest %.3f\n", name, gain, LQR_K, rest);
+    assert_true(fabs(gain / LQR_K - 1.0) < 0.08);
+    assert_true(fabs(rest) < 0.06);
+    actor_free(&actor);
+    learner_free(&l);
+}
+
+static void ddpg_finds_the_gain_of_a_regulator(void **state)
+{
+    (void)state;
+    static const struct setting settings[] = {
+        {"net_arch", "[64, 64]"}, {"learning_rate_actor", "2e-4"}, {"tau", "0.02"}, {NULL, NULL}};
+    finds_the_gain_of_a_regulator("ddpg", settings, 5000);
+}
+
+static void td3_finds_the_gain_of_a_regulator(void **state)
+{
+    (void)state;
+    static const struct setting settings[] = {
+        {"net_arch", "[64, 64]"}, {"tau", "0.02"}, {NULL, NULL}};
+    finds_the_gain_of_a_regulator("td3", settings, 5000);
+}
+
+/* --- saved in the middle, gone on elsewhere: bit for bit --- */
+
+static void any_rows(struct rows *x)
+{
+    for (int i = 0; i < ROWS; i++) {
+        for (int k = 0; k < 3; k++) {
+            x->s[i * 3 + k] = uniform(&x->rng, 2.0);
+            x->s2[i * 3 + k] = uniform(&x->rng, 2.0);
+        }
+        x->a[i * 2] = uniform(&x->rng, 1.0);
+        x->a[i * 2 + 1] = uniform(&x->rng, 1.0);
+        x->r[i] = x->s[i * 3] - x->a[i * 2] * x->a[i * 2];
+        x->g[i] = rng_below(&x->rng, 10) == 0 ? 0.0f : 0.95f;
+        x->w[i] = 0.5f + uniform(&x->rng, 0.5);
+    }
+}
+
+static void update_any(struct learner_fixture *l, struct rows *x, int n)
+{
+    struct stats stats;
+    for (int t = 0; t < n; t++) {
+        any_rows(x);
+        l->policy->update(l->self, &x->b, &stats);
+    }
+}
+
+static const size_t tensor_bytes[] = {
+    [TENSOR_F32] = 4, [TENSOR_F64] = 8, [TENSOR_I64] = 8, [TENSOR_U8] = 1};
+
+static void assert_same_state(const struct learner_fixture *a, const struct learner_fixture *b)
+{
+    for (int i = 0; i < a->n; i++) {
+        const size_t n = (size_t)tensor_count(&a->tensor[i]) * tensor_bytes[a->tensor[i].type];
+        if (memcmp(a->tensor[i].data, b->tensor[i].data, n) != 0) {
+            fail_msg("%s: %s differs", a->policy->name, a->tensor[i].name);
+        }
+    }
+}
+
+static void learners_go_on_from_their_state_exactly(void **state)
+{
+    (void)state;
+    static struct learner_fixture whole, first, second;
+    static struct rows x, y;
+    static const struct setting settings[] = {{"net_arch", "[16, 16]"}, {NULL, NULL}};
+    static const struct dims dims = {
+        .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
+    static const char *const names[] = {"sac", "ddpg", "td3"};
+    for (int p = 0; p < 3; p++) {
+        const struct policy *policy = policy_find(names[p]);
+        learner_make(&whole, policy, &dims, settings, 1);
+        learner_make(&first, policy, &dims, settings, 1);
+        learner_make(&second, policy, &dims, settings, 99);
+        rows_begin(&x, 6);
+        rows_begin(&y, 6);
+        update_any(&whole, &x, 41);
+        update_any(&first, &y, 21); /* odd: between two updates of a delayed actor */
+        assert_int_equal(first.n, second.n);
+        for (int i = 0; i < first.n; i++) {
+            const struct tensor *t = &first.tensor[i];
+            assert_string_equal(t->name, second.tensor[i].name);
+            memcpy(second.tensor[i].data, t->data, (size_t)tensor_count(t) * tensor_bytes[t->type]);
+        }
+        policy->restored(second.self);
+        second.rng = first.rng;
+        update_any(&second, &y, 20);
+        assert_same_state(&whole, &second);
+
+        /* and the same seed is the same learner, another is another */
+        learner_free(&second);
+        learner_make(&second, policy, &dims, settings, 2);
+        assert_memory_not_equal(second.tensor[0].data, first.tensor[0].data, 16);
+        learner_free(&whole);
+        learner_free(&first);
+        learner_free(&second);
+    }
+}
+
+/* --- acting --- */
+
+static void set_floats(const struct learner_fixture *l, const char *name, float v)
+{
+    const struct tensor *t = learner_tensor(l, name);
+    for (int i = 0; i < tensor_count(t); i++) {
+        ((float *)t->data)[i] = v;
+    }
+}
+
+/* Stationary deviation sigma / sqrt(1 - 0.85^2): 0.3797 for 0.2, 0.5695 for 0.3. */
+static void ou_noise_has_its_stationary_deviation(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *sigma;
+        double sd;
+    } rows[] = {{"0.2", .3797}, {"0.3", .5695}};
+    static struct learner_fixture l;
+    static struct actor_fixture actor;
+
+    enum { N = 1000000 };
+
+    for (int i = 0; i < 2; i++) {
+        const struct setting settings[] = {{"net_arch", "[1]"},
+                                           {"action_noise", "ornstein_uhlenbeck"},
+                                           {"action_noise_std", rows[i].sigma},
+                                           {"ou_theta", "0.15"},
+                                           {NULL, NULL}};
+        struct rng rng;
+        double sum2 = 0.0;
+        const float s = 0.0f;
+        float a;
+        rng_seed(&rng, 7);
+        learner_make(&l, policy_find("ddpg"), &one_by_one, settings, 1);
+        set_floats(&l, "actor.1.weight", 0.0f);
+        set_floats(&l, "actor.1.bias", 0.0f);
+        actor_make(&actor, &l);
+        for (int t = 0; t < N; t++) {
+            (void)actor_act(&actor, &s, true, &rng, &a);
+            sum2 += (double)a * (double)a / N;
+        }
+        assert_true(fabs(sqrt(sum2) / rows[i].sd - 1.0) < 0.02);
+        /* an episode begins without the noise of the last one */
+        struct rng before = rng, same = rng;
+        l.policy->reset(actor.actor, &rng);
+        (void)actor_act(&actor, &s, true, &before, &a);
+        assert_true(fabs((double)a - strtod(rows[i].sigma, NULL) * rng_normal(&same)) < 1e-6);
+        actor_free(&actor);
+        learner_free(&l);
+    }
+}
+
+/* The tick's path and the learner's agree; padding in the packed form changes nothing. */
+static void acting_is_the_network_that_was_learned(void **state)
+{
+    (void)state;
+    static const char *const archs[] = {"[16, 16]", "[17, 5]", "[1]", "[64, 33, 16, 7, 3]"};
+    static const char *const names[] = {"sac", "ddpg", "td3"};
+    static struct learner_fixture l;
+    static struct actor_fixture actor;
+    for (int i = 0; i < 12; i++) {
+        const struct setting settings[] = {{"net_arch", archs[i / 3]}, {NULL, NULL}};
+        const struct dims dims = {.n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1};
+        const float s[] = {0.3f, -1.2f, 2.0f};
+        float a[2], x[2][64] = {{0}};
+        struct rng rng;
+        int in = 3;
+        rng_seed(&rng, 1);
+        learner_make(&l, policy_find(names[i % 3]), &dims, settings, 1);
+        actor_make(&actor, &l);
+        (void)actor_act(&actor, s, false, &rng, a);
+
+        memcpy(x[0], s, sizeof s);
+        const float *w = actor.w, *end = w + actor.n_w;
+        for (int layer = 0; w < end; layer++) {
+            char name[64];
+            (void)snprintf(name, sizeof name, "actor.%d.bias", layer);
+            const int out = learner_tensor(&l, name)->dim[0];
+            for (int j = 0; j < out; j++) {
+                float y = w[out * in + j];
+                for (int k = 0; k < in; k++) {
+                    y += w[j * in + k] * x[layer % 2][k];
+                }
+                const bool last = w + out * (in + 1) == end;
+                x[(layer + 1) % 2][j] = last || y > 0.0f ? y : 0.0f;
+            }
+            w += out * (in + 1);
+            in = out;
+            if (w == end) {
+                for (int j = 0; j < 2; j++) {
+                    assert_true(fabsf(a[j] - tanhf(x[(layer + 1) % 2][j])) < 1e-6f);
+                }
+            }
+        }
+        actor_free(&actor);
+        learner_free(&l);
+    }
+}
+
+/* Weights of another network are refused by pack, with nothing written. */
+static void pack_refuses_what_does_not_fit(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct actor_fixture actor;
+    for (int i = 0; policies[i] != NULL; i++) {
+        static const struct setting none[] = {{NULL, NULL}};
+        learner_make(&l, policies[i], &one_by_one, none, 1);
+        actor_make(&actor, &l);
+        const int n = actor.n_w;
+        float small[1];
+        assert_true(l.policy->pack(l.config, &l.dims, actor.w, n - 1, actor.packed, 1 << 20) < 0);
+        assert_true(l.policy->pack(l.config, &l.dims, actor.w, n + 1, actor.packed, 1 << 20) < 0);
+        assert_true(l.policy->pack(l.config, &l.dims, actor.w, n, actor.packed, 0) < 0);
+        assert_true(l.policy->save(l.self, small, 0) < 0);
+        actor.w[0] = 1e30f; /* finite, so any network may have it; hold knows its one number */
+        assert_true((l.policy->pack(l.config, &l.dims, actor.w, n, actor.packed, 1 << 20) < 0) ==
+                    (n == 1));
+        actor_free(&actor);
+        learner_free(&l);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sac_finds_the_best_policy_of_a_bandit),
+        cmocka_unit_test(sac_finds_the_temperature_of_a_bandit),
+        cmocka_unit_test(deterministic_policies_find_the_best_arm_of_a_bandit),
+        cmocka_unit_test(ddpg_finds_the_gain_of_a_regulator),
+        cmocka_unit_test(td3_finds_the_gain_of_a_regulator),
+        cmocka_unit_test(learners_go_on_from_their_state_exactly),
+        cmocka_unit_test(ou_noise_has_its_stationary_deviation),
+        cmocka_unit_test(acting_is_the_network_that_was_learned),
+        cmocka_unit_test(pack_refuses_what_does_not_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
