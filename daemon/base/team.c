@@ -53,7 +53,6 @@ static uint32_t next(struct team *t, uint32_t last)
 static void *help(void *arg)
 {
     struct team *t = arg;
-    thread_flush_denormals();
     for (uint32_t job = 0; !atomic_load_explicit(&t->over, memory_order_acquire);) {
         const uint32_t asked = next(t, job);
         if (asked != job) {
@@ -109,9 +108,11 @@ void team_run(struct team *t, void (*work)(void *arg, int half), void *arg)
         (void)sem_post(&t->wake);
     }
     work(arg, 0);
-    for (int i = 0; atomic_load_explicit(&t->done, memory_order_acquire) != job; i++) {
-        relax();
-        if (i >= SPINS_LONG) { /* its processor is taken by someone else */
+    for (int i = 0; atomic_load_explicit(&t->done, memory_order_acquire) != job;) {
+        if (i < SPINS_LONG) {
+            i++;
+            relax();
+        } else { /* its processor is taken by someone else */
             (void)sched_yield();
         }
     }

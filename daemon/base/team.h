@@ -9,8 +9,8 @@
 
 struct team;
 
-/* spec: of the helper's thread. Errors: -errno and one sentence; what was missed of spec is in
- * ret_why too. */
+/* spec: of the helper's thread, whose floating-point environment (denormals) is that of the caller.
+ * Errors: -errno and one sentence; what was missed of spec is in ret_why too. */
 int team_start(struct team **ret_team, const struct thread_spec *spec, char *ret_why,
                int cap) BASAL_MUST_USE;
 /* NULL is fine. */
