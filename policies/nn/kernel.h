@@ -42,6 +42,7 @@ struct adam_pass {
 struct kernel {
     const char *name;
     bool (*usable)(void); /* on this processor */
+    bool shares; /* two threads may call it at once, and a job cut in two gives the same bits */
 
     /* y [n,out] = x W' + b, and 0 where that is negative if relu. x [n,in]; y's rows have
      * matrix_stride(out) floats, or exactly out. */

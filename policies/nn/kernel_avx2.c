@@ -16,6 +16,7 @@ static bool usable(void)
 const struct kernel kernel_avx2 = {
     .name = "avx2",
     .usable = usable,
+    .shares = true,
     .forward = forward,
     .backward_weights = backward_weights,
     .backward_input = backward_input,

@@ -1,5 +1,10 @@
-/* The three products by CBLAS; what is elementwise is the portable kernel's. For comparison, and
- * for processors whose library is better than our kernels. */
+/*
+ * The three products by CBLAS; what is elementwise is the portable kernel's. For comparison, and
+ * for processors whose library is better than our kernels.
+ *
+ * For one thread: OpenBLAS built serial is not to be called by two at once (tried: the same updates
+ * ended in other weights each time).
+ */
 #include "policies/nn/kernel.h"
 
 #include <cblas.h>
@@ -94,6 +99,7 @@ static void normal_all(int n, const float *u, const float *v, float *ret_z)
 const struct kernel kernel_cblas = {
     .name = "cblas",
     .usable = usable,
+    .shares = false,
     .forward = forward,
     .backward_weights = backward_weights,
     .backward_input = backward_input,

@@ -15,6 +15,7 @@ static bool usable(void)
 const struct kernel kernel_neon = {
     .name = "neon",
     .usable = usable,
+    .shares = true,
     .forward = forward,
     .backward_weights = backward_weights,
     .backward_input = backward_input,

@@ -131,6 +131,7 @@ static void normal_all(int n, const float *u, const float *v, float *ret_z)
 const struct kernel kernel_portable = {
     .name = "portable",
     .usable = usable,
+    .shares = true,
     .forward = forward,
     .backward_weights = backward_weights,
     .backward_input = backward_input,

@@ -120,7 +120,8 @@ struct span {
 static struct span half_of(const struct mlp *m, int n, int piece, int half)
 {
     const int half_up = (n / 2 + piece - 1) / piece * piece;
-    const int cut = m->team == NULL || half_up > n ? n : half_up;
+    const bool alone = m->team == NULL || !m->kernel->shares;
+    const int cut = alone || half_up > n ? n : half_up;
     return half == 0 ? (struct span){0, cut} : (struct span){cut, n - cut};
 }
 

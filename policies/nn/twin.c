@@ -21,6 +21,12 @@ void twin_init(struct twin *ret_twin, const struct net_spec *spec, struct arena 
     }
 }
 
+/* Who helps: nobody where the kernel has room for one. */
+static struct team *team_of(const struct twin *t)
+{
+    return t->q[0].net.kernel->shares ? t->team : NULL;
+}
+
 struct job {
     struct twin *t;
     const struct critic_target *y[2];
@@ -40,7 +46,7 @@ const float *twin_min(struct twin *t, const float *s, const float *a, int n)
 {
     struct job j = {.t = t, .n = n};
     critic_join(&t->q[0], s, a, n);
-    team_run(t->team, value_one, &j);
+    team_run(team_of(t), value_one, &j);
     t->n_smaller[0] = t->n_smaller[1] = 0;
     for (int i = 0; i < n; i++) {
         const int which = j.q[0][i] <= j.q[1][i] ? 0 : 1;
@@ -67,10 +73,10 @@ float twin_fit(struct twin *t, const float *s, const float *a, const struct crit
     const struct critic_target second = {.y = y->y, .w = y->w};
     struct job j = {.t = t, .n = n, .y = {y, &second}};
     critic_join(&t->q[0], s, a, n);
-    team_run(t->team, loss_one, &j);
+    team_run(team_of(t), loss_one, &j);
     const float loss = j.loss[0] + j.loss[1];
     if (isfinite(loss)) {
-        team_run(t->team, step_one, &j);
+        team_run(team_of(t), step_one, &j);
     }
     return loss;
 }
@@ -93,7 +99,7 @@ void twin_backward_action(struct twin *t, float dq, int n, float *ret_da)
     for (int i = 0; i < n; i++) {
         t->dq[i] = dq;
     }
-    team_run(t->team, backward_action_one, &j);
+    team_run(team_of(t), backward_action_one, &j);
 }
 
 void twin_blend(const struct twin *t, float tau, struct twin *target)
