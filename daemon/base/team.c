@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define SPINS      20000 /* some tens of microseconds */
-#define SPINS_LONG 1000000
+#define SPINS       20000 /* of the helper until it sleeps: of the order of a millisecond */
+#define SPINS_YIELD 2000  /* of the caller until it lets others run: a tenth of that */
 
 struct team {
     pthread_t thread;
@@ -109,7 +109,7 @@ void team_run(struct team *t, void (*work)(void *arg, int half), void *arg)
     }
     work(arg, 0);
     for (int i = 0; atomic_load_explicit(&t->done, memory_order_acquire) != job;) {
-        if (i < SPINS_LONG) {
+        if (i < SPINS_YIELD) {
             i++;
             relax();
         } else { /* its processor is taken by someone else */

@@ -116,12 +116,17 @@ struct span {
     int from, n;
 };
 
+/* Who helps: nobody where the kernel has room for one, or where there is only one piece. */
+static struct team *team_for(const struct mlp *m, int n, int piece)
+{
+    return m->kernel->shares && n > piece ? m->team : NULL;
+}
+
 /* Half of n things, cut between pieces; all of them where nobody helps. */
 static struct span half_of(const struct mlp *m, int n, int piece, int half)
 {
     const int half_up = (n / 2 + piece - 1) / piece * piece;
-    const bool alone = m->team == NULL || !m->kernel->shares;
-    const int cut = alone || half_up > n ? n : half_up;
+    const int cut = team_for(m, n, piece) == NULL || half_up > n ? n : half_up;
     return half == 0 ? (struct span){0, cut} : (struct span){cut, n - cut};
 }
 
@@ -149,7 +154,7 @@ float *mlp_forward_inside(struct mlp *m, int n)
 {
     struct job j = {.m = m, .n = n};
     basal_assert(n <= m->rows);
-    team_run(m->team, forward_half, &j);
+    team_run(team_for(m, n, ROWS_PIECE), forward_half, &j);
     return m->x[m->shape.n_layers].v;
 }
 
@@ -206,8 +211,8 @@ static void backward_weights(void *arg, int half)
 void mlp_backward(struct mlp *m, const float *dy, int n)
 {
     struct job j = {.m = m, .dy = dy, .n = n};
-    team_run(m->team, backward_rows, &j);
-    team_run(m->team, backward_weights, &j);
+    team_run(team_for(m, n, ROWS_PIECE), backward_rows, &j);
+    team_run(team_for(m, widest(&m->shape), PANEL), backward_weights, &j);
 }
 
 static void step_half(void *arg, int half)
@@ -232,7 +237,7 @@ void mlp_step(struct mlp *m, struct adam *o)
 {
     struct job j = {.m = m, .opt = o};
     adam_next(o, &j.pass);
-    team_run(m->team, step_half, &j);
+    team_run(team_for(m, widest(&m->shape), PANEL), step_half, &j);
 }
 
 /* Layer l's inputs in the rows that are asked for. */

@@ -33,7 +33,7 @@ const struct kernel *__wrap_kernel_best(void)
 }
 
 static const char *const names[] = {"sac", "td3", "ddpg"};
-static const int batches[] = {1, 7, 33, 100, 96};
+static const int batches[] = {1, 7, 33, 100, 24};
 
 #define N_NAMES   (sizeof names / sizeof names[0])
 #define N_BATCHES (sizeof batches / sizeof batches[0])
@@ -63,11 +63,11 @@ static void draw_batch(struct rng *r, int n, struct batch *ret_batch)
         .n = n, .seg_len = 1, .s = s, .a = a, .r = reward, .s2 = s2, .g = g, .w = w, .ret_td = td};
 }
 
-/* A learner after so many updates. Widths: one whole panel and more, one and a bit. */
+/* A learner after so many updates. Widths that are panels and a bit. */
 static void learn(struct learner_fixture *l, const char *name, int batch, int updates,
                   struct team *team)
 {
-    static const struct setting settings[] = {{"net_arch", "[48, 17]"}, {NULL, NULL}};
+    static const struct setting settings[] = {{"net_arch", "[33, 17]"}, {NULL, NULL}};
     const struct dims dims = {.n_obs = N_OBS,
                               .n_act = N_ACT,
                               .batch = batch,
@@ -180,7 +180,8 @@ static void every_back_end_learns_what_the_definition_learns(void **state)
 {
     (void)state;
     for (int k = 0; kernels[k] != NULL; k++) {
-        for (size_t i = 0; kernels[k]->usable() && i < N_NAMES * N_BATCHES; i++) {
+        const bool same = kernels[k] == kernel_find("portable"); /* of itself one batch is enough */
+        for (size_t i = 0; kernels[k]->usable() && i < N_NAMES * (same ? 1 : N_BATCHES); i++) {
             compare(names[i % N_NAMES], batches[i / N_NAMES], kernels[k]);
         }
     }
