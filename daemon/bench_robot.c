@@ -4,16 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONFIG_BYTES  ((size_t)64 << 20)
-#define FAST_BAUD     4000000
-#define DEADLINE_FRAC 0.8
-#define GRADIENT_STEPS                                                                             \
-    10000 /* as many as a robot file may ask for: more than any processor does                     \
-           */
+#define CONFIG_BYTES    ((size_t)64 << 20)
+#define FAST_BAUD       4000000
+#define DEADLINE_FRAC   0.8
+#define GRADIENT_STEPS  10000 /* as many as a robot file may ask for: more than any does */
 #define LEARNING_STARTS 100
 #define STEPS_BEFORE    300 /* policy steps driven before the benchmark, 200 of them learned from */
 #define UPDATES_BEFORE  16
-#define TICKS_MAX       10000000
+#define SETTLED_S       60.0 /* the robot found, armed and running by then, or never */
 
 /* Room for one more "KEY=VALUE" of our own, which counts from now on. */
 static char *next_set(struct bench_robot *b)
@@ -110,14 +108,17 @@ void bench_robot_attend(struct bench_robot *b, void (*note)(void *self, const st
 static int warm_up(struct bench_robot *b, char *ret_why, int cap)
 {
     struct loop *l = &b->house.loop;
+    const struct robot *robot = &l->config->robot;
+    const double limit_s = SETTLED_S + 4.0 * STEPS_BEFORE / robot->policy_rate_hz;
+    const int64_t ticks_max = (int64_t)(limit_s * robot->control_rate_hz);
     const int64_t begun_ns = clock_now_ns(l->clock);
     l->clock->is_virtual = true;
     clock_resume(l->clock, begun_ns);
     loop_begin(l);
     for (int64_t i = 0; l->st.step < STEPS_BEFORE || l->st.fsm.state != STATE_RUNNING; i++) {
-        if (i == TICKS_MAX || l->st.fsm.state == STATE_FAULT || l->st.fsm.state == STATE_ESTOP) {
+        if (i == ticks_max || l->st.fsm.state == STATE_FAULT || l->st.fsm.state == STATE_ESTOP) {
             return why(ret_why, cap, -EIO, "the robot does not run at %.0f Hz; it is %s: %.160s",
-                       l->config->robot.control_rate_hz, fsm_state_name(l->st.fsm.state),
+                       robot->control_rate_hz, fsm_state_name(l->st.fsm.state),
                        b->trouble[0] != '\0' ? b->trouble : plant_why(l->plant));
         }
         (void)loop_step(l);

@@ -2,8 +2,9 @@
  * Checkpoints: all it takes to go on, as a folder `ckpt-<steps>`:
  *
  *   learner.safetensors   the learner's arrays by name; any tool opens it
- *   state.pb              proto/checkpoint.proto: who and where the run is, small blobs, size and
- * CRC-32C of each file replay.seg, ...       large blobs under their own names
+ *   state.pb              proto/checkpoint.proto: who and where the run is, small blobs,
+ *                         size and CRC-32C of each file
+ *   replay.seg, ...       large blobs under their own names
  *
  * Written beside under another name, every file fsynced, renamed, folder fsynced; then the link
  * `last` moves; only then is the oldest dropped. A load checks every name, type, size and checksum

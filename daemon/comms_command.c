@@ -9,7 +9,6 @@
 #include <string.h>
 #include <zmq.h>
 
-#define ANSWER_NS    (2 * NS_PER_S) /* a client waits for three */
 #define EVAL_S       30.0
 #define CONFIG_BYTES (1 << 16)
 
@@ -48,6 +47,7 @@ static void ask_tick(struct comms *c, const struct asking *from, struct request 
             continue;
         }
         q.id = ++c->next_id;
+        q.asked_ns = from->sent_ns > 0 ? from->sent_ns : c->now_ns;
         if (!ring_push(&c->spec.shared->requests, &q)) {
             break;
         }
@@ -98,7 +98,7 @@ static void follow_source(struct comms *c)
 static void on_run(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
 {
     const uint32_t flags = (q->no_explore ? RUN_NO_EXPLORE : 0) | (q->no_learn ? RUN_NO_LEARN : 0) |
-                           (q->random ? RUN_RANDOM : 0);
+                           (q->random ? RUN_RANDOM : 0) | (q->attended ? RUN_ATTENDED : 0);
     if (q->block.len > 0) {
         if (follow_file(c, q->block.data, q->block.len) < 0) {
             say(c, from, false, c->spec.intake->why);
@@ -108,6 +108,19 @@ static void on_run(struct comms *c, const struct asking *from, const Basald__V1_
         follow_source(c);
     }
     ask_tick(c, from, (struct request){.kind = REQUEST_RUN, .flags = flags});
+}
+
+/* Whoever says it, and however often: the run that is attended goes on. */
+static void on_attend(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
+{
+    Basald__V1__Reply r = BASALD__V1__REPLY__INIT;
+    (void)q;
+    atomic_fetch_add_explicit(&c->spec.shared->lease_beats, 1, memory_order_relaxed);
+    r.id = from->theirs;
+    r.ok = true;
+    r.state = comms_state_text(c);
+    r.lease_deadman_ms = (uint32_t)c->spec.config->control.lease_deadman_ms;
+    comms_send(c, from, &r);
 }
 
 static void on_hold(struct comms *c, const struct asking *from, const Basald__V1__Command *q)
@@ -206,6 +219,7 @@ static const struct {
     {"status", comms_on_status},
     {"arm", on_arm},
     {"run", on_run},
+    {"attend", on_attend},
     {"hold", on_hold},
     {"stop", on_stop},
     {"estop", on_estop},
@@ -228,6 +242,7 @@ static void answer(struct comms *c, struct asking *from, const uint8_t *bytes, s
     size_t i = 0;
     const size_t n_verbs = sizeof verbs / sizeof verbs[0];
     from->theirs = q->id;
+    from->sent_ns = q->sent_monotonic_ns;
     while (i < n_verbs && strcmp(verbs[i].verb, q->verb) != 0) {
         i++;
     }
@@ -311,7 +326,7 @@ void comms_send_replies(struct comms *c)
         }
     }
     for (int i = 0; i < ASKING_MAX; i++) {
-        if (c->asking[i].id != 0 && c->now_ns - c->asking[i].since_ns > ANSWER_NS) {
+        if (c->asking[i].id != 0 && c->now_ns - c->asking[i].since_ns > REQUEST_NS) {
             say(c, &c->asking[i], false, "the control loop does not answer; look at the journal");
             c->asking[i].id = 0;
         }

@@ -30,6 +30,7 @@ struct kept {
 struct asking {
     uint64_t id; /* ours; 0: free */
     uint64_t theirs;
+    int64_t sent_ns; /* by the client, as it says; 0: it does not */
     int64_t since_ns;
     enum request_kind kind;
     uint32_t flags; /* enum run_flags */

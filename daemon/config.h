@@ -18,8 +18,7 @@ struct control_settings { /* control: */
     int realtime;         /* enum realtime */
     int priority, cpu;
     int loop_deadman_ms;  /* the tick is this late: hold */
-    int lease_deadman_ms; /* the person is gone */
-    int policy_stale_ms;  /* no weights although the learner should run: hold; 0: never */
+    int lease_deadman_ms; /* the person who attends a run is silent for this long: hold */
     double stop_s;        /* longest controlled stop before torque is cut */
 };
 
@@ -31,9 +30,7 @@ struct learner_settings { /* learner: */
     int publish_every; /* updates between weights */
     bool normalize;
     int64_t normalize_until;
-    int eval_every_steps; /* 0: only at the end */
-    int threads;          /* 1 */
-    double checkpoint_s;  /* real time: a checkpoint this often; 0: at stop only */
+    double checkpoint_s; /* real time: a checkpoint this often; 0: at stop only */
 };
 
 struct replay_settings { /* replay: */

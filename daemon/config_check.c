@@ -160,9 +160,25 @@ static int check_rates(const struct walk *w)
     return 0;
 }
 
+/* Every stop of this version ends with torque off. */
+static bool may_drop(const struct robot *r)
+{
+    bool driven = false;
+    for (int j = 0; j < r->n_joints; j++) {
+        driven = driven || r->joint[j].actuated;
+    }
+    return r->n_buses > 0 && driven && !r->drop_accepted;
+}
+
 static int check_words(const struct walk *w)
 {
     const struct config *c = w->config;
+    if (may_drop(&c->robot)) {
+        return config_bad_at(w, place_of(w, "estop"),
+                             "estop.drop_accepted must be true: every stop ends with torque off, "
+                             "and a joint that carries something then drops; see that none does, "
+                             "or that it may");
+    }
     if (c->robot.estop_hardware == ESTOP_GPIO) {
         return config_bad_at(w, place_of(w, "estop"),
                              "estop.hardware gpio is not available in this version; use "

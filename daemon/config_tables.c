@@ -32,9 +32,7 @@ static const struct option control[] = {
     {.key = "loop_deadman_ms", .type = OPTION_INT, .offset = AT(control.loop_deadman_ms), .min = 1, .max = 10000, .def = "100",
      .help = "a tick that starts this late makes the robot hold"},
     {.key = "lease_deadman_ms", .type = OPTION_INT, .offset = AT(control.lease_deadman_ms), .min = 10, .max = 600000, .def = "500",
-     .help = "a person who drives and is silent for this long is gone: the robot holds"},
-    {.key = "policy_stale_ms", .type = OPTION_INT, .offset = AT(control.policy_stale_ms), .min = 0, .max = 3600000, .def = "0",
-     .help = "weights older than this make the robot hold; 0: never"},
+     .help = "a person who attends a run (basalctl run --attended) and is silent for this long is gone: the robot holds"},
     {.key = "stop_s", .type = OPTION_DOUBLE, .offset = AT(control.stop_s), .min = 0, .max = 60, .def = "0.5",
      .help = "longest controlled stop before torque is cut"},
     {.key = "arm_ramp_s", .type = OPTION_DOUBLE, .offset = AT(robot.arm_ramp_s), .min = 0, .max = 60, .def = "0.5",
@@ -48,7 +46,7 @@ static const struct option estop[] = {
     {.key = "power_min_v", .type = OPTION_DOUBLE, .offset = AT(robot.power_min_v), .min = 0, .max = 100, .def = "0",
      .help = "power_sense: below this voltage motor power counts as cut"},
     {.key = "drop_accepted", .type = OPTION_BOOL, .offset = AT(robot.drop_accepted), .def = "false",
-     .help = "the owner accepts that a loaded joint drops when torque is cut"},
+     .help = "the owner accepts that a loaded joint drops when torque is cut, as it is at the end of every stop; must be true where joints are driven"},
     {.key = NULL},
 };
 

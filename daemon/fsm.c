@@ -76,7 +76,6 @@ static void enter(struct fsm *f, enum fsm_state to, int64_t now_ns)
     }
     f->state = to;
     f->plant = (enum plant_do)plant_of[to];
-    f->entered_ns = now_ns;
     f->holding = false;
 }
 

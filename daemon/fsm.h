@@ -5,7 +5,7 @@
  * off. Cutting power is the hardware's part.
  *
  *   boot -> limp -> arming -> ready -> running
- *                              ^  `---<---'      hold, lease or policy lost
+ *                              ^  `---<---'      hold, lease lost, a late loop
  *   ready, running -> stopping -> limp           stop
  *   any -> fault | estop (latched) -> limp       clear
  */
@@ -31,7 +31,7 @@
     X(ARMED, "armed")             /* torque is on and holds the measured pose           */         \
     X(ARM_FAILED, "arm failed")   /* refused by a device or a check                     */         \
     X(RUN, "run")                 /* a person asks                                      */         \
-    X(HOLD, "hold")               /* a person asks, the lease ended, the policy is gone */         \
+    X(HOLD, "hold")               /* a person asks or is gone, the loop is too late     */         \
     X(STOP, "stop")               /* a person, a signal, a crash elsewhere              */         \
     X(STOPPED, "stopped")         /* torque read back as off                            */         \
     X(STOP_FAILED, "stop failed") /* torque off could not be verified in time           */         \
@@ -59,7 +59,6 @@ enum fsm_state fsm_next(enum fsm_state state, enum fsm_event event) BASAL_RT;
 struct fsm {
     enum fsm_state state;
     enum plant_do plant;
-    int64_t entered_ns;
     double ramp_s;             /* torque ramp after arming */
     double ceiling;            /* 0..1 of each joint's tau_max in this state now */
     double hold_q[JOINTS_MAX]; /* the pose being held: measured at arming, the last command when a

@@ -112,8 +112,6 @@ static void report(struct learner *l)
     }
     atomic_store_explicit(&s->updates, (uint64_t)l->counters[LEARNER_UPDATES],
                           memory_order_relaxed);
-    atomic_store_explicit(&s->steps_seen, (uint64_t)l->counters[LEARNER_STEP],
-                          memory_order_relaxed);
     const struct clock c = {0};
     const int64_t now_ns = clock_now_ns(&c);
     if (now_ns - l->rate_from_ns > NS_PER_S) {
@@ -128,7 +126,6 @@ static void report(struct learner *l)
 
 bool learner_step(struct learner *l)
 {
-    atomic_fetch_add_explicit(&l->shared->learner.beats, 1, memory_order_relaxed);
     if (!l->config->learner.enabled || owed(l) <= 0) {
         return false;
     }

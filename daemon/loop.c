@@ -190,7 +190,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     }
     safety_watch(&z->safety, &z->sensed, z->fresh);
     loop_fsm(l, planned_ns, late_ns);
-    z->plant_event = plant_do(l->plant, z->fsm.plant, &z->sensed);
+    z->plant_event = plant_do(l->plant, z->fsm.plant);
     tell_settings(l, planned_ns);
 
     mark[PHASE_ACT] = clock_now_ns(l->clock);

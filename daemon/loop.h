@@ -67,6 +67,8 @@ struct loop {
     int64_t period_ns, planned_ns; /* of the next tick */
     uint64_t beats[2];             /* of main and comms, as last seen ... */
     int64_t beats_ns[2];           /* ... and when they last moved */
+    uint64_t lease_beats;          /* of the person who attends a run, as last seen ... */
+    int64_t lease_ns;              /* ... and when they last moved, or the run began */
     int odometer;                  /* joint that measures the way; -1: none */
     int64_t stall_ns;              /* main or comms without progress for so long: the robot stops */
     const struct misbehaviour *misbehaviour; /* borrowed; NULL: none */

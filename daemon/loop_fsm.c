@@ -72,8 +72,9 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
             z->eval_left = 0; /* a run ends an evaluation */
         }
         if (q->kind == REQUEST_EVAL) {
-            z->eval_left = (int)(q->x / l->dt_s);
+            z->eval_left = (int)fmax(1.0, q->x / l->dt_s); /* 0 would be a run without end */
             z->eval_holds = state == STATE_READY;
+            z->run_flags &= state == STATE_READY ? ~(uint32_t)RUN_ATTENDED : UINT32_MAX;
             z->eval_ticks = (double)z->eval_left;
             z->eval_from = l->odometer >= 0 ? z->sensed.q[l->odometer] : 0.0;
         }
@@ -105,29 +106,64 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
     return REFUSED_STATE;
 }
 
-/* At most one request a tick. */
+/* At most one request a tick; kind REQUEST_NONE: none. */
 static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
-                         struct reply *ret_reply)
+                         struct request *ret_request, struct reply *ret_reply)
 {
-    struct request q;
-    ret_reply->id = 0;
-    if (!ring_pop(&l->shared->requests, &q)) {
+    const struct request *q = ret_request;
+    *ret_request = (struct request){.kind = REQUEST_NONE};
+    if (!ring_pop(&l->shared->requests, ret_request)) {
         return;
     }
-    *ret_reply = (struct reply){.id = q.id};
-    ret_reply->refusal = judge(l, &q, ret_events, ret_reply->why);
+    *ret_reply = (struct reply){.id = q->id};
+    const bool late = q->asked_ns > 0 && now_ns - q->asked_ns > REQUEST_NS;
+    ret_reply->refusal =
+        late && q->kind != REQUEST_HOLD ? REFUSED_LATE : judge(l, q, ret_events, ret_reply->why);
     if (ret_reply->refusal == REFUSED_PLANT || ret_reply->refusal == REFUSED_LATCHED) {
         (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
     }
-    if (ret_reply->refusal != REFUSED_NOT) {
+}
+
+/* Is the robot where this permit leads? Something more dangerous in the same tick outdoes it. */
+static bool came_true(enum request_kind kind, enum fsm_state state)
+{
+    switch (kind) {
+    case REQUEST_ARM:
+        return state == STATE_ARMING;
+    case REQUEST_RUN:
+    case REQUEST_EVAL:
+        return state == STATE_RUNNING;
+    case REQUEST_CLEAR:
+        return state == STATE_LIMP;
+    case REQUEST_HOLD:
+    case REQUEST_EPISODE_END:
+    case REQUEST_NONE:
+        break;
+    }
+    return true;
+}
+
+/* After the tick's step: who asked hears what came of it, everybody hears of a refusal. */
+static void answer(struct loop *l, int64_t now_ns, const struct request *q, struct reply *r)
+{
+    const enum fsm_state state = l->st.fsm.state;
+    if (q->kind == REQUEST_NONE) {
+        return;
+    }
+    if (r->refusal == REFUSED_NOT && !came_true(q->kind, state)) {
+        r->refusal = REFUSED_LOST;
+    }
+    if (r->refusal != REFUSED_NOT) {
         struct happened h = {.t_ns = now_ns,
                              .kind = HAPPENED_REFUSED,
-                             .a = (int32_t)q.kind,
-                             .b = (int32_t)ret_reply->refusal,
-                             .c = (int32_t)l->st.fsm.state};
-        (void)snprintf(h.text, sizeof h.text, "%s", ret_reply->why);
+                             .a = (int32_t)q->kind,
+                             .b = (int32_t)r->refusal,
+                             .c = (int32_t)state};
+        (void)snprintf(h.text, sizeof h.text, "%s", r->why);
         loop_tell(l, &h);
     }
+    r->state = (uint8_t)state;
+    (void)ring_push(&l->shared->replies, r);
 }
 
 static uint32_t stop_events(struct loop *l)
@@ -163,12 +199,31 @@ static bool is_too_late(const struct loop *l, int64_t late_ns)
     return late_ns > l->config->control.loop_deadman_ms * NS_PER_MS;
 }
 
+/* The person who attends the run has not been heard of for too long. */
+static bool is_unattended(const struct loop *l, int64_t now_ns)
+{
+    return (l->st.run_flags & RUN_ATTENDED) != 0 &&
+           now_ns - l->lease_ns > l->config->control.lease_deadman_ms * NS_PER_MS;
+}
+
+static void follow_lease(struct loop *l, int64_t now_ns)
+{
+    const uint64_t beats = atomic_load_explicit(&l->shared->lease_beats, memory_order_relaxed);
+    if (beats != l->lease_beats || l->st.fsm.state != STATE_RUNNING) {
+        l->lease_beats = beats;
+        l->lease_ns = now_ns;
+    }
+}
+
 static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
     uint32_t events = z->plant_event >= 0 ? BIT(z->plant_event) : 0;
+    follow_lease(l, now_ns);
     if (torque_may_be_on(l)) {
-        if (z->safety.trips != 0) {
+        /* while torque is cut and read back no pose is: that is no fault of a joint */
+        const uint32_t not_now = z->fsm.state == STATE_STOPPING ? TRIP_STALE : 0;
+        if ((z->safety.trips & ~not_now) != 0) {
             events |= BIT(EVENT_FAULTED);
             struct happened h = {.t_ns = now_ns,
                                  .kind = HAPPENED_TRIP,
@@ -180,7 +235,7 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
         if (l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l)) {
             events |= BIT(EVENT_ESTOPPED);
         }
-        if (is_too_late(l, late_ns)) {
+        if (is_too_late(l, late_ns) || is_unattended(l, now_ns)) {
             events |= BIT(EVENT_HOLD);
         }
     }
@@ -247,9 +302,11 @@ static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
     const bool asked = (atomic_load_explicit(&s->stop, memory_order_relaxed) & STOP_ESTOP) != 0;
     const uint32_t latched = atomic_load_explicit(&s->latched, memory_order_relaxed);
     if (!asked) {
-        (void)snprintf(ret_text, WHY_CHARS,
-                       "motor power is lost: a servo reads less than %g V (estop.power_min_v)",
-                       l->config->robot.power_min_v);
+        (void)snprintf(
+            ret_text, WHY_CHARS,
+            "motor power is lost: a servo reads less than %g V (estop.power_min_v); switch it "
+            "on, then clear",
+            l->config->robot.power_min_v);
         return;
     }
     (void)snprintf(ret_text, WHY_CHARS, "%s",
@@ -257,18 +314,26 @@ static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
                                           : "it was latched before this start");
 }
 
-/* Why it is in another state now: who asked for the estop, how late the loop was, what the devices
- * say; "": the states say it. */
-static void explain(const struct loop *l, enum fsm_state from, int64_t late_ns,
+/* Why it is in another state now: who asked for the estop, how late the loop was, who is gone, what
+ * the devices say; "": the states say it. */
+static void explain(const struct loop *l, enum fsm_state from, int64_t now_ns, int64_t late_ns,
                     char ret_text[WHY_CHARS])
 {
     const enum fsm_state state = l->st.fsm.state;
+    const bool held = from == STATE_RUNNING && state == STATE_READY;
     if (state == STATE_ESTOP) {
         explain_estop(l, ret_text);
-    } else if (from == STATE_RUNNING && state == STATE_READY && is_too_late(l, late_ns)) {
+    } else if (held && is_too_late(l, late_ns)) {
+        (void)snprintf(
+            ret_text, WHY_CHARS,
+            "the loop woke %lld ms late, control.loop_deadman_ms allows %d: see what else "
+            "runs on this machine, then basalctl run again",
+            (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
+    } else if (held && is_unattended(l, now_ns)) {
         (void)snprintf(ret_text, WHY_CHARS,
-                       "the loop woke %lld ms late, control.loop_deadman_ms allows %d",
-                       (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
+                       "who attends the run was silent for more than control.lease_deadman_ms, %d: "
+                       "basalctl run again",
+                       l->config->control.lease_deadman_ms);
     } else {
         (void)snprintf(ret_text, WHY_CHARS, "%s", plant_why(l->plant));
     }
@@ -277,11 +342,12 @@ static void explain(const struct loop *l, enum fsm_state from, int64_t late_ns,
 void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
 {
     struct loop_state *z = &l->st;
+    struct request request;
     struct reply reply;
     const enum fsm_state from = z->fsm.state;
     uint32_t events =
         own_events(l, now_ns, late_ns) | stop_events(l) | evaluate(l, now_ns, late_ns);
-    take_request(l, now_ns, &events, &reply);
+    take_request(l, now_ns, &events, &request, &reply);
     fsm_step(&z->fsm, events, now_ns);
     if (z->fsm.state != from) {
         struct happened h = {.t_ns = now_ns,
@@ -289,7 +355,7 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
                              .a = (int32_t)from,
                              .b = (int32_t)z->fsm.state,
                              .c = (int32_t)events};
-        explain(l, from, late_ns, h.text);
+        explain(l, from, now_ns, late_ns, h.text);
         loop_tell(l, &h);
         if (z->fsm.state == STATE_LIMP) {
             safety_forget(&z->safety);
@@ -299,10 +365,7 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
         z->eval_left = 0;
     }
     tell_plant(l, now_ns, z->fsm.state != from);
-    if (reply.id != 0) {
-        reply.state = (uint8_t)z->fsm.state;
-        (void)ring_push(&l->shared->replies, &reply);
-    }
+    answer(l, now_ns, &request, &reply);
     clear_stop_bits(l);
     tell_latch(l);
 }

@@ -34,8 +34,8 @@ static enum source choose_source(const struct loop *l)
     const bool warming = z->step < l->config->learner.learning_starts &&
                          (z->run_flags & RUN_NO_LEARN) == 0 && l->config->learner.enabled &&
                          z->eval_left == 0;
-    if ((z->run_flags & RUN_RANDOM) != 0 || l->packed == NULL ||
-        (warming && l->packed->id.step == 0)) {
+    const bool random = (z->run_flags & RUN_RANDOM) != 0 && z->eval_left == 0;
+    if (random || l->packed == NULL || (warming && l->packed->id.step == 0)) {
         return SOURCE_RANDOM;
     }
     return SOURCE_POLICY;

@@ -24,7 +24,7 @@ static bool bring_up(struct plant *p, const struct config *c, struct reopen *reo
     for (int64_t t_ns = clock_now_ns(&mono); t_ns < until_ns; t_ns = clock_now_ns(&mono)) {
         plant_service(p, t_ns, reopen);
         plant_read(p, t_ns, &sensed, &fresh);
-        if (plant_do(p, PLANT_LISTEN, &sensed) == EVENT_IDENTIFIED) {
+        if (plant_do(p, PLANT_LISTEN) == EVENT_IDENTIFIED) {
             return true;
         }
         (void)usleep(STEP_US);

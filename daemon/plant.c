@@ -178,6 +178,7 @@ void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64
             p->counters.read_phase_us_max = took_us;
         }
     }
+    p->seen |= p->fresh;
     *ret_sensed = p->sensed;
     *ret_fresh = p->fresh;
 }
@@ -210,9 +211,8 @@ static int body_event(struct plant *p, bool changed)
     return changed ? event[p->doing] : -1;
 }
 
-int plant_do(struct plant *p, enum plant_do what, const struct sensed *s)
+int plant_do(struct plant *p, enum plant_do what)
 {
-    (void)s;
     const bool changed = what != p->doing;
     const int64_t now_ns = p->t_ns;
     p->doing = what;

@@ -49,7 +49,7 @@ void plant_close(struct plant *p);
 void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed,
                 uint64_t *ret_fresh) BASAL_RT;
 /* What to do from now on; returns the event that a set-up or stop ended with, or -1. */
-int plant_do(struct plant *p, enum plant_do what, const struct sensed *s) BASAL_RT;
+int plant_do(struct plant *p, enum plant_do what) BASAL_RT;
 void plant_write(struct plant *p, const struct command *cmd) BASAL_RT;
 
 /*
@@ -64,16 +64,17 @@ void plant_service(struct plant *p, int64_t now_ns, struct reopen *state);
 int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx,
                      size_t cap) BASAL_RT;
 
-/* Bus is up and devices are identified; else the sentence that says why not. */
+/* Bus is up, devices are identified and each joint has been read since; else the sentence that says
+ * why not. */
 bool plant_ready(const struct plant *p) BASAL_RT;
 const char *plant_why(const struct plant *p) BASAL_RT;
 const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;
-const struct robot_bus *plant_bus(const struct plant *p, int bus) BASAL_RT;
 
 /* PLANT_STOP has ended, well or not: nothing more can be done to cut torque. */
 bool plant_stopped(const struct plant *p) BASAL_RT;
 
-/* Emulated and body plants only: the truth, resets, and the flat state for a checkpoint. */
+/* --- emulated and body plants only: the truth, and the flat state for a checkpoint --- */
+
 /* What nothing can exceed on the simulated body, m/s; NaN: unknown. */
 double plant_speed_bound_m_s(const struct plant *p);
 bool plant_truth(struct plant *p, struct sensed *ret_sensed);

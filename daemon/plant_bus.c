@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define REPLY_BAUD 1000000           /* the rate that a driver's reply_us_max is given for */
-#define REPLY_BAUD 1000000           /* the rate that a driver's reply_us_max is given for */
 #define TURN_NS    (100 * NS_PER_US) /* of waiting on one bus while others may answer too */
 
 /* Whole frames out of the receive buffer; damage costs one byte at a time. */

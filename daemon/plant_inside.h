@@ -46,6 +46,7 @@ struct plant {
     struct bus_run bus[BUSES_MAX];
     struct sensed sensed; /* the last of everything; what did not answer coasts here */
     uint64_t fresh;
+    uint64_t seen;         /* a bit per joint that has answered since the devices were identified */
     int64_t t_ns;          /* of the tick */
     int64_t late_ns;       /* what is done in it happens this much later */
     struct command stored; /* pipelined: goes out first in the next tick; starts all off */

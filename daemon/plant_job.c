@@ -35,6 +35,7 @@ static void job_end(struct plant *p)
     switch (p->job) {
     case JOB_BRING_UP:
         p->known = ok;
+        p->seen = 0;
         p->retry_ns = clock_now_ns(p->clock) + RETRY_NS;
         p->event = ok ? EVENT_IDENTIFIED : EVENT_NOT_FOUND;
         break;
@@ -46,6 +47,10 @@ static void job_end(struct plant *p)
         break;
     case JOB_STOP:
         p->stopped = true;
+        if (!ok) { /* whoever drives on: quiet, so that its watchdog trips, then found anew */
+            p->known = false;
+            p->retry_ns = clock_now_ns(p->clock) + RETRY_NS;
+        }
         p->event = ok ? EVENT_STOPPED : EVENT_STOP_FAILED;
         break;
     case JOB_NONE:
@@ -57,20 +62,23 @@ static void job_end(struct plant *p)
     p->job = JOB_NONE;
 }
 
-/* A disarm goes on with the other buses whatever happens; anything else ends at the first failure.
+/*
+ * A disarm goes on with the other buses whatever happens; any other goal ends at the first failure.
+ * A bring-up that fails still goes on to its disarm: who does not answer is no reason to leave
+ * torque on at the others. The first failure says why.
  */
 static void bus_ended(struct plant *p, struct bus_run *b, bool ok)
 {
     b->flying = false;
-    if (!ok) {
-        p->job_failed = true;
-        if (b->setup.why[0] != '\0') {
-            (void)snprintf(p->why, sizeof p->why, "%s", b->setup.why);
-        }
-    }
     p->at_bus++;
-    if (!ok && p->job != JOB_STOP) {
-        p->goal = job_goals_n[p->job];
+    if (ok) {
+        return;
+    }
+    if (!p->job_failed && b->setup.why[0] != '\0') {
+        (void)snprintf(p->why, sizeof p->why, "%s", b->setup.why);
+    }
+    p->job_failed = true;
+    if (job_goals[p->job][p->goal] != SETUP_DISARM) {
         p->at_bus = p->n_buses;
     }
 }
@@ -95,8 +103,11 @@ static void note_torque(struct plant *p, const struct bus_run *b)
 
 static void begin(struct plant *p, struct bus_run *b)
 {
+    /* the answer to what a set-up that was cut off has asked may still come until then */
+    const int64_t wake_ns = b->setup.state == SETUP_BUSY ? b->setup.wake_ns : 0;
     b->setup = (struct setup){.goal = job_goals[p->job][p->goal],
                               .state = SETUP_BUSY,
+                              .wake_ns = wake_ns,
                               .bus = &b->bus,
                               .sensed = &p->sensed};
     b->n_rx = 0;
@@ -110,6 +121,22 @@ static void begin(struct plant *p, struct bus_run *b)
             (void)plant_send(p, b, tx, (size_t)n);
         }
     }
+}
+
+/* Bytes until something came or until_ns; -EIO: the bus is lost. */
+static int hear(struct plant *p, struct bus_run *b, int64_t until_ns)
+{
+    if (b->n_rx == sizeof b->rx) {
+        b->n_rx = 0; /* noise without end: start over */
+    }
+    const int got = port_read(&b->port, until_ns, b->rx + b->n_rx, sizeof b->rx - b->n_rx);
+    if (got < 0) {
+        plant_lose(p, b);
+        return -EIO;
+    }
+    b->n_rx += (size_t)got;
+    p->counters.bytes_rx += (uint64_t)got;
+    return got;
 }
 
 /* One exchange with one bus's step machine. False: wait for the next tick. */
@@ -139,21 +166,16 @@ static bool exchange(struct plant *p, struct bus_run *b, int64_t deadline_ns)
         return true;
     }
     const int64_t until_ns = b->setup.wake_ns < deadline_ns ? b->setup.wake_ns : deadline_ns;
-    if (b->n_rx == sizeof b->rx) {
-        b->n_rx = 0; /* noise without end: start over */
-    }
-    const int got = port_read(&b->port, until_ns, b->rx + b->n_rx, sizeof b->rx - b->n_rx);
-    if (got < 0) {
-        plant_lose(p, b);
-        return false;
-    }
-    b->n_rx += (size_t)got;
-    p->counters.bytes_rx += (uint64_t)got;
-    return got > 0 || until_ns < deadline_ns;
+    const int got = hear(p, b, until_ns);
+    return got > 0 || (got == 0 && until_ns < deadline_ns);
 }
 
 void job_step(struct plant *p, int64_t deadline_ns)
 {
+    if (p->at_bus < p->n_buses && p->bus[p->at_bus].up && p->bus[p->at_bus].flying) {
+        /* what came since the tick before, for the step machine knows only the time */
+        (void)hear(p, &p->bus[p->at_bus], clock_now_ns(p->clock));
+    }
     while (p->job != JOB_NONE) {
         if (p->at_bus >= p->n_buses) {
             p->goal++;
@@ -197,7 +219,7 @@ void plant_lose(struct plant *p, struct bus_run *b)
     }
     (void)snprintf(p->why, sizeof p->why,
                    "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it "
-                   "is read back",
+                   "is read back; plug it in again",
                    b->bus.spec->name, b->bus.spec->device);
     if (b->flying) {
         b->setup.why[0] = '\0';

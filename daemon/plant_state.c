@@ -17,7 +17,8 @@ int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_t
 
 bool plant_ready(const struct plant *p)
 {
-    return p->known;
+    const uint64_t all = (UINT64_C(1) << p->sensed.n) - 1;
+    return p->known && (p->seen & all) == all;
 }
 
 bool plant_stopped(const struct plant *p)
@@ -27,17 +28,13 @@ bool plant_stopped(const struct plant *p)
 
 const char *plant_why(const struct plant *p)
 {
-    return p->why;
+    const bool waits = p->why[0] == '\0' && !plant_ready(p);
+    return waits ? "not every joint has been read yet; wait until all answer" : p->why;
 }
 
 const struct plant_counters *plant_counters(const struct plant *p)
 {
     return &p->counters;
-}
-
-const struct robot_bus *plant_bus(const struct plant *p, int bus)
-{
-    return &p->bus[bus].bus;
 }
 
 double plant_speed_bound_m_s(const struct plant *p)

@@ -91,12 +91,14 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
  * at its measured pose, and stays off until a fresh sample tells it. What comes out per mode that
  * is asked:
  *
- *   position   the goal moves from the last safe goal within acceleration, velocity and range, and
- * can always brake hold       the same trajectory brakes to rest and stays: comes out as position
- *   velocity   the speed, within acceleration, velocity and the braking distance that the measured
- * pose leaves effort     the torque, within the ceiling; full opposite torque where the measured
- * speed is too fast to stop impedance  goal as position, gains and torque finite and within the
- * ceiling
+ * - position: the goal moves from the last safe goal within acceleration, velocity and range, and
+ *   can always brake;
+ * - hold: the same trajectory brakes to rest and stays; comes out as position;
+ * - velocity: the speed, within acceleration, velocity and the braking distance that the measured
+ *   pose leaves;
+ * - effort: the torque, within the ceiling; full opposite torque where the measured speed is too
+ *   fast to stop;
+ * - impedance: goal as position, gains and torque finite and within the ceiling.
  *
  * Braking outranks the rate limits: a range or a ceiling that shrinks cuts the speed at once, and
  * past the end of a range only inward motion passes. Finite whatever is asked or sensed.

@@ -29,7 +29,7 @@ struct record {
     int64_t last_byte_ns;       /* goals' last byte out, after the planned start */
     uint8_t state;              /* enum fsm_state */
     uint8_t source;             /* enum source */
-    uint8_t plant_ready, learner_paused;
+    uint8_t plant_ready;
     int n, n_act;
     float q[JOINTS_MAX], qd[JOINTS_MAX], tau[JOINTS_MAX];
     float asked[JOINTS_MAX], applied[JOINTS_MAX]; /* goal before and after the filter */
@@ -48,7 +48,6 @@ struct record {
     double way_m;     /* the task's travel since the episode began */
     double speed_m_s; /* of the odometer, averaged over the last second; NaN: none */
     uint64_t overruns, coasted, crc_errors, bytes_tx, bytes_rx, reconnects;
-    uint64_t faults_injected;
 };
 
 /* A change that a person should know. Flat text, made outside the tick by comms from kind and
@@ -83,13 +82,18 @@ enum request_kind {
     REQUEST_EPISODE_END, /* x = reward, flags & 1 = success                    */
 };
 
-enum run_flags { RUN_NO_EXPLORE = 1, RUN_NO_LEARN = 2, RUN_RANDOM = 4 };
+/* RUN_ATTENDED: only while a person keeps the lease, control.lease_deadman_ms */
+enum run_flags { RUN_NO_EXPLORE = 1, RUN_NO_LEARN = 2, RUN_RANDOM = 4, RUN_ATTENDED = 8 };
+
+/* Whoever asked has been told by now that nobody answers: it is not done any more. */
+#define REQUEST_NS (2 * NS_PER_S)
 
 struct request {
     uint64_t id;
     enum request_kind kind;
     uint32_t flags;
     double x;
+    int64_t asked_ns; /* when, on the loop's clock; 0: now */
 };
 
 enum refusal {
@@ -100,6 +104,8 @@ enum refusal {
     REFUSED_STOPPING,
     REFUSED_LATCHED, /* the reason is still there */
     REFUSED_UNSAFE,  /* a pose, a fault, a temperature forbids it: reply.why */
+    REFUSED_LATE,    /* it has waited for too long */
+    REFUSED_LOST,    /* something more dangerous came in the same tick */
 };
 
 struct reply {
@@ -116,7 +122,7 @@ enum stop_bits {
     STOP_ESTOP = 2,   /* basalctl estop                                */
     STOP_EXIT = 4,    /* SIGTERM, SIGINT: stop, then leave             */
     STOP_CRASHED = 8, /* another thread received SIGSEGV or its like   */
-    STOP_STALLED = 16 /* main, comms or learner made no progress       */
+    STOP_STALLED = 16 /* main or comms made no progress */
 };
 
 /* An estop whose stop has ended, and who asked for it. */
@@ -125,7 +131,7 @@ enum latched { LATCHED_NOT, LATCHED_ASKED, LATCHED_POWER };
 /* What the learner tells everyone. */
 struct learner_shared {
     _Atomic bool paused;
-    _Atomic uint64_t updates, steps_seen, published, beats;
+    _Atomic uint64_t updates, published;
     _Atomic double stat[16]; /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
     _Atomic int rc; /* 0, or why it ended */
@@ -140,14 +146,15 @@ struct rollout {
 struct shared {
     _Atomic uint32_t stop;
     _Atomic uint64_t loop_beats, comms_beats, main_beats;
-    struct ring telemetry;    /* struct record: loop -> comms */
-    struct ring happened;     /* struct happened: loop -> comms */
-    struct ring requests;     /* struct request: comms -> loop */
-    struct ring replies;      /* struct reply: loop -> comms */
-    struct mailbox weights;   /* struct packed: comms -> loop */
-    _Atomic uint64_t steps;   /* policy steps stored so far: loop -> learner */
-    _Atomic uint32_t latched; /* enum latched: loop -> main, which keeps it on disk */
-    _Atomic int loop_tid;     /* thread of the loop; 0: not started */
+    _Atomic uint64_t lease_beats; /* a person is still there: comms -> loop */
+    struct ring telemetry;        /* struct record: loop -> comms */
+    struct ring happened;         /* struct happened: loop -> comms */
+    struct ring requests;         /* struct request: comms -> loop */
+    struct ring replies;          /* struct reply: loop -> comms */
+    struct mailbox weights;       /* struct packed: comms -> loop */
+    _Atomic uint64_t steps;       /* policy steps stored so far: loop -> learner */
+    _Atomic uint32_t latched;     /* enum latched: loop -> main, which keeps it on disk */
+    _Atomic int loop_tid;         /* thread of the loop; 0: not started */
     struct learner_shared learner;
     char verdict[WHY_CHARS]; /* real-time verdict; written before the threads start */
 };

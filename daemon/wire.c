@@ -176,6 +176,11 @@ const char *wire_refusal(enum request_kind kind, enum refusal refusal, enum fsm_
         return "the reason is still there, or torque off is not read back yet";
     case REFUSED_UNSAFE:
         return "not safe";
+    case REFUSED_LATE:
+        return "it came too late to be done unseen: look at basalctl status, then ask again";
+    case REFUSED_LOST:
+        return "a stop, a fault or a hold came at the same moment: look at basalctl status, then "
+               "ask again";
     }
     return "?";
 }

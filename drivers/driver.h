@@ -60,6 +60,8 @@ struct robot_bus {
     unsigned slow;                   /* rotation of slow registers */
     bool slow_due;                   /* a slow request may be asked in this read phase */
     uint16_t last_addr, last_len;    /* of the request that pending belongs to */
+    uint64_t unread;                 /* a bit per joint whose state the last request did not get */
+    unsigned careful;                /* requests to come that keep joints apart on the wire */
     uint64_t crc_errors, bytes_lost; /* damaged frames; bytes dropped while resynchronising */
     uint64_t bad_replies;            /* whole frames that answer nothing asked */
     struct identity id[JOINTS_MAX];

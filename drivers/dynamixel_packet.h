@@ -1,8 +1,10 @@
 /*
  * Protocol 2.0 packets, pure: build one, find the next one in a stream.
  *
- *   FF FF FD 00 ID LEN_L LEN_H INST params.. CRC_L CRC_H        LEN = bytes after LEN_H, after
- * stuffing status:                    55   ERR params.. CRC_L CRC_H
+ *   FF FF FD 00 ID LEN_L LEN_H INST params.. CRC_L CRC_H
+ *   status:                    55   ERR params.. CRC_L CRC_H
+ *
+ * LEN = bytes after LEN_H, stuffing included.
  *
  * In INST..params every FF FF FD gets an FD appended; fast status packets are not stuffed.
  */

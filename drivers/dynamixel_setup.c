@@ -199,7 +199,7 @@ static void hear(struct setup *s, const struct step *step, const struct dxl_pack
 static int64_t quiet_ns(const struct setup *s)
 {
     const int baud = s->bus->spec->baud;
-    const int64_t answer_ns = baud > 0 ? QUIET_BYTES * 10 * NS_PER_S / baud : 0;
+    const int64_t answer_ns = baud > 0 ? 10 * NS_PER_S * QUIET_BYTES / baud : 0;
     return answer_ns + QUIET_US * NS_PER_US;
 }
 

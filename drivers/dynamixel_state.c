@@ -11,10 +11,10 @@
 #include <stdlib.h>
 
 #define SAME_TICKS_MAX 5 /* replies with one and the same device time: it is frozen */
-#define TICK_SLACK_US                                                                              \
-    50000          /* device time may differ from ours by this much between replies ...            \
-                    */
-#define DRIFT 1000 /* ... and by 1/1000 of the time between them; more is a reboot */
+/* Device time may differ from ours by this much between replies, and by 1/1000 of the time between
+ * them; more is a reboot. */
+#define TICK_SLACK_US 50000
+#define DRIFT         1000
 
 /* LEN of the longest status that is ever asked for, all its bytes to be stuffed. */
 #define STATUS_LEN_MAX (4 + DXL_STATE_BYTES + (DXL_STATE_BYTES + 1) / 3)
@@ -157,6 +157,7 @@ static void take_reply(struct robot_bus *b, int id, uint8_t error, const uint8_t
     const int j = robot_bus_joint(b, id);
     b->pending &= ~(UINT64_C(1) << j);
     if (b->last_addr == DXL_STATE_FROM) {
+        b->unread &= ~(UINT64_C(1) << j);
         take_state(b, j, p, s);
     } else {
         take_slow(b, j, p, s);

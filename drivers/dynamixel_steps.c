@@ -46,7 +46,7 @@ static const struct step disarm[] = {{STEP_ENSURE, DXL_TORQUE_ENABLE, 1, WANT_ZE
 static const struct step clear[] = {{STEP_PING, 0, 0, WANT_ZERO, ALL}, {STEP_NO_ERROR, DXL_HARDWARE_ERROR, 1, WANT_ZERO, ALL}};
 static const struct step reboot[] = {{STEP_REBOOT, 0, 0, WANT_ZERO, ALL}, {STEP_PING, 0, 0, WANT_ZERO, ALL}};
 
-#define LIST(steps) {steps, (int)(sizeof steps / sizeof steps[0])}
+#define LIST(steps) {(steps), (int)(sizeof(steps) / sizeof((steps)[0]))}
 static const struct {
     const struct step *steps;
     int n;

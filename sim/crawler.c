@@ -6,8 +6,8 @@
  *
  *   N  = m g x_com / X            normal force on the tip: moments about the rear corner
  *   D  = mu (m g - N)             drag of the rear edge
- *   Fx = -D s / slip              on the tip; s in [-slip, slip]: how far it has crept since it
- * touched tau = J' R(-pitch) (Fx, N)    on the two joints
+ *   Fx = -D s / slip              on the tip; s in [-slip, slip]: its creep since it touched
+ *   tau = J' R(-pitch) (Fx, N)    on the two joints
  *
  * Way: the tip's distance rho from the rear corner changes by d rho; first the tip creeps, up to
  * `slip` either way, then the body is carried: ds = d rho within the bounds, dx = ds - d rho. In

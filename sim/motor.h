@@ -2,11 +2,13 @@
  * A geared DC servo motor: what turns a joint command into torque and motion. Everything is seen
  * from the output shaft.
  *
- *   u    = clip(kp (q_goal - q) + kd (qd_goal - qd) + tau, +-ceiling)         the bridge, as torque
- * at standstill tau  = clip(u - (tau_stall / qd_max) qd, +-tau_stall)                     back-EMF:
- * tau <= tau_stall (1 - qd / qd_max) J qd' = tau + load - friction sign(qd) - damping qd rotor
- * behind the gear |q - q_motor| <= backlash / 2                                             the
- * play between gear and output
+ *   u     = clip(kp (q_goal - q) + kd (qd_goal - qd) + tau, +-ceiling)
+ *   tau   = clip(u - (tau_stall / qd_max) qd, +-tau_stall)
+ *   J qd' = tau + load - friction sign(qd) - damping qd
+ *   |q - q_motor| <= backlash / 2
+ *
+ * u is the bridge, as torque at standstill; back-EMF makes tau <= tau_stall (1 - qd / qd_max); J is
+ * the rotor's behind the gear; the last line is the play between gear and output.
  *
  * Integrator: semi-implicit Euler (speed first, then angle with the new speed); dry friction takes
  * at most the speed that is there. The output has no mass: within the play it slides where the load

@@ -58,6 +58,6 @@ struct robot {
     double control_rate_hz, policy_rate_hz;
     int estop_hardware; /* enum estop_hardware */
     double power_min_v; /* power_sense: below this motor power counts as cut */
-    bool drop_accepted; /* limp while loaded is accepted by the owner */
+    bool drop_accepted; /* limp while loaded is accepted by the owner; driven joints want it */
     double arm_ramp_s;  /* torque ramp from 0 to the ceiling when arming */
 };

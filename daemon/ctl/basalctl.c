@@ -26,7 +26,7 @@ static const struct verb verbs[] = {
     {"scan",        NULL,                 "device baud",                          "look for servos at all baud rates, or at one",                ctl_scan},
     {"setup-motor", "JOINT",              "config device id baud",                "bring one new servo to a joint's settings",        ctl_setup_motor},
     {"arm",         NULL,                 "",                                     "check, torque on, hold the measured pose",         ctl_arm},
-    {"run",         NULL,                 "policy no-explore no-learn random",    "the policy drives and learns",                     ctl_run},
+    {"run",         NULL,                 "policy no-explore no-learn random attended", "the policy drives and learns",                     ctl_run},
     {"hold",        NULL,                 "",                                     "stop driving, keep the pose",                      verb_hold},
     {"stop",        NULL,                 "",                                     "controlled stop, then torque off; stays so",       ctl_stop},
     {"estop",       NULL,                 "",                                     "the same, latched until clear, over restarts too", ctl_estop},
@@ -53,6 +53,7 @@ static const struct flag flags[] = {
     {"no-explore",  NULL,   "run: the policy's best action, no noise"},
     {"no-learn",    NULL,   "run: store nothing, pause the learner"},
     {"random",      NULL,   "run: random actions"},
+    {"attended",    NULL,   "run: only as long as this basalctl lives; Ctrl-C holds"},
     {"reward",      "X",    "episode end: added to the last step"},
     {"success",     NULL,   "episode end: it was one"},
     {"config",      "FILE", "setup-motor: the robot file"},
@@ -77,6 +78,7 @@ static bool take(void *self, const char *name, const char *value)
                     {"no-explore", &c->no_explore},
                     {"no-learn", &c->no_learn},
                     {"random", &c->random},
+                    {"attended", &c->attended},
                     {"success", &c->success}};
 
     const struct {

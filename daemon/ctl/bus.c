@@ -130,7 +130,7 @@ static void say_found(const struct ctl *c, int baud, const struct dxl_packet *p)
 static int scan_at(struct ctl *c, int fd, int baud)
 {
     uint8_t tx[32];
-    struct dxl_packet p;
+    struct dxl_packet p = {0};
     const int64_t wire_ns = (int64_t)PONG_BYTES * DXL_ID_MAX * 10 * NS_PER_S / baud;
     struct listener l = {.fd = fd,
                          .deadline_ns = now_ns() + (3 * DXL_ID_MAX + 16) * NS_PER_MS + wire_ns};
@@ -196,7 +196,7 @@ int ctl_scan(struct ctl *c)
 static bool write_register(int fd, int id, uint16_t addr, uint8_t value)
 {
     uint8_t tx[32], params[3];
-    struct dxl_packet p;
+    struct dxl_packet p = {0};
     dxl_put16(params, addr);
     params[2] = value;
     const int n = dxl_build((uint8_t)id, DXL_WRITE, params, sizeof params, tx, sizeof tx);
@@ -206,7 +206,7 @@ static bool write_register(int fd, int id, uint16_t addr, uint8_t value)
 static bool read_register(int fd, int id, uint16_t addr, uint8_t *ret_value)
 {
     uint8_t tx[32], params[4];
-    struct dxl_packet p;
+    struct dxl_packet p = {0};
     dxl_put16(params, addr);
     dxl_put16(params + 2, 1);
     const int n = dxl_build((uint8_t)id, DXL_READ, params, sizeof params, tx, sizeof tx);
@@ -228,7 +228,7 @@ struct motor {
  */
 static bool is_taken(int fd, const struct motor *m)
 {
-    struct dxl_packet p;
+    struct dxl_packet p = {0};
     bool taken = m->joint->id != m->id && ping(fd, m->joint->id, &p);
     if (!taken && m->baud != m->baud_bus && serial_set_baud(fd, m->baud_bus) == 0) {
         taken = ping(fd, m->joint->id, &p);
@@ -239,7 +239,7 @@ static bool is_taken(int fd, const struct motor *m)
 /* Is it the right servo, alone, and can it be what is wanted? 0, or -errno and one sentence. */
 static int check_motor(int fd, const struct motor *m, char *ret_why, int cap)
 {
-    struct dxl_packet p;
+    struct dxl_packet p = {0};
     if (baud_code(m->baud_bus) < 0) {
         return why(ret_why, cap, -EINVAL, "no servo can do its bus's %d baud; see bus.baud",
                    m->baud_bus);
@@ -276,7 +276,7 @@ static int bring(int fd, const struct motor *m, struct dxl_packet *ret_pong, cha
 {
     const int id = m->joint->id;
     const uint8_t delay = (uint8_t)(m->delay_us / DXL_RETURN_DELAY_US);
-    struct dxl_packet p;
+    struct dxl_packet p = {0};
     uint8_t back;
     if (!write_register(fd, m->id, DXL_TORQUE_ENABLE, 0) ||
         !write_register(fd, m->id, DXL_RETURN_DELAY, delay)) {
@@ -344,7 +344,7 @@ static int setup_joint(struct ctl *c, const struct config *config)
         ctl_say(c, "%s", reason);
         return EXIT_UNAVAILABLE;
     }
-    struct dxl_packet p;
+    struct dxl_packet p = {0};
     int rc = check_motor(fd, &m, reason, (int)sizeof reason);
     rc = rc == 0 ? bring(fd, &m, &p, reason, (int)sizeof reason) : rc;
     serial_close(fd);

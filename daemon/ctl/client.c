@@ -174,6 +174,7 @@ Basald__V1__Reply *ctl_ask(struct ctl *c, Basald__V1__Command *q, int *ret_statu
     }
     c->socket = c->socket != NULL ? c->socket : open_socket(c, ZMQ_DEALER, "command");
     q->id = first_id + (uint64_t)(ctl_now_s() * 1e6);
+    q->sent_monotonic_ns = (int64_t)(ctl_now_s() * 1e9);
     const size_t n = basald__v1__command__get_packed_size(q);
     uint8_t *bytes = malloc(n);
     if (bytes != NULL && c->socket != NULL) {

@@ -13,7 +13,7 @@
 struct ctl {
     const char *verb; /* its name */
     const char *runtime_dir;
-    bool json, no_explore, no_learn, random, success, lines, until_fault;
+    bool json, no_explore, no_learn, random, attended, success, lines, until_fault;
     double seconds, reward, hz;
     const char *policy, *config, *device;
     int64_t id, joint_baud;

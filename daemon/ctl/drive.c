@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zmq.h>
 
 #define BLOCK_MAX ((size_t)24 << 20)
 #define EVAL_S    30.0
 #define GRACE_S   2.0
+#define BEATS     5 /* of who attends, in control.lease_deadman_ms */
 
 /* The whole file; false: said why. */
 static bool read_block(struct ctl *c, const char *path, uint8_t **ret_bytes, size_t *ret_n)
@@ -47,6 +49,33 @@ static bool read_block(struct ctl *c, const char *path, uint8_t **ret_bytes, siz
     return true;
 }
 
+/* This process is the person's hand: while it lives, and reaches the daemon, the robot may run. */
+static int attend(struct ctl *c)
+{
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    q.verb = ctl_text("attend");
+    (void)fflush(stdout);
+    for (;;) {
+        int status = EXIT_FAILURE;
+        Basald__V1__Reply *r = ctl_ask(c, &q, &status);
+        if (r == NULL) {
+            return status;
+        }
+        const bool runs = strcmp(r->state, "running") == 0;
+        const long pause_ns = (long)r->lease_deadman_ms * (1000000 / BEATS);
+        if (!runs) {
+            ctl_say(c, "the run has ended: %s; basalctl status says why", r->state);
+        }
+        ctl_free(r);
+        if (!runs) {
+            return 0;
+        }
+        const struct timespec pause = {.tv_sec = pause_ns / 1000000000,
+                                       .tv_nsec = pause_ns % 1000000000};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 int ctl_run(struct ctl *c)
 {
     Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
@@ -54,12 +83,13 @@ int ctl_run(struct ctl *c)
     q.no_explore = c->no_explore;
     q.no_learn = c->no_learn;
     q.random = c->random;
+    q.attended = c->attended;
     if (c->policy != NULL && !read_block(c, c->policy, &q.block.data, &q.block.len)) {
         return EXIT_FAILURE;
     }
     const int status = ctl_ask_and_print(c, &q);
     free(q.block.data);
-    return status;
+    return status == 0 && c->attended ? attend(c) : status;
 }
 
 static int print_eval(const struct ctl *c, const Basald__V1__Event *e, double eval_s)

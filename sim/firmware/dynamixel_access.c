@@ -76,6 +76,9 @@ static int64_t value_at(const struct table_row *row, const uint8_t *p)
 
 uint8_t servo_check_write(const struct servo *z, uint16_t addr, const uint8_t *p, size_t n)
 {
+    if (n == 0) {
+        return DXL_ERR_LENGTH; /* of a list; addr may be anything */
+    }
     for (size_t at = 0; at < n;) {
         const uint16_t here = (uint16_t)(addr + at);
         const struct table_row *row = table_find(here);

@@ -51,7 +51,7 @@ static void on_bulk_read(struct servo *z, const uint8_t *p, size_t n, int64_t t_
 {
     const int place = place_in(p, n / 5, 5, z->regs[DXL_ID]);
     if (place >= 0) {
-        on_read(z, p + 5 * place + 1, 4, t_ns);
+        on_read(z, p + (size_t)place * 5 + 1, 4, t_ns);
         stand_in_line(z, place);
     }
 }
@@ -90,10 +90,9 @@ static void on_fast_bulk_read(struct servo *z, const uint8_t *p, size_t n, int64
     if (place < 0) {
         return;
     }
-    struct fast_read f = {.addr = servo_word(p + 5 * place + 1),
-                          .n = servo_word(p + 5 * place + 3),
-                          .before = 8,
-                          .data = 1};
+    const uint8_t *own = p + (size_t)place * 5; /* id, address, length */
+    struct fast_read f = {
+        .addr = servo_word(own + 1), .n = servo_word(own + 3), .before = 8, .data = 1};
     for (size_t i = 0; i < n / 5; i++) {
         const size_t block = servo_word(p + 5 * i + 3) + 4u;
         f.data += block;

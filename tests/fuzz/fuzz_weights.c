@@ -32,7 +32,7 @@ static void open_house(void)
     static const char robot[] =
         "schema: 1\nname: fuzz\njoints:\n  - {name: a, q_min_rad: -1, q_max_rad: 1, "
         "qd_max_rad_s: 5, qdd_max_rad_s2: 100, tau_max_nm: 1, temp_max_c: 70}\n"
-        "control: {rate_hz: 100}\nestop: {hardware: none}\n"
+        "control: {rate_hz: 100}\nestop: {hardware: none, drop_accepted: true}\n"
         "task: {observation: [{kind: position}, {kind: last_action}]}\n"
         "policy: {kind: sac, rate_hz: 20, net_arch: [4]}\n";
     struct house *h = &house;

@@ -246,6 +246,143 @@ static void writing_a_devices_memory_is_said(void **state)
     assert_string_equal(r->written, "");
 }
 
+/* Ticks that read torque back read no pose: many servos take many. */
+static void a_stop_that_reads_back_slowly_is_no_fault(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"safety.stale_ticks_max=0"};
+    start(r, sets, 1);
+    run(r);
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    atomic_fetch_or(&r->house.shared->stop, STOP_ASKED);
+    tick(r);
+    while (now(r) == STATE_STOPPING) {
+        tick(r);
+    }
+    assert_string_equal(r->said, "");
+    assert_int_equal(now(r), STATE_LIMP);
+}
+
+static void push(struct ride *r, const struct request *q)
+{
+    r->refusal = REFUSED_NOT;
+    assert_true(ring_push(&r->house.shared->requests, q));
+    tick(r);
+}
+
+/* Whoever asked was told that nobody answers, and may stand beside the robot by now. */
+static void what_comes_too_late_moves_nothing(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    until(r, STATE_LIMP);
+    while (r->planned_ns < 4 * NS_PER_S) {
+        tick(r);
+    }
+    const int64_t old_ns = r->planned_ns - REQUEST_NS - TICK_NS;
+    push(r, &(struct request){.id = 1, .kind = REQUEST_ARM, .asked_ns = old_ns});
+    assert_int_equal(r->refusal, REFUSED_LATE);
+    assert_int_equal(now(r), STATE_LIMP);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_ARM, .asked_ns = r->planned_ns - TICK_NS});
+    until(r, STATE_READY);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_RUN, .asked_ns = old_ns});
+    assert_int_equal(r->refusal, REFUSED_LATE);
+    assert_int_equal(now(r), STATE_READY);
+    ask(r, REQUEST_RUN);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_HOLD, .asked_ns = old_ns});
+    assert_int_equal(r->refusal, REFUSED_NOT); /* what asks for less is never too late */
+    assert_int_equal(now(r), STATE_READY);
+}
+
+static void who_loses_against_an_estop_is_told(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    atomic_fetch_or(&r->house.shared->stop, STOP_ESTOP);
+    until(r, STATE_ESTOP);
+    while (!loop_at_rest(&r->house.loop)) {
+        tick(r);
+    }
+    atomic_fetch_or(&r->house.shared->stop, STOP_ESTOP);
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(r->refusal, REFUSED_LOST);
+    assert_int_equal(now(r), STATE_ESTOP);
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(r->refusal, REFUSED_NOT);
+    assert_int_equal(now(r), STATE_LIMP);
+}
+
+static void to_intake(void *to, const uint8_t *block, size_t n)
+{
+    assert_int_equal(intake_block(to, block, n), 0);
+}
+
+/* Of the policy alone, also after a run at random; and the shortest one ends, too. */
+static void an_evaluation_judges_the_policy_and_ends(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    r->house.learner.publish = to_intake;
+    r->house.learner.to = &r->house.intake;
+    learner_publish(&r->house.learner);
+    run(r); /* at random */
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    assert_int_equal(r->house.loop.st.source, SOURCE_RANDOM);
+    ask(r, REQUEST_HOLD);
+    for (int i = 0; i < 200; i++) {
+        tick(r); /* the episode's reset goes by */
+    }
+    push(r, &(struct request){.id = 1, .kind = REQUEST_EVAL, .x = 1.0});
+    for (int i = 0; i < 50; i++) {
+        tick(r);
+    }
+    assert_true(r->house.loop.st.open);
+    assert_int_equal(r->house.loop.st.source, SOURCE_POLICY);
+    until(r, STATE_READY);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_EVAL, .x = 0.001});
+    tick(r);
+    tick(r);
+    assert_int_equal(now(r), STATE_READY);
+}
+
+/* The lease: as long as somebody beats, and no longer. */
+static void an_unattended_run_holds(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    for (int i = 0; i < 200; i++) {
+        tick(r); /* nobody has to attend an ordinary run */
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+    const struct request attended = {
+        .id = 1, .kind = REQUEST_RUN, .flags = RUN_RANDOM | RUN_ATTENDED};
+    push(r, &attended);
+    for (int i = 0; i < 200; i++) {
+        if (i % 40 == 0) { /* 400 of 500 ms */
+            atomic_fetch_add(&r->house.shared->lease_beats, 1);
+        }
+        tick(r);
+        assert_int_equal(now(r), STATE_RUNNING);
+    }
+    int ticks = 0;
+    for (; now(r) == STATE_RUNNING; ticks++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_READY);
+    assert_in_range(ticks, 50 - 40, 50 - 40 + 2); /* the last beat was 40 ticks ago */
+    ask(r, REQUEST_RUN);                          /* again, and not attended */
+    for (int i = 0; i < 200; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_ride, close_ride)
@@ -256,6 +393,11 @@ int main(void)
         TEST(a_tripped_watchdog_is_a_fault),
         TEST(some_lost_answers_stop_nothing),
         TEST(writing_a_devices_memory_is_said),
+        TEST(a_stop_that_reads_back_slowly_is_no_fault),
+        TEST(what_comes_too_late_moves_nothing),
+        TEST(who_loses_against_an_estop_is_told),
+        TEST(an_evaluation_judges_the_policy_and_ends),
+        TEST(an_unattended_run_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,7 +154,8 @@ static void a_stall_beyond_the_deadman_holds(void **state)
     assert_int_equal(r->last.source, SOURCE_HOLD);
     assert_int_equal(r->happened.b, STATE_READY);
     assert_string_equal(r->happened.text,
-                        "the loop woke 100 ms late, control.loop_deadman_ms allows 100");
+                        "the loop woke 100 ms late, control.loop_deadman_ms allows 100: see what "
+                        "else runs on this machine, then basalctl run again");
     assert_int_equal(row_at(r, head).bits, ROW_FLAG | ROW_TRUNCATED);
     for (int i = 0; i < 300; i++) { /* and goes on holding until a person says otherwise */
         rig_step(r);

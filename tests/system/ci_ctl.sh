@@ -131,6 +131,16 @@ expect 0 "ready" hold
 json 0 'isinstance(o["speed_m_s"], float) and o["seconds"] == 1' eval --seconds 1
 sleep 0.2
 json 0 'o["state"] == "ready"' status # it held still before: it does so again
+
+# attended: as long as somebody is there, and no longer
+"$bin/basalctl" --runtime-dir "$work/sockets" run --attended >"$work/attended" 2>&1 &
+attendant=$!
+for _ in $(seq 100); do grep -q running "$work/attended" && break; sleep 0.1; done
+json 0 'o["state"] == "running"' status
+kill -9 $attendant
+wait $attendant || true
+for _ in $(seq 100); do ctl status | grep -q ready && break; sleep 0.1; done
+json 0 'o["state"] == "ready"' status
 expect 0 "running" run
 expect 0 "rows, all good" replay verify
 json 0 'o["bad_rows"] == 0 and o["rows"] > 50' replay verify

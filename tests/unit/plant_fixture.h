@@ -66,7 +66,7 @@ static inline void rig_close(struct rig *r)
 static inline void rig_tick(struct rig *r, enum plant_do what, const struct command *cmd)
 {
     plant_read(r->plant, r->t_ns, &r->sensed, &r->fresh);
-    r->event = plant_do(r->plant, what, &r->sensed);
+    r->event = plant_do(r->plant, what);
     if (cmd != NULL) {
         plant_write(r->plant, cmd);
     }

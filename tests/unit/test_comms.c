@@ -277,6 +277,25 @@ static void a_silent_loop_is_said(void **state)
     }
 }
 
+/* The time at which it was sent goes with it: it may have waited in the socket. */
+static void a_request_says_how_old_it_is(void **state)
+{
+    struct bench *b = *state;
+    const int64_t before_ns = clock_now_ns(&(const struct clock){0});
+    send_command(b->client, "arm", 7, NULL, 0, false);
+    assert_true(answer_request(b, REFUSED_NOT).asked_ns >= before_ns);
+    free_reply(wait_reply(b, b->client));
+    Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    uint8_t bytes[64];
+    q.id = 8;
+    q.verb = wire_text("run");
+    q.sent_monotonic_ns = 12345;
+    const size_t n = basald__v1__command__pack(&q, bytes);
+    (void)zmq_send(b->client, bytes, n, 0);
+    assert_int_equal(answer_request(b, REFUSED_NOT).asked_ns, 12345);
+    free_reply(wait_reply(b, b->client));
+}
+
 static void an_unknown_verb_is_said(void **state)
 {
     struct bench *b = *state;
@@ -323,13 +342,14 @@ static void the_oversized_is_cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(telemetry_is_two_frames),        TEST(tcp_carries_telemetry_and_nothing_else),
-        TEST(telemetry_hz_holds_on_average),  TEST(events_are_sentences),
-        TEST(status_says_where_a_tick_goes),  TEST(episodes_reach_the_metrics),
-        TEST(status_says_what_is_known),      TEST(an_answer_finds_who_asked),
-        TEST(a_req_socket_is_understood),     TEST(stop_waits_for_nobody),
-        TEST(a_silent_loop_is_said),          TEST(an_unknown_verb_is_said),
-        TEST(garbage_is_counted_and_dropped), TEST(the_oversized_is_cut_off),
+        TEST(telemetry_is_two_frames),       TEST(tcp_carries_telemetry_and_nothing_else),
+        TEST(telemetry_hz_holds_on_average), TEST(events_are_sentences),
+        TEST(status_says_where_a_tick_goes), TEST(episodes_reach_the_metrics),
+        TEST(status_says_what_is_known),     TEST(an_answer_finds_who_asked),
+        TEST(a_request_says_how_old_it_is),  TEST(a_req_socket_is_understood),
+        TEST(stop_waits_for_nobody),         TEST(a_silent_loop_is_said),
+        TEST(an_unknown_verb_is_said),       TEST(garbage_is_counted_and_dropped),
+        TEST(the_oversized_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

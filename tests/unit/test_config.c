@@ -59,7 +59,7 @@ static const char good[] = "schema: 1\n"                                        
                            "tau_stall_nm: 1.4, temp_max_c: 70}\n"                           /* 6 */
                            "  - {name: wheel, bus: a, id: 2, actuated: false}\n"            /* 7 */
                            "control: {rate_hz: 100}\n"                                      /* 8 */
-                           "estop: {hardware: none}\n"                                      /* 9 */
+                           "estop: {hardware: none, drop_accepted: true}\n"                 /* 9 */
                            "task: {observation: [{kind: position}, {kind: last_action}]}\n" /* 10 */
                            "policy: {kind: sac, rate_hz: 20}\n";                            /* 11 */
 
@@ -174,8 +174,9 @@ static const struct refusal_row {
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, write_phase_us: 10000}", "bus a: write_phase_us 10000 does not fit the tick's 10000 us"},
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, watchdog_ms: 20}", "bus a: watchdog_ms 20 is less than 3 periods of 10000 us"},
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, order: pipelined, reply_deadline_us: 12000}", "bus a: reply_deadline_us 12000 does not fit the tick's 10000 us"},
-    {9, "estop: {hardware: gpio}", "r.yaml:9:8: estop.hardware gpio is not available in this version"},
-    {9, "estop: {hardware: power_sense}", "r.yaml:9:8: estop.hardware power_sense needs estop.power_min_v above 0"},
+    {9, "estop: {hardware: none}", "r.yaml:9:8: estop.drop_accepted must be true: every stop ends with torque off"},
+    {9, "estop: {hardware: gpio, drop_accepted: true}", "r.yaml:9:8: estop.hardware gpio is not available in this version"},
+    {9, "estop: {hardware: power_sense, drop_accepted: true}", "r.yaml:9:8: estop.hardware power_sense needs estop.power_min_v above 0"},
     {99, "comms: {weights: tcp://10.0.0.1:5}", "r.yaml:12:8: comms.weights must be own or ipc:///PATH"},
     {10, "task: {observation: [{kind: position, joint: leg}, {kind: last_action}]}", "r.yaml:10:7: task: position names joint \"leg\", which the robot does not have"},
     {10, "task: {observation: [{kind: position}]}", "r.yaml:10:7: task: with actuation ramp the last action belongs to the state"},

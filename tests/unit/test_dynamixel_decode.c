@@ -271,6 +271,29 @@ static void fast_is_used_where_every_firmware_can(void **state)
     }
 }
 
+static uint8_t instruction_asked(struct desk *d)
+{
+    uint8_t tx[64];
+    d->bus.asked = 0;
+    d->bus.pending = 0;
+    assert_true(desk_driver()->ask(&d->bus, tx, sizeof tx) > 0);
+    return tx[7];
+}
+
+/* On a bad line a block that is lost must not take the others along. */
+static void after_a_miss_each_joint_answers_for_itself(void **state)
+{
+    struct desk *d = *state;
+    know_firmware(d, 45);
+    assert_int_equal(instruction_asked(d), DXL_FAST_SYNC_READ); /* and nobody answers */
+    for (int i = 0; i < 101; i++) {
+        assert_int_equal(instruction_asked(d), i < 100 ? DXL_SYNC_READ : DXL_FAST_SYNC_READ);
+        d->bus.unread = 0; /* all do */
+    }
+    d->bus.unread = 2;
+    assert_int_equal(instruction_asked(d), DXL_SYNC_READ);
+}
+
 static void a_fast_packet_is_taken_block_by_block(void **state)
 {
     struct desk *d = *state;
@@ -413,6 +436,7 @@ int main(void)
         TEST(only_the_answer_to_the_question_counts),
         TEST(a_late_answer_is_not_the_next_ones),
         TEST(fast_is_used_where_every_firmware_can),
+        TEST(after_a_miss_each_joint_answers_for_itself),
         TEST(a_fast_packet_is_taken_block_by_block),
         TEST(a_damaged_fast_packet_saves_what_came_before),
         TEST(a_fast_packet_of_all_joints_fits),

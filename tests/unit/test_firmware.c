@@ -179,6 +179,8 @@ static void writes_are_checked(void **state)
     assert_error(d, 0x33, "", DXL_ERR_INSTRUCTION);
     assert_error(d, DXL_ACTION, "", DXL_ERR_INSTRUCTION); /* nothing is registered */
     assert_error(d, DXL_CLEAR, "01 44 58 4C 23", DXL_ERR_RANGE);
+    struct dxl_packet p; /* a list that writes nothing, nowhere */
+    assert_int_equal(request(d, ALL, DXL_BULK_WRITE, "01 00 07 00 00", &p), -1);
 }
 
 static void a_mode_brings_its_own_defaults(void **state)

@@ -123,8 +123,9 @@ static void no_fault_makes_a_read_phase_long(void **state)
             assert_true(fabs(r->sensed.qd[j]) < 1.0);
         }
         assert_int_equal((r->sensed.faults[0] | r->sensed.faults[1]) & ~(unsigned)FAULT_LOST, 0);
-        assert_in_range(r->sensed.temp_c[0], 20, 40);
+        assert_false(r->sensed.temp_c[0] < 20 || r->sensed.temp_c[0] > 40); /* NaN: not yet read */
     }
+    assert_in_range(r->sensed.temp_c[0], 20, 40);
     assert_true(rig_misses(r) > 1000);
     assert_true(plant_counters(r->plant)->read_phase_us_max <= DEADLINE_US);
 }
@@ -182,6 +183,9 @@ static void a_bus_that_goes_away_is_found_again(void **state)
     }
     assert_int_equal(c->bytes_tx, sent); /* nothing is said to nobody */
     rig_until(r, PLANT_STOP, EVENT_IDENTIFIED);
+    assert_false(plant_ready(r->plant)); /* found, but no joint has been read since */
+    assert_non_null(strstr(plant_why(r->plant), "not every joint has been read yet"));
+    rig_tick(r, PLANT_STOP, &hold);
     assert_true(plant_ready(r->plant));
     assert_int_equal(c->reconnects, 1);
     for (int i = 0; i < 2; i++) {
@@ -302,6 +306,62 @@ static void a_stop_tells_all_before_it_asks_each(void **state)
     assert_int_equal(r->sensed.torque[0], TORQUE_UNKNOWN);
     assert_int_equal(r->sensed.torque[1], TORQUE_OFF);
     assert_int_equal(r->sensed.torque[2], TORQUE_OFF);
+    assert_false(plant_ready(r->plant)); /* nobody may clear, and the bus falls quiet ... */
+    const uint64_t sent = plant_counters(r->plant)->bytes_tx;
+    for (int i = 0; i < 50; i++) {
+        rig_tick(r, PLANT_STOP, &hold);
+    }
+    assert_int_equal(plant_counters(r->plant)->bytes_tx, sent);
+    rig_until(r, PLANT_STOP, EVENT_IDENTIFIED); /* ... until torque is read back as off */
+    assert_int_equal(r->sensed.torque[0], TORQUE_OFF);
+    do {
+        rig_tick(r, PLANT_STOP, &hold);
+        assert_true(r->t_ns < 60 * NS_PER_S);
+    } while (!plant_ready(r->plant));
+}
+
+/* A read of an arming is still unanswered when it is stopped: its 0 is no torque read back. */
+static void what_a_cut_off_setup_asked_answers_nothing(void **state)
+{
+    struct rig *r = *state;
+    static const char *const sets[] = {PLAIN, "faults.late=1", "faults.late_us=12000"};
+    rig_open(r, sets, 5);
+    rig_until(r, PLANT_IDENTIFY, EVENT_IDENTIFIED);
+    struct setup *setup = &r->plant->bus[0].setup;
+    while (r->plant->job != JOB_ARM || setup->stage != 4 + 1) { /* hardware error: asked */
+        rig_tick(r, PLANT_ARM, NULL);
+        assert_true(r->t_ns < 60 * NS_PER_S);
+    }
+    (void)plant_do(r->plant, PLANT_STOP);
+    assert_int_equal(r->plant->job, JOB_STOP);
+    for (int i = 0; i < 2; i++) { /* an answer to a question of now takes longer */
+        rig_tick(r, PLANT_STOP, NULL);
+        assert_int_equal(setup->goal, SETUP_DISARM);
+        assert_int_equal(setup->torque_off, 0);
+    }
+    rig_until(r, PLANT_STOP, EVENT_STOPPED);
+}
+
+/* A daemon that starts anew finds one servo dark and the others still driven by its predecessor. */
+static void who_does_not_answer_leaves_no_other_driven(void **state)
+{
+    struct rig *r = *state;
+    static const char *const sets[] = {PLAIN, "joints.arm.device.brownout_at_s=2"};
+    rig_open(r, sets, 4);
+    rig_arm(r);
+    const struct command hold = rig_hold(r);
+    while (r->t_ns < 2 * NS_PER_S + 3 * TICK_NS) {
+        rig_tick(r, PLANT_RUN, &hold);
+    }
+    r->plant->known = false;
+    assert_true(world_drives(r->plant->world, 1));
+    rig_until(r, PLANT_IDENTIFY, EVENT_NOT_FOUND);
+    assert_false(world_drives(r->plant->world, 1));
+    assert_int_equal(r->sensed.torque[0], TORQUE_UNKNOWN);
+    assert_int_equal(r->sensed.torque[1], TORQUE_OFF);
+    assert_int_equal(r->sensed.torque[2], TORQUE_OFF);
+    assert_false(plant_ready(r->plant));
+    assert_non_null(strstr(plant_why(r->plant), "joint arm (id 1 on bus servo): does not answer"));
 }
 
 /* The pose that is held is the one that set-up has measured, also where nothing was read since. */
@@ -311,7 +371,7 @@ static void arming_hands_over_the_pose(void **state)
     struct sensed truth;
     rig_open(r, NULL, 0);
     rig_until(r, PLANT_IDENTIFY, EVENT_IDENTIFIED);
-    (void)plant_do(r->plant, PLANT_ARM, &r->sensed); /* at once: no state was read yet */
+    (void)plant_do(r->plant, PLANT_ARM); /* at once: no state was read yet */
     rig_until(r, PLANT_ARM, EVENT_ARMED);
     assert_true(plant_truth(r->plant, &truth));
     for (int j = 0; j < 2; j++) {
@@ -346,6 +406,8 @@ int main(void)
         TEST(pipelined_goals_leave_in_the_next_tick),
         TEST(two_buses_share_no_silence),
         TEST(a_stop_tells_all_before_it_asks_each),
+        TEST(what_a_cut_off_setup_asked_answers_nothing),
+        TEST(who_does_not_answer_leaves_no_other_driven),
         TEST(arming_hands_over_the_pose),
         TEST(written_settings_are_counted),
     };
