@@ -164,6 +164,9 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
 void learner_restored(struct learner *l)
 {
     const int64_t head = replay_head(l->replay);
+    if (l->policy->restored != NULL) {
+        l->policy->restored(l->self);
+    }
     if (l->scale != NULL) {
         scale_get(l->scale, l->mean, l->inv_std);
     }

@@ -7,27 +7,23 @@
  * exploration beside Ornstein-Uhlenbeck.
  */
 #include "policies/nn/critic.h"
+#include "policies/nn/mu.h"
 #include "policies/nn/views.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
-enum noise { NOISE_NORMAL, NOISE_OU };
-
-static const char *const noise_names[] = {"normal", "ornstein_uhlenbeck", NULL};
-
 struct ddpg_config {
     double learning_rate, learning_rate_actor, tau, action_noise_std, ou_theta;
-    int action_noise; /* enum noise */
+    int action_noise; /* enum noise_kind */
     int n_hidden, hidden[LAYERS_MAX - 1];
 };
 
 struct ddpg {
     struct ddpg_config c;
     int n_act;
-    struct mlp mu, mu_targ;
-    struct adam mu_opt;
+    struct mu mu, mu_targ;
     struct critic q, q_targ;
     int64_t skipped;
     float *a, *da, *dq, *y; /* [B,A] [B,A] [B] [B] */
@@ -61,15 +57,6 @@ enum { TRAIN_CRITIC_LOSS, TRAIN_ACTOR_LOSS, TRAIN_SKIPPED };
 static const char *const ddpg_stats[] = {"train/critic_loss", "train/actor_loss",
                                          "train/skipped_not_finite", NULL};
 
-/* mu(s): the network's output through tanh */
-static void act_all(struct mlp *mu, const float *s, int n, int n_act, float *ret_a)
-{
-    const float *out = mlp_forward(mu, s, n);
-    for (int i = 0; i < n * n_act; i++) {
-        ret_a[i] = tanhf(out[i]);
-    }
-}
-
 static void ddpg_update(void *self, const struct batch *b, struct stats *ret_stats)
 {
     struct ddpg *z = self;
@@ -77,7 +64,7 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     const float inv_n = 1.0f / (float)n;
 
     /* y = r + gamma (1 - d) Q'(s', mu'(s')) */
-    act_all(&z->mu_targ, b->s2, n, z->n_act, z->a);
+    mu_forward(&z->mu_targ, b->s2, n, z->a);
     const float *t = critic_forward(&z->q_targ, b->s2, z->a, n);
     for (int i = 0; i < n; i++) {
         z->y[i] = b->r[i] + b->g[i] * t[i];
@@ -93,25 +80,20 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     }
 
     /* theta_mu <- theta_mu + lr E[ grad_a Q(s, a) at a = mu(s)  grad mu(s) ] */
-    act_all(&z->mu, b->s, n, z->n_act, z->a);
+    mu_forward(&z->mu, b->s, n, z->a);
     const float *q = critic_forward(&z->q, b->s, z->a, n);
     float objective = 0.0f;
     for (int i = 0; i < n; i++) {
         z->dq[i] = -inv_n;
         objective -= q[i] * inv_n;
     }
-    critic_backward_action(&z->q, z->dq, n, z->da);
-    for (int i = 0; i < n * z->n_act; i++) {
-        z->da[i] *= 1.0f - z->a[i] * z->a[i];
-    }
-    mlp_zero_grad(&z->mu);
-    mlp_backward(&z->mu, z->da, n, NULL);
-    adam_step(&z->mu_opt, z->mu.g, z->mu.w);
+    critic_backward_action(&z->q, z->dq, NULL, n, z->da);
+    mu_fit(&z->mu, z->a, z->da, n);
     ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
 
     /* theta' <- tau theta + (1 - tau) theta' */
     mlp_blend(&z->q.net, (float)z->c.tau, &z->q_targ.net);
-    mlp_blend(&z->mu, (float)z->c.tau, &z->mu_targ);
+    mlp_blend(&z->mu.net, (float)z->c.tau, &z->mu_targ.net);
 }
 
 static int ddpg_check(const void *config, const struct dims *d, char *ret_why, int cap)
@@ -139,9 +121,9 @@ static void name_all(struct ddpg *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->mu);
-    views_adam(v, "actor", &z->mu, &z->mu_opt);
-    views_mlp(v, "actor_target", &z->mu_targ);
+    views_mlp(v, "actor", &z->mu.net);
+    views_adam(v, "actor", &z->mu.net, &z->mu.opt);
+    views_mlp(v, "actor_target", &z->mu_targ.net);
     views_mlp(v, "critic", &z->q.net);
     views_adam(v, "critic", &z->q.net, &z->q.opt);
     views_mlp(v, "critic_target", &z->q_targ.net);
@@ -163,14 +145,14 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     z->c = *c;
     z->n_act = d->n_act;
     actor_shape(c, d, &shape);
-    mlp_init(&z->mu, &shape, d->batch, mem, rng);
-    mlp_init(&z->mu_targ, &shape, d->batch, mem, rng);
-    adam_init(&z->mu_opt, z->mu.n,
-              c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : lr, mem);
+    const float lr_actor = c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : lr;
+    mu_init(&z->mu, &shape, d->batch, lr_actor, mem, rng);
+    mu_init(&z->mu_targ, &shape, d->batch, lr_actor, mem, rng);
     critic_init(&z->q, &net, mem, rng);
     critic_init(&z->q_targ, &net, mem, rng);
-    mlp_copy(&z->mu, &z->mu_targ);
+    mlp_copy(&z->mu.net, &z->mu_targ.net);
     mlp_copy(&z->q.net, &z->q_targ.net);
+    z->mu.net.team = z->mu_targ.net.team = z->q.net.team = z->q_targ.net.team = d->team;
     z->a = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
     z->da = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
     z->dq = arena_take(mem, (size_t)d->batch * sizeof(float));
@@ -182,11 +164,11 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
 static int ddpg_save(const void *learner, float *ret_w, int n_max)
 {
     const struct ddpg *z = learner;
-    if (n_max < z->mu.n) {
+    if (n_max < z->mu.net.n) {
         return -ENOSPC;
     }
-    memcpy(ret_w, z->mu.w, (size_t)z->mu.n * sizeof(float));
-    return z->mu.n;
+    memcpy(ret_w, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
+    return z->mu.net.n;
 }
 
 static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
@@ -195,69 +177,54 @@ static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
     return views_get(&z->views, ret_tensors, n_max);
 }
 
+static void ddpg_restored(void *learner)
+{
+    struct ddpg *z = learner;
+    mlp_changed(&z->mu.net);
+    mlp_changed(&z->mu_targ.net);
+    mlp_changed(&z->q.net);
+    mlp_changed(&z->q_targ.net);
+}
+
 /* --- acting
  * ---------------------------------------------------------------------------------------------------
  */
-
-struct ddpg_actor {
-    struct mlp_shape shape;
-    int n_act, noise;
-    float std, theta;
-    float x[ACT_MAX]; /* of the Ornstein-Uhlenbeck process */
-};
 
 static int ddpg_pack(const void *config, const struct dims *d, const float *w, int n,
                      float *ret_packed, int n_max)
 {
     struct mlp_shape shape;
     actor_shape(config, d, &shape);
-    const int n_packed = mlp_packed(&shape);
-    if (n != mlp_weights(&shape) || n_packed > n_max) {
-        return -EPROTO;
-    }
-    mlp_pack(&shape, w, ret_packed);
-    return n_packed;
+    return mlp_pack(&shape, w, n, ret_packed, n_max);
 }
 
 static size_t ddpg_actor_bytes(const void *config, const struct dims *d)
 {
     (void)config;
     (void)d;
-    return sizeof(struct ddpg_actor);
+    return sizeof(struct mu_actor);
 }
 
 static void ddpg_actor_init(const void *config, const struct dims *d, void *ret_actor)
 {
     const struct ddpg_config *c = config;
-    struct ddpg_actor *a = ret_actor;
-    *a = (struct ddpg_actor){.n_act = d->n_act,
-                             .noise = c->action_noise,
-                             .std = (float)c->action_noise_std,
-                             .theta = (float)c->ou_theta};
+    struct mu_actor *a = ret_actor;
+    *a = (struct mu_actor){.n_act = d->n_act,
+                           .noise = c->action_noise,
+                           .std = (float)c->action_noise_std,
+                           .theta = (float)c->ou_theta};
     actor_shape(c, d, &a->shape);
 }
 
 static void ddpg_reset(void *actor, struct rng *rng)
 {
-    struct ddpg_actor *a = actor;
     (void)rng;
-    memset(a->x, 0, sizeof a->x);
+    mu_reset(actor);
 }
 
-/* mu(s), plus noise: normal, or x <- x - theta x + sigma N(0,1) (Uhlenbeck and Ornstein 1930, dt =
- * 1 step) */
 static void ddpg_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
 {
-    struct ddpg_actor *a = actor;
-    mlp_row(&a->shape, in->packed, in->obs, ret_act);
-    for (int k = 0; k < a->n_act; k++) {
-        ret_act[k] = tanhf(ret_act[k]);
-        if (in->explore) {
-            const float draw = a->std * (float)rng_normal(in->rng);
-            a->x[k] = a->noise == NOISE_OU ? a->x[k] - a->theta * a->x[k] + draw : draw;
-            ret_act[k] += a->x[k];
-        }
-    }
+    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
     *ret_logp = NAN;
 }
 
@@ -274,6 +241,7 @@ const struct policy policy_ddpg = {
     .update = ddpg_update,
     .save = ddpg_save,
     .state = ddpg_state,
+    .restored = ddpg_restored,
     .pack = ddpg_pack,
     .actor_bytes = ddpg_actor_bytes,
     .actor_init = ddpg_actor_init,

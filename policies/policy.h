@@ -26,9 +26,12 @@ enum policy_needs {
     NEEDS_MODEL = 32,      /* every transition of a small world, w = probability */
 };
 
+struct team;
+
 struct dims {
     int n_obs, n_act, n_choices, h, w, c, history, batch, seg_len;
     double policy_rate_hz;
+    struct team *team; /* does half of an update's work; NULL: nobody */
 };
 
 struct wants {
@@ -100,6 +103,8 @@ struct policy {
     int (*save)(const void *learner, float *ret_w, int n_max);
     /* views of all it takes to go on exactly */
     int (*state)(void *learner, struct tensor *ret_tensors, int n_max);
+    /* what those views show was written anew; NULL: nothing follows from it */
+    void (*restored)(void *learner);
 
     /* comms thread: weights as sent -> the layout that act likes to read; n or -errno */
     int (*pack)(const void *config, const struct dims *d, const float *w, int n, float *ret_packed,

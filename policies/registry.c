@@ -6,7 +6,8 @@
 #define POLICIES(X)                                                                                \
     X(hold)                                                                                        \
     X(ddpg)                                                                                        \
-    X(sac)
+    X(sac)                                                                                         \
+    X(td3)
 
 #define X(name) extern const struct policy policy_##name;
 POLICIES(X)

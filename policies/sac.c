@@ -5,8 +5,8 @@
  * Algorithm 1 and equations 5 to 18. Departs from it: alpha is stepped as log alpha and clipped to
  * [1e-4, 1e2]; an update whose critic loss is not finite is skipped and counted.
  */
-#include "policies/nn/critic.h"
 #include "policies/nn/gauss.h"
+#include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOG_ALPHA_MIN (-9.2103404f) /* log 1e-4 */
-#define LOG_ALPHA_MAX 4.6051702f    /* log 1e2 */
+#define LOG_ALPHA_MIN ((float)-9.210340371976182) /* log 1e-4 */
+#define LOG_ALPHA_MAX ((float)4.605170185988092)  /* log 1e2 */
 
 struct sac_config {
     double learning_rate, tau, target_entropy_per_action;
@@ -31,12 +31,12 @@ struct sac {
     bool auto_alpha;
     float target_entropy;
     struct gauss pi;
-    struct critic q[2], q_targ[2];
+    struct twin q, q_targ;
     float log_alpha[1], *g_alpha;
     struct adam alpha_opt;
     int64_t skipped;
-    float *a, *logp, *y;          /* [B,A] [B] [B] */
-    float *dq[2], *da[2], *dlogp; /* [B] [B,A] [B] */
+    float *a, *logp, *y; /* [B,A] [B] [B] */
+    float *da, *dlogp;   /* [B,A] [B] */
     struct views views;
 };
 
@@ -86,16 +86,14 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
 
     /* y = r + gamma (1 - d) (min_i Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
     gauss_forward(&z->pi, b->s2, n, z->rng, z->a, z->logp);
-    const float *t0 = critic_forward(&z->q_targ[0], b->s2, z->a, n);
-    const float *t1 = critic_forward(&z->q_targ[1], b->s2, z->a, n);
+    const float *t = twin_min(&z->q_targ, b->s2, z->a, n);
     for (int i = 0; i < n; i++) {
-        z->y[i] = b->r[i] + b->g[i] * (fminf(t0[i], t1[i]) - alpha * z->logp[i]);
+        z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->logp[i]);
     }
 
     /* theta_i <- theta_i - lr grad E[ 1/2 (Q_i(s, a) - y)^2 ],  i = 1, 2 */
-    const struct critic_target fit0 = {z->y, b->w, b->ret_td}, fit1 = {z->y, b->w, NULL};
-    float loss = critic_fit(&z->q[0], b->s, b->a, &fit0, n);
-    loss += critic_fit(&z->q[1], b->s, b->a, &fit1, n);
+    const struct critic_target target = {z->y, b->w, b->ret_td};
+    const float loss = twin_fit(&z->q, b->s, b->a, &target, n);
     ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
     ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
@@ -104,22 +102,15 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  a = f_phi(s, eps) */
     gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
-    const float *q0 = critic_forward(&z->q[0], b->s, z->a, n);
-    const float *q1 = critic_forward(&z->q[1], b->s, z->a, n);
+    const float *q = twin_min(&z->q, b->s, z->a, n);
     float objective = 0.0f, entropy = 0.0f;
     for (int i = 0; i < n; i++) {
-        z->dq[0][i] = q0[i] <= q1[i] ? -inv_n : 0.0f;
-        z->dq[1][i] = q0[i] <= q1[i] ? 0.0f : -inv_n;
         z->dlogp[i] = alpha * inv_n;
-        objective += (alpha * z->logp[i] - fminf(q0[i], q1[i])) * inv_n;
+        objective += (alpha * z->logp[i] - q[i]) * inv_n;
         entropy -= z->logp[i] * inv_n;
     }
-    critic_backward_action(&z->q[0], z->dq[0], n, z->da[0]);
-    critic_backward_action(&z->q[1], z->dq[1], n, z->da[1]);
-    for (int i = 0; i < n * z->n_act; i++) {
-        z->da[0][i] += z->da[1][i];
-    }
-    gauss_fit(&z->pi, z->a, z->da[0], z->dlogp, n);
+    twin_backward_action(&z->q, -inv_n, n, z->da);
+    gauss_fit(&z->pi, z->a, z->da, z->dlogp, n);
     ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
     ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
 
@@ -133,8 +124,7 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
     ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
 
     /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
-    mlp_blend(&z->q[0].net, (float)z->c.tau, &z->q_targ[0].net);
-    mlp_blend(&z->q[1].net, (float)z->c.tau, &z->q_targ[1].net);
+    twin_blend(&z->q, (float)z->c.tau, &z->q_targ);
 }
 
 static bool fixed_alpha(const struct sac_config *c, double *ret_alpha)
@@ -171,18 +161,11 @@ static float *floats(struct arena *mem, int n)
 
 static void name_all(struct sac *z, struct arena *mem)
 {
-    static const char *const critics[] = {"critic0", "critic1"}, *const targets[] = {
-                                                                     "critic0_target",
-                                                                     "critic1_target"};
     struct views *v = &z->views;
     v->mem = mem;
     views_mlp(v, "actor", &z->pi.net);
     views_adam(v, "actor", &z->pi.net, &z->pi.opt);
-    for (int i = 0; i < 2; i++) {
-        views_mlp(v, critics[i], &z->q[i].net);
-        views_adam(v, critics[i], &z->q[i].net, &z->q[i].opt);
-        views_mlp(v, targets[i], &z->q_targ[i].net);
-    }
+    views_twin(v, &z->q, &z->q_targ);
     views_value(v, "log_ent_coef", TENSOR_F32, 1, z->log_alpha);
     views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, z->alpha_opt.m);
     views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, z->alpha_opt.v);
@@ -208,18 +191,16 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     alpha = z->auto_alpha ? c->ent_coef_init : alpha;
     z->target_entropy = (float)(c->target_entropy_per_action * d->n_act);
     gauss_init(&z->pi, &net, mem, rng);
-    for (int i = 0; i < 2; i++) {
-        critic_init(&z->q[i], &net, mem, rng);
-        critic_init(&z->q_targ[i], &net, mem, rng);
-        mlp_copy(&z->q[i].net, &z->q_targ[i].net);
-        z->dq[i] = floats(mem, d->batch);
-        z->da[i] = floats(mem, d->batch * d->n_act);
-    }
+    twin_init(&z->q, &net, mem, rng);
+    twin_init(&z->q_targ, &net, mem, rng);
+    twin_copy(&z->q, &z->q_targ);
+    z->pi.net.team = z->q.team = z->q_targ.team = d->team;
     z->log_alpha[0] = (float)log(alpha);
     z->g_alpha = floats(mem, 1);
     adam_init(&z->alpha_opt, 1, net.lr, mem);
     z->a = floats(mem, d->batch * d->n_act);
     z->logp = floats(mem, d->batch);
+    z->da = floats(mem, d->batch * d->n_act);
     z->dlogp = floats(mem, d->batch);
     z->y = floats(mem, d->batch);
     name_all(z, mem);
@@ -242,6 +223,14 @@ static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
     return views_get(&z->views, ret_tensors, n_max);
 }
 
+static void sac_restored(void *learner)
+{
+    struct sac *z = learner;
+    mlp_changed(&z->pi.net);
+    twin_changed(&z->q);
+    twin_changed(&z->q_targ);
+}
+
 /* --- acting
  * ---------------------------------------------------------------------------------------------------
  */
@@ -262,12 +251,7 @@ static int sac_pack(const void *config, const struct dims *d, const float *w, in
 {
     struct mlp_shape shape;
     actor_shape(config, d, &shape);
-    const int n_packed = mlp_packed(&shape);
-    if (n != mlp_weights(&shape) || n_packed > n_max) {
-        return -EPROTO;
-    }
-    mlp_pack(&shape, w, ret_packed);
-    return n_packed;
+    return mlp_pack(&shape, w, n, ret_packed, n_max);
 }
 
 static size_t sac_actor_bytes(const void *config, const struct dims *d)
@@ -312,6 +296,7 @@ const struct policy policy_sac = {
     .update = sac_update,
     .save = sac_save,
     .state = sac_state,
+    .restored = sac_restored,
     .pack = sac_pack,
     .actor_bytes = sac_actor_bytes,
     .actor_init = sac_actor_init,

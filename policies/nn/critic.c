@@ -1,39 +1,49 @@
 #include "policies/nn/critic.h"
 
 #include <math.h>
-#include <string.h>
 
 void critic_init(struct critic *ret_critic, const struct net_spec *spec, struct arena *mem,
                  struct rng *rng)
 {
     struct critic *q = ret_critic;
     struct mlp_shape shape;
-    const int n_in = spec->n_obs + spec->n_act;
     *q = (struct critic){.n_obs = spec->n_obs, .n_act = spec->n_act};
-    mlp_shape(&shape, n_in, spec->hidden, spec->n_hidden, 1);
+    mlp_shape(&shape, spec->n_obs + spec->n_act, spec->hidden, spec->n_hidden, 1);
     mlp_init(&q->net, &shape, spec->rows, mem, rng);
     adam_init(&q->opt, q->net.n, spec->lr, mem);
-    const size_t joined = (size_t)spec->rows * (size_t)n_in * sizeof(float);
-    q->sa = arena_take(mem, joined);
-    q->dsa = arena_take(mem, joined);
     q->dq = arena_take(mem, (size_t)spec->rows * sizeof(float));
+}
+
+void critic_join(struct critic *q, const float *s, const float *a, int n)
+{
+    const size_t o = (size_t)q->n_obs, k = (size_t)q->n_act;
+    const struct matrix sa = q->net.x[0];
+    for (size_t i = 0; i < (size_t)n; i++) {
+        float *row = sa.v + i * (size_t)sa.ld;
+        for (size_t j = 0; j < o; j++) {
+            row[j] = s[i * o + j];
+        }
+        for (size_t j = 0; j < k; j++) {
+            row[o + j] = a[i * k + j];
+        }
+    }
+}
+
+const float *critic_value(struct critic *q, int n)
+{
+    return mlp_forward_inside(&q->net, n);
 }
 
 const float *critic_forward(struct critic *q, const float *s, const float *a, int n)
 {
-    const size_t o = (size_t)q->n_obs, k = (size_t)q->n_act;
-    for (size_t i = 0; i < (size_t)n; i++) {
-        memcpy(q->sa + i * (o + k), s + i * o, o * sizeof(float));
-        memcpy(q->sa + i * (o + k) + o, a + i * k, k * sizeof(float));
-    }
-    return mlp_forward(&q->net, q->sa, n);
+    critic_join(q, s, a, n);
+    return critic_value(q, n);
 }
 
-float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t,
-                 int n)
+float critic_loss(struct critic *q, const struct critic_target *t, int n)
 {
     const float inv_n = 1.0f / (float)n;
-    const float *value = critic_forward(q, s, a, n);
+    const float *value = critic_value(q, n);
     float loss = 0.0f;
     for (int i = 0; i < n; i++) {
         const float error = value[i] - t->y[i];
@@ -43,19 +53,30 @@ float critic_fit(struct critic *q, const float *s, const float *a, const struct 
             t->ret_td[i] = fabsf(error);
         }
     }
+    return loss;
+}
+
+void critic_step(struct critic *q, int n)
+{
+    mlp_zero_grad(&q->net);
+    mlp_backward(&q->net, q->dq, n);
+    mlp_step(&q->net, &q->opt);
+}
+
+float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t,
+                 int n)
+{
+    critic_join(q, s, a, n);
+    const float loss = critic_loss(q, t, n);
     if (isfinite(loss)) {
-        mlp_zero_grad(&q->net);
-        mlp_backward(&q->net, q->dq, n, NULL);
-        adam_step(&q->opt, q->net.g, q->net.w);
+        critic_step(q, n);
     }
     return loss;
 }
 
-void critic_backward_action(struct critic *q, const float *dq, int n, float *ret_da)
+void critic_backward_action(struct critic *q, const float *dq, const int *rows, int n,
+                            float *ret_da)
 {
-    const size_t o = (size_t)q->n_obs, k = (size_t)q->n_act;
-    mlp_backward_input(&q->net, dq, n, q->dsa);
-    for (size_t i = 0; i < (size_t)n; i++) {
-        memcpy(ret_da + i * k, q->dsa + i * (o + k) + o, k * sizeof(float));
-    }
+    const struct input_part action = {.rows = rows, .n = n, .from = q->n_obs, .columns = q->n_act};
+    mlp_backward_input(&q->net, dq, &action, ret_da);
 }

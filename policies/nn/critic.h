@@ -9,16 +9,17 @@ struct critic {
     struct mlp net;
     struct adam opt;
     int n_obs, n_act;
-    float *sa;  /* [rows, n_obs + n_act] */
-    float *dsa; /* the same: gradient to the joined input */
-    float *dq;  /* [rows] */
+    float *dq; /* [rows] */
 };
 
 void critic_init(struct critic *ret_critic, const struct net_spec *spec, struct arena *mem,
                  struct rng *rng);
 
-/* s [n,n_obs], a [n,n_act] -> Q [n], valid until the next forward. */
+/* s [n,n_obs], a [n,n_act] -> Q [n], valid until the next forward: join the input, then value it.
+ */
 const float *critic_forward(struct critic *q, const float *s, const float *a, int n);
+void critic_join(struct critic *q, const float *s, const float *a, int n);
+const float *critic_value(struct critic *q, int n);
 
 /* What a fit wants: targets y [n], importance weights w [n], and where |Q - y| goes (ret_td [n],
  * NULL: nowhere). */
@@ -35,7 +36,13 @@ struct critic_target {
  */
 float critic_fit(struct critic *q, const float *s, const float *a, const struct critic_target *t,
                  int n);
+/* Its two halves, for an input that was joined: the loss and its derivatives; the step down. */
+float critic_loss(struct critic *q, const struct critic_target *t, int n);
+void critic_step(struct critic *q, int n);
 
-/* After a forward: dq [n] -> ret_da [n,n_act] = dQ/da dq. The critic's weights and gradients are
- * untouched. */
-void critic_backward_action(struct critic *q, const float *dq, int n, float *ret_da);
+/*
+ * After a forward: dq [n] -> ret_da [n,n_act] = dQ/da dq, for the rows [n] of it that are named, or
+ * for all of them in order (rows NULL). The critic's weights and gradients are untouched.
+ */
+void critic_backward_action(struct critic *q, const float *dq, const int *rows, int n,
+                            float *ret_da);

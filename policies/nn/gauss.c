@@ -4,6 +4,7 @@
 
 #define HALF_LOG_2PI ((float)0.91893853320467274)
 #define LOG_2        ((float)0.69314718055994531)
+#define DRAWS        64 /* pairs at a time */
 
 void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct arena *mem,
                 struct rng *rng)
@@ -15,8 +16,10 @@ void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct are
     mlp_init(&p->net, &shape, spec->rows, mem, rng);
     adam_init(&p->opt, p->net.n, spec->lr, mem);
     const size_t bytes = (size_t)spec->rows * (size_t)spec->n_act * sizeof(float);
-    p->eps = arena_take(mem, bytes);
+    p->eps = arena_take(mem, bytes + sizeof(float)); /* normals come in pairs */
     p->u = arena_take(mem, bytes);
+    p->log_std = arena_take(mem, bytes);
+    p->std = arena_take(mem, bytes);
     p->dy = arena_take(mem, 2 * bytes);
 }
 
@@ -31,26 +34,54 @@ static float softplus(float x)
 }
 
 /* log pi of one dimension: log N(u; mu, sigma) - log(1 - tanh^2 u), the latter in the form that
- * never overflows */
-static float log_density(float u, float eps, float log_std)
+ * never overflows; softplus of -2 u */
+static float log_density(float u, float eps, float log_std, float softplus_2u)
 {
-    return -0.5f * eps * eps - log_std - HALF_LOG_2PI - 2.0f * (LOG_2 - u - softplus(-2.0f * u));
+    return -0.5f * eps * eps - log_std - HALF_LOG_2PI - 2.0f * (LOG_2 - u - softplus_2u);
+}
+
+void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z)
+{
+    float u[DRAWS], v[DRAWS];
+    for (int i = 0; i < n; i += 2 * DRAWS) {
+        const int pairs = (n - i + 1) / 2 < DRAWS ? (n - i + 1) / 2 : DRAWS;
+        for (int j = 0; j < pairs; j++) {
+            const uint64_t x = rng_u64(rng);
+            u[j] = (float)((x >> 40) + 1) * 0x1p-24f; /* (0,1]: log is finite */
+            v[j] = (float)(x & 0xffffff) * 0x1p-24f;
+        }
+        k->normal(pairs, u, v, ret_z + i);
+    }
 }
 
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
                    float *ret_logp)
 {
     const int k = p->n_act;
+    const struct kernel *kernel = p->net.kernel;
     const float *out = mlp_forward(&p->net, s, n);
+    gauss_draw(kernel, rng, n * k, p->eps);
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < k; j++) {
+            p->log_std[i * k + j] = clamp_log_std(out[i * 2 * k + k + j]);
+        }
+    }
+    kernel->exp(n * k, p->log_std, p->std);
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < k; j++) {
+            p->u[i * k + j] = out[i * 2 * k + j] + p->std[i * k + j] * p->eps[i * k + j];
+        }
+    }
+    kernel->tanh(n * k, p->u, ret_a);
+    for (int i = 0; i < n * k; i++) {
+        p->dy[i] = -2.0f * p->u[i];
+    }
+    kernel->softplus(n * k, p->dy, p->dy);
     for (int i = 0; i < n; i++) {
         ret_logp[i] = 0.0f;
         for (int j = 0; j < k; j++) {
             const int at = i * k + j;
-            const float mu = out[i * 2 * k + j], log_std = clamp_log_std(out[i * 2 * k + k + j]);
-            p->eps[at] = (float)rng_normal(rng);
-            p->u[at] = mu + expf(log_std) * p->eps[at];
-            ret_a[at] = tanhf(p->u[at]);
-            ret_logp[i] += log_density(p->u[at], p->eps[at], log_std);
+            ret_logp[i] += log_density(p->u[at], p->eps[at], p->log_std[at], p->dy[at]);
         }
     }
 }
@@ -58,21 +89,21 @@ void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, floa
 void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dlogp, int n)
 {
     const int k = p->n_act;
-    const float *out = p->net.x[p->net.shape.n_layers];
+    const float *out = p->net.x[p->net.shape.n_layers].v;
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < k; j++) {
             const int at = i * k + j;
-            const float raw = out[i * 2 * k + k + j], log_std = clamp_log_std(raw);
-            const float spread = expf(log_std) * p->eps[at];
+            const float spread = p->std[at] * p->eps[at];
             const float through = da[at] * (1.0f - a[at] * a[at]);
             const float du = dlogp[i] * 2.0f * a[at] + through;
+            const bool free = out[i * 2 * k + k + j] == p->log_std[at];
             p->dy[i * 2 * k + j] = du;
-            p->dy[i * 2 * k + k + j] = raw == log_std ? du * spread - dlogp[i] : 0.0f;
+            p->dy[i * 2 * k + k + j] = free ? du * spread - dlogp[i] : 0.0f;
         }
     }
     mlp_zero_grad(&p->net);
-    mlp_backward(&p->net, p->dy, n, NULL);
-    adam_step(&p->opt, p->net.g, p->net.w);
+    mlp_backward(&p->net, p->dy, n);
+    mlp_step(&p->net, &p->opt);
 }
 
 void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a,
@@ -85,7 +116,7 @@ void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float
             const float log_std = clamp_log_std(out[n_act + j]);
             const float eps = (float)rng_normal(rng);
             u += expf(log_std) * eps;
-            logp += log_density(u, eps, log_std);
+            logp += log_density(u, eps, log_std, softplus(-2.0f * u));
         }
         ret_a[j] = tanhf(u);
     }

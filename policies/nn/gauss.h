@@ -19,12 +19,16 @@ struct gauss {
     struct mlp net; /* -> mu [n_act], log sigma [n_act] */
     struct adam opt;
     int n_act;
-    float *eps, *u; /* [rows,n_act]: of the last forward */
-    float *dy;      /* [rows,2 n_act] */
+    float *eps, *u;       /* [rows,n_act]: of the last forward, with ... */
+    float *log_std, *std; /* ... log sigma as clamped, and sigma */
+    float *dy;            /* [rows,2 n_act] */
 };
 
 void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct arena *mem,
                 struct rng *rng);
+
+/* n standard normals into ret_z, which has room for n + 1: they come in pairs. */
+void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z);
 
 /* Draw eps, keep it; ret_a [n,n_act], ret_logp [n]. */
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,

@@ -1,11 +1,10 @@
 #include "policies/nn/mlp.h"
 
-#include "policies/nn/gemm.h"
-
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
-#define PACK 16 /* outputs are padded to whole vectors */
+#define ROWS_PIECE 12 /* of a batch: whole tiles of six rows, or of four */
 
 void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_hidden, int n_out)
 {
@@ -37,13 +36,39 @@ static int widest(const struct mlp_shape *s)
     return most;
 }
 
+static int padded(int n)
+{
+    return (n + PANEL - 1) / PANEL * PANEL;
+}
+
+static int n_panels(const struct mlp_shape *s)
+{
+    int n = 0;
+    for (int l = 0; l < s->n_layers; l++) {
+        n += padded(s->width[l + 1]) * s->width[l];
+    }
+    return n;
+}
+
+static float *floats(struct arena *mem, size_t n)
+{
+    return arena_take(mem, (n + PANEL) * sizeof(float)); /* vectors may read past the end */
+}
+
+static struct matrix rows_of(struct arena *mem, int rows, int width)
+{
+    const int ld = matrix_stride(width);
+    return (struct matrix){floats(mem, (size_t)rows * (size_t)ld), ld};
+}
+
 void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct arena *mem,
               struct rng *rng)
 {
     struct mlp *m = ret_mlp;
-    *m = (struct mlp){.shape = *s, .n = mlp_weights(s), .rows = rows};
-    m->w = arena_take(mem, (size_t)m->n * sizeof(float));
-    m->g = arena_take(mem, (size_t)m->n * sizeof(float));
+    *m = (struct mlp){.kernel = kernel_best(), .shape = *s, .n = mlp_weights(s), .rows = rows};
+    m->w = floats(mem, (size_t)m->n);
+    m->g = floats(mem, (size_t)m->n);
+    m->panels = floats(mem, (size_t)n_panels(s));
     float *w = m->w;
     for (int l = 0; l < s->n_layers; l++) {
         const double bound = 1.0 / sqrt((double)s->width[l]);
@@ -53,89 +78,199 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct a
         }
         w += n;
     }
-    for (int l = 0; l <= s->n_layers; l++) {
-        m->x[l] = arena_take(mem, (size_t)rows * (size_t)s->width[l] * sizeof(float));
+    mlp_changed(m);
+    for (int l = 0; l < s->n_layers; l++) {
+        m->x[l] = rows_of(mem, rows, s->width[l]);
     }
-    for (int i = 0; i < 2; i++) {
-        m->dx[i] = arena_take(mem, (size_t)rows * (size_t)widest(s) * sizeof(float));
+    const int out = s->width[s->n_layers];
+    m->x[s->n_layers] = (struct matrix){floats(mem, (size_t)rows * (size_t)out), out};
+    for (int l = 0; l < s->n_layers; l++) {
+        m->dx[l] = rows_of(mem, rows, l == 0 ? widest(s) : s->width[l]);
     }
 }
 
-static void add_bias_relu(float *y, const float *b, int n, int out, bool relu)
+/* Layer l, its first weight at w + at, its first panel at panels + at_panel. */
+static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel)
 {
-    for (int i = 0; i < n; i++) {
-        float *row = y + (size_t)i * (size_t)out;
-        for (int j = 0; j < out; j++) {
-            const float v = row[j] + b[j];
-            row[j] = relu && v < 0.0f ? 0.0f : v;
-        }
+    const int in = m->shape.width[l], out = m->shape.width[l + 1];
+    return (struct layer){.in = in,
+                          .out = out,
+                          .w = {m->w + at, in},
+                          .b = m->w + at + in * out,
+                          .panels = m->panels + at_panel};
+}
+
+/*
+ * A job in two halves. Rows do not depend on each other, forward or backward; weights do not once
+ * all rows are through. Every number is summed in the same order whoever does it.
+ */
+struct job {
+    struct mlp *m;
+    const float *dy;
+    int n;
+    struct adam *opt;
+    struct adam_pass pass;
+};
+
+struct span {
+    int from, n;
+};
+
+/* Who helps: nobody where the kernel has room for one, or where there is only one piece. */
+static struct team *team_for(const struct mlp *m, int n, int piece)
+{
+    return m->kernel->shares && n > piece ? m->team : NULL;
+}
+
+/* Half of n things, cut between pieces; all of them where nobody helps. */
+static struct span half_of(const struct mlp *m, int n, int piece, int half)
+{
+    const int half_up = (n / 2 + piece - 1) / piece * piece;
+    const int cut = team_for(m, n, piece) == NULL || half_up > n ? n : half_up;
+    return half == 0 ? (struct span){0, cut} : (struct span){cut, n - cut};
+}
+
+static struct matrix from_row(struct matrix x, int row)
+{
+    return (struct matrix){x.v + (size_t)row * (size_t)x.ld, x.ld};
+}
+
+static void forward_half(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
+    int at = 0, at_panel = 0;
+    for (int l = 0; l < m->shape.n_layers && rows.n > 0; l++) {
+        const struct layer y = layer_of(m, l, at, at_panel);
+        m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n, l + 1 < m->shape.n_layers,
+                           from_row(m->x[l + 1], rows.from));
+        at += y.out * (y.in + 1);
+        at_panel += padded(y.out) * y.in;
     }
+}
+
+float *mlp_forward_inside(struct mlp *m, int n)
+{
+    struct job j = {.m = m, .n = n};
+    basal_assert(n <= m->rows);
+    team_run(team_for(m, n, ROWS_PIECE), forward_half, &j);
+    return m->x[m->shape.n_layers].v;
 }
 
 float *mlp_forward(struct mlp *m, const float *x, int n)
 {
-    const struct mlp_shape *s = &m->shape;
-    const float *w = m->w;
+    const size_t in = (size_t)m->shape.width[0];
     basal_assert(n <= m->rows);
-    memcpy(m->x[0], x, (size_t)n * (size_t)s->width[0] * sizeof(float));
-    for (int l = 0; l < s->n_layers; l++) {
-        const int in = s->width[l], out = s->width[l + 1];
-        gemm_nt(n, out, in, m->x[l], w, 0.0f, m->x[l + 1]);
-        add_bias_relu(m->x[l + 1], w + (size_t)out * (size_t)in, n, out, l + 1 < s->n_layers);
-        w += (size_t)out * (size_t)(in + 1);
+    for (int i = 0; i < n; i++) {
+        memcpy(m->x[0].v + (size_t)i * (size_t)m->x[0].ld, x + (size_t)i * in, in * sizeof(float));
     }
-    return m->x[s->n_layers];
+    return mlp_forward_inside(m, n);
 }
 
-/* db += sum over rows of dy */
-static void add_rows(const float *dy, int n, int out, float *db)
+/* dL/d(output of layer l) */
+static struct matrix dy_of(const struct mlp *m, int l, const float *dy)
 {
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < out; j++) {
-            db[j] += dy[(size_t)i * (size_t)out + (size_t)j];
+    const int last = m->shape.n_layers - 1;
+    return l < last ? m->dx[l + 1] : (struct matrix){(float *)dy, m->shape.width[last + 1]};
+}
+
+static void backward_rows(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
+    int at = m->n;
+    for (int l = m->shape.n_layers - 1; l > 0 && rows.n > 0; l--) {
+        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
+        const struct layer y = layer_of(m, l, at, 0);
+        m->kernel->backward_input(&y, from_row(dy_of(m, l, j->dy), rows.from), rows.n,
+                                  from_row(m->x[l], rows.from), from_row(m->dx[l], rows.from));
+    }
+}
+
+static void backward_weights(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    int at = m->n;
+    for (int l = m->shape.n_layers - 1; l >= 0; l--) {
+        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
+        struct layer y = layer_of(m, l, at, 0);
+        const struct span outs = half_of(m, y.out, PANEL, half);
+        struct matrix dy = dy_of(m, l, j->dy);
+        float *dw = m->g + at + outs.from * y.in, *db = m->g + at + y.out * y.in + outs.from;
+        y.out = outs.n;
+        dy.v += outs.from;
+        if (outs.n > 0) {
+            m->kernel->backward_weights(&y, dy, m->x[l], j->n, dw, db);
         }
     }
 }
 
-/* dx where the ReLU let through; ReLU'(0) = 0 */
-static void mask_relu(const float *x, size_t n, float *dx)
+void mlp_backward(struct mlp *m, const float *dy, int n)
 {
-    for (size_t i = 0; i < n; i++) {
-        dx[i] = x[i] > 0.0f ? dx[i] : 0.0f;
+    struct job j = {.m = m, .dy = dy, .n = n};
+    team_run(team_for(m, n, ROWS_PIECE), backward_rows, &j);
+    team_run(team_for(m, widest(&m->shape), PANEL), backward_weights, &j);
+}
+
+static void step_half(void *arg, int half)
+{
+    const struct job *j = arg;
+    const struct mlp *m = j->m;
+    const struct adam *o = j->opt;
+    int at = 0, at_panel = 0;
+    for (int l = 0; l < m->shape.n_layers; l++) {
+        const int in = m->shape.width[l], out = m->shape.width[l + 1];
+        const struct span outs = half_of(m, out, PANEL, half);
+        const int w = at + outs.from * in, b = at + out * in + outs.from;
+        m->kernel->adam(outs.n * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+        m->kernel->adam(outs.n, &j->pass, m->g + b, o->m + b, o->v + b, m->w + b);
+        m->kernel->panels(in, outs.n, m->w + w, m->panels + at_panel + outs.from * in);
+        at += out * (in + 1);
+        at_panel += padded(out) * in;
     }
 }
 
-static void backward(struct mlp *m, const float *dy, int n, bool weights, float *ret_dx)
+void mlp_step(struct mlp *m, struct adam *o)
+{
+    struct job j = {.m = m, .opt = o};
+    adam_next(o, &j.pass);
+    team_run(team_for(m, widest(&m->shape), PANEL), step_half, &j);
+}
+
+/* Layer l's inputs in the rows that are asked for. */
+static struct matrix picked(const struct mlp *m, int l, const struct input_part *part)
+{
+    const struct matrix x = m->x[l], some = {m->dx[0].v, x.ld};
+    if (part->rows == NULL) {
+        return x;
+    }
+    for (int i = 0; i < part->n; i++) {
+        memcpy(some.v + (size_t)i * (size_t)some.ld, x.v + (size_t)part->rows[i] * (size_t)x.ld,
+               (size_t)m->shape.width[l] * sizeof(float));
+    }
+    return some;
+}
+
+void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part *part,
+                        float *ret_dx)
 {
     const struct mlp_shape *s = &m->shape;
+    struct matrix d = {(float *)dy, s->width[s->n_layers]};
     int at = m->n;
-    for (int l = s->n_layers - 1; l >= 0; l--) {
-        const int in = s->width[l], out = s->width[l + 1];
-        at -= out * (in + 1);
-        if (weights) {
-            gemm_tn(out, in, n, dy, m->x[l], 1.0f, m->g + at);
-            add_rows(dy, n, out, m->g + at + (size_t)out * (size_t)in);
-        }
-        float *dx = l == 0 ? ret_dx : m->dx[l % 2];
-        if (dx == NULL) {
-            return;
-        }
-        gemm_nn(n, in, out, dy, m->w + at, 0.0f, dx);
-        if (l > 0) {
-            mask_relu(m->x[l], (size_t)n * (size_t)in, dx);
-        }
-        dy = dx;
+    for (int l = s->n_layers - 1; l > 0; l--) {
+        at -= s->width[l + 1] * (s->width[l] + 1);
+        const struct layer y = layer_of(m, l, at, 0);
+        m->kernel->backward_input(&y, d, part->n, picked(m, l, part), m->dx[l]);
+        d = m->dx[l];
     }
-}
-
-void mlp_backward(struct mlp *m, const float *dy, int n, float *ret_dx)
-{
-    backward(m, dy, n, true, ret_dx);
-}
-
-void mlp_backward_input(struct mlp *m, const float *dy, int n, float *ret_dx)
-{
-    backward(m, dy, n, false, ret_dx);
+    struct layer first = layer_of(m, 0, 0, 0);
+    first.in = part->columns;
+    first.w.v += part->from;
+    m->kernel->backward_input(&first, d, part->n, (struct matrix){0},
+                              (struct matrix){ret_dx, part->columns});
 }
 
 void mlp_zero_grad(struct mlp *m)
@@ -143,76 +278,64 @@ void mlp_zero_grad(struct mlp *m)
     memset(m->g, 0, (size_t)m->n * sizeof(float));
 }
 
+void mlp_changed(struct mlp *m)
+{
+    int at = 0, at_panel = 0;
+    for (int l = 0; l < m->shape.n_layers; l++) {
+        const int in = m->shape.width[l], out = m->shape.width[l + 1];
+        m->kernel->panels(in, out, m->w + at, m->panels + at_panel);
+        at += out * (in + 1);
+        at_panel += padded(out) * in;
+    }
+}
+
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target)
 {
-    for (int i = 0; i < m->n; i++) {
-        target->w[i] += tau * (m->w[i] - target->w[i]);
-    }
+    m->kernel->blend(m->n, tau, m->w, target->w);
+    m->kernel->blend(n_panels(&m->shape), tau, m->panels, target->panels);
 }
 
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy)
 {
     memcpy(ret_copy->w, m->w, (size_t)m->n * sizeof(float));
+    mlp_changed(ret_copy);
 }
 
-static int padded(int n)
+static int n_packed(const struct mlp_shape *s)
 {
-    return (n + PACK - 1) / PACK * PACK;
-}
-
-int mlp_packed(const struct mlp_shape *s)
-{
-    int n = 0;
+    int n = n_panels(s);
     for (int l = 0; l < s->n_layers; l++) {
-        n += padded(s->width[l + 1]) * (s->width[l] + 1);
+        n += padded(s->width[l + 1]);
     }
     return n;
 }
 
-void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed)
+int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max)
 {
+    const int wanted = n_packed(s);
+    const struct kernel *k = kernel_best();
     float *p = ret_packed;
-    memset(p, 0, (size_t)mlp_packed(s) * sizeof(float));
+    if (n != mlp_weights(s) || wanted > n_max) {
+        return -EPROTO;
+    }
+    memset(p, 0, (size_t)wanted * sizeof(float));
     for (int l = 0; l < s->n_layers; l++) {
         const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
-        for (int i = 0; i < in; i++) {
-            for (int j = 0; j < out; j++) {
-                p[(size_t)i * (size_t)wide + (size_t)j] = w[(size_t)j * (size_t)in + (size_t)i];
-            }
-        }
-        memcpy(p + (size_t)in * (size_t)wide, w + (size_t)out * (size_t)in,
-               (size_t)out * sizeof(float));
-        w += (size_t)out * (size_t)(in + 1);
-        p += (size_t)wide * (size_t)(in + 1);
+        k->panels(in, out, w, p);
+        memcpy(p + in * wide, w + out * in, (size_t)out * sizeof(float));
+        w += out * (in + 1);
+        p += wide * (in + 1);
     }
-}
-
-/* y = W' x + b over padded outputs: a sum of columns, so that the inner loop is a vector of
- * outputs. */
-static void layer_row(const float *p, const float *x, int in, int wide, bool relu, float *ret_y)
-{
-    const float *b = p + (size_t)in * (size_t)wide;
-    for (int j = 0; j < wide; j++) {
-        ret_y[j] = b[j];
-    }
-    for (int i = 0; i < in; i++) {
-        const float xi = x[i];
-        for (int j = 0; j < wide; j++) {
-            ret_y[j] += xi * p[(size_t)i * (size_t)wide + (size_t)j];
-        }
-    }
-    for (int j = 0; j < wide && relu; j++) {
-        ret_y[j] = ret_y[j] > 0.0f ? ret_y[j] : 0.0f;
-    }
+    return wanted;
 }
 
 void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y)
 {
     _Alignas(CACHE_LINE) float buf[2][MLP_WIDTH_MAX];
+    const struct kernel *k = kernel_best();
     for (int l = 0; l < s->n_layers; l++) {
-        const int in = s->width[l], wide = padded(s->width[l + 1]);
-        basal_assert(wide > 0);
-        layer_row(packed, x, in, wide, l + 1 < s->n_layers, buf[l % 2]);
+        const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
+        k->row(packed, packed + in * wide, x, in, out, l + 1 < s->n_layers, buf[l % 2]);
         x = buf[l % 2];
         packed += (size_t)wide * (size_t)(in + 1);
     }

@@ -9,6 +9,9 @@
 
 #include "daemon/base/arena.h"
 #include "daemon/base/rng.h"
+#include "daemon/base/team.h"
+#include "daemon/base/types.h"
+#include "policies/nn/adam.h"
 
 #define LAYERS_MAX 6
 
@@ -27,13 +30,16 @@ struct net_spec {
 };
 
 struct mlp {
+    const struct kernel *kernel;
+    struct team *team; /* does half of the work; NULL: nobody. The results are the same bits */
     struct mlp_shape shape;
-    int n;        /* weights in all */
-    int rows;     /* largest batch */
-    float *w, *g; /* [n] */
-    float *x[LAYERS_MAX +
-             1];  /* x[l] [rows,width[l]]: inputs of layer l, after ReLU; x[n_layers] the output */
-    float *dx[2]; /* [rows, widest]: scratch of backward */
+    int n;                           /* weights in all */
+    int rows;                        /* largest batch */
+    float *w, *g;                    /* [n] */
+    float *panels;                   /* w in forward's order; mlp_changed makes it */
+    struct matrix x[LAYERS_MAX + 1]; /* x[l] [rows,width[l]]: inputs of layer l, after ReLU;
+                                        x[n_layers] the output, packed tight */
+    struct matrix dx[LAYERS_MAX];    /* dx[l] [rows,width[l]]: dL/dx[l]; dx[0] is scratch */
 };
 
 /* hidden [n_hidden] between n_in and n_out. */
@@ -47,23 +53,41 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct a
 /* x [n,in] -> [n,out], kept inside together with all activations until the next forward. */
 float *mlp_forward(struct mlp *m, const float *x, int n);
 
-/* dy [n,out] = dL/d(output) of the last forward. Adds to g; ret_dx [n,in] unless NULL. */
-void mlp_backward(struct mlp *m, const float *dy, int n, float *ret_dx);
+/* The same for inputs that the caller has put into m->x[0] already. */
+float *mlp_forward_inside(struct mlp *m, int n);
 
-/* The same into the inputs only; weights' gradients are untouched. */
-void mlp_backward_input(struct mlp *m, const float *dy, int n, float *ret_dx);
+/* dy [n,out] = dL/d(output) of the last forward. Adds to g. */
+void mlp_backward(struct mlp *m, const float *dy, int n);
+
+/* A part of an input: n rows of the last forward (those that are named; NULL: the first n), and
+ * some columns of them. */
+struct input_part {
+    const int *rows; /* [n] */
+    int n, from, columns;
+};
+
+/* dy [n,out] -> ret_dx [n,columns] = dL/d(that part of the input). Weights' gradients are
+ * untouched. */
+void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part *part,
+                        float *ret_dx);
 
 void mlp_zero_grad(struct mlp *m);
 /* target <- tau m + (1 - tau) target */
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target);
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy);
+/* One step of the optimiser down the gradient g. */
+void mlp_step(struct mlp *m, struct adam *o);
+/* w was written from outside, from a checkpoint. */
+void mlp_changed(struct mlp *m);
 
-/* Floats of the packed form that mlp_row reads: W' [in, out rounded up to 16], then b; and how to
- * make it. */
-int mlp_packed(const struct mlp_shape *s);
-void mlp_pack(const struct mlp_shape *s, const float *w, float *ret_packed);
+/*
+ * The n weights of a network into the form that mlp_row reads: per layer panels, then b; outputs
+ * are rounded up to whole panels. Returns its floats, or -EPROTO: not this network's number, or
+ * more than n_max.
+ */
+int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max);
 
 #define MLP_WIDTH_MAX 1024
 
-/* One row without BLAS: the tick's path. x [in] -> ret_y [out]. */
+/* One row: the tick's path. x [in] -> ret_y [out]. */
 void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y) BASAL_RT;

@@ -57,6 +57,17 @@ void views_adam(struct views *v, const char *name, const struct mlp *m, struct a
     views_value(v, text, TENSOR_I64, 1, &o->t);
 }
 
+void views_twin(struct views *v, struct twin *q, const struct twin *q_targ)
+{
+    static const char *const critics[] = {"critic0", "critic1"};
+    static const char *const targets[] = {"critic0_target", "critic1_target"};
+    for (int i = 0; i < 2; i++) {
+        views_mlp(v, critics[i], &q->q[i].net);
+        views_adam(v, critics[i], &q->q[i].net, &q->q[i].opt);
+        views_mlp(v, targets[i], &q_targ->q[i].net);
+    }
+}
+
 int views_get(const struct views *v, struct tensor *ret_tensors, int n_max)
 {
     if (v->n > n_max) {

@@ -6,6 +6,7 @@
 
 #include "policies/nn/adam.h"
 #include "policies/nn/mlp.h"
+#include "policies/nn/twin.h"
 #include "policies/policy.h"
 
 struct views {
@@ -17,6 +18,8 @@ struct views {
 void views_mlp(struct views *v, const char *name, const struct mlp *m);
 /* Adam's moments, layer by layer as the network's, and its step count. */
 void views_adam(struct views *v, const char *name, const struct mlp *m, struct adam *o);
+/* Both critics with their moments, and their targets. */
+void views_twin(struct views *v, struct twin *q, const struct twin *q_targ);
 void views_value(struct views *v, const char *name, enum tensor_type type, int n, void *data);
 /* Returns how many, or -ENOSPC. */
 int views_get(const struct views *v, struct tensor *ret_tensors, int n_max);

@@ -19,16 +19,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BASAL_PORTABLE_ONLY /* vectors are of floats */
+
 #define float double
+#define cosf        cos
 #define expf        exp
 #define fabsf       fabs
 #define fmaxf       fmax
 #define fminf       fmin
 #define log1pf      log1p
+#define logf        log
+#define powf        pow
+#define sinf        sin
 #define sqrtf       sqrt
 #define tanhf       tanh
 #define cblas_sgemm cblas_dgemm
 
 /* A new function of one letter too many would quietly stay single. */
-#pragma GCC poison acosf asinf atan2f atanf ceilf cosf coshf exp2f expm1f floorf fmaf fmodf hypotf
-#pragma GCC poison ldexpf log10f log2f logf powf roundf sinf sinhf tanf truncf
+#pragma GCC poison acosf asinf atan2f atanf ceilf coshf exp2f expm1f floorf fmaf fmodf hypotf
+#pragma GCC poison ldexpf log10f log2f roundf sinhf tanf truncf

@@ -1,5 +1,5 @@
 /*
- * What gradient checks share: networks evaluated by plain loops, apart from the code under test,
+ * What gradient checks share: networks and draws by plain loops, apart from the code under test,
  * and finite differences of a loss.
  *
  *   f'(x) = ( 8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h)) ) / 12 h + O(h^4)
@@ -58,6 +58,25 @@ static inline void plain_gauss(const struct mlp_shape *s, const double *w, const
         const double sigma = exp(log_std), u = y[k] + sigma * eps[k], z = (u - y[k]) / sigma;
         ret_a[k] = tanh(u);
         *ret_logp += -0.5 * z * z - log_std - 0.5 * log(2.0 * acos(-1.0)) + 2.0 * log(cosh(u));
+    }
+}
+
+/* n standard normals as an update draws them: in blocks of 128 (the last as many as are left), of
+ * which the first half are the cosines and the second the sines of the same numbers, one random
+ * word each: 24 bits of radius, 24 of angle. */
+static inline void plain_normals(struct rng *r, int n, double *ret_z)
+{
+    for (int from = 0; from < n; from += 128) {
+        const int left = n - from, half = left < 128 ? (left + 1) / 2 : 64;
+        for (int i = 0; i < half; i++) {
+            const uint64_t word = rng_u64(r);
+            const double u = ((double)(word >> 40) + 1.0) / 16777216.0;
+            const double turn = 2.0 * acos(-1.0) * (double)(word & 0xffffff) / 16777216.0;
+            ret_z[from + i] = sqrt(-2.0 * log(u)) * cos(turn);
+            if (half + i < left) {
+                ret_z[from + half + i] = sqrt(-2.0 * log(u)) * sin(turn);
+            }
+        }
     }
 }
 

@@ -16,7 +16,9 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONDONTWRITEBYTECODE=1
-for name in sac ddpg; do
+for file in make_*.py; do
+    name=${file#make_}
+    name=${name%.py}
     "$python" make_$name.py "$work/$name.json"
     "$python" - "$name.json" "$work/$name.json" <<'EOF'
 import json

@@ -1,7 +1,8 @@
-"""What make_sac.py and make_ddpg.py share: inputs from fixed seeds, networks, and the dump.
+"""What the make_*.py share: inputs from fixed seeds, networks, and the dump.
 
 Everything is computed in float64 by torch's autograd and torch's Adam, written anew from the papers; nothing of the C
-code is called or copied. The numbers that both sides start from are rounded to float32 first.
+code is called or copied. The numbers that both sides start from are rounded to float32 first; settings are chosen such
+that float32 holds them exactly.
 """
 import json
 import math
@@ -23,7 +24,7 @@ def f32(x):
 
 
 class Xoshiro:
-    """xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64; normals by Box and Muller 1958, the cosine one."""
+    """xoshiro256++ (Blackman and Vigna 2019), seeded by splitmix64; normals by Box and Muller 1958."""
 
     MASK = (1 << 64) - 1
 
@@ -51,13 +52,17 @@ class Xoshiro:
         s[3] = self._rotl(s[3], 45)
         return result
 
-    def uniform(self):
-        return (self.u64() >> 11) * 2.0**-53
-
-    def normal(self):
-        u = 1.0 - self.uniform()
-        v = self.uniform()
-        return math.sqrt(-2.0 * math.log(u)) * math.cos(2.0 * math.pi * v)
+    def normals(self, n):
+        """A pair from each word: 24 bits for the radius, 24 for the angle; up to 64 pairs at a time, their cosines
+        first, then their sines."""
+        z = []
+        while len(z) < n:
+            words = [self.u64() for _ in range(min(64, (n - len(z) + 1) // 2))]
+            radius = [math.sqrt(-2.0 * math.log(((x >> 40) + 1) * 2.0**-24)) for x in words]
+            angle = [2.0 * math.pi * ((x & 0xFFFFFF) * 2.0**-24) for x in words]
+            z += [r * math.cos(a) for r, a in zip(radius, angle)]
+            z += [r * math.sin(a) for r, a in zip(radius, angle)]
+        return z[:n]
 
 
 def make_net(draw, widths):

@@ -10,7 +10,7 @@ import torch
 
 N_OBS, N_ACT, BATCH, UPDATES = 5, 2, 8, 5
 HIDDEN = [8, 8]
-LR_CRITIC, LR_ACTOR, TAU = 1e-3, 5e-4, 0.01
+LR_CRITIC, LR_ACTOR, TAU = 2.0**-10, 2.0**-11, 2.0**-7
 
 
 def main(path):
@@ -18,9 +18,8 @@ def main(path):
     actor = g.make_net(draw, [N_OBS] + HIDDEN + [N_ACT])
     critic = g.make_net(draw, [N_OBS + N_ACT] + HIDDEN + [1])
     actor_target, critic_target = g.copy_net(actor), g.copy_net(critic)
-    adam = lambda p, lr: torch.optim.Adam(p, lr=g.f32(lr), betas=g.BETAS, eps=g.f32(1e-8))
+    adam = lambda p, lr: torch.optim.Adam(p, lr=lr, betas=g.BETAS, eps=g.f32(1e-8))
     actor_adam, critic_adam = adam(actor, LR_ACTOR), adam(critic, LR_CRITIC)
-    tau = g.f32(TAU)
 
     def picture():
         t = {}
@@ -48,8 +47,8 @@ def main(path):
         actor_loss.backward()
         actor_adam.step()
 
-        g.blend(critic, critic_target, tau)
-        g.blend(actor, actor_target, tau)
+        g.blend(critic, critic_target, TAU)
+        g.blend(actor, actor_target, TAU)
         stats.append({"train/critic_loss": critic_loss.item(), "train/actor_loss": actor_loss.item()})
         if k + 1 in (1, UPDATES):
             pictures[str(k + 1)] = picture()

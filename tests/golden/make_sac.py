@@ -11,7 +11,7 @@ import torch
 
 N_OBS, N_ACT, BATCH, UPDATES = 5, 2, 8, 5
 HIDDEN = [8, 8]
-LR, TAU, ALPHA_0, ENTROPY_PER_ACTION = 1e-3, 0.005, 0.2, -1.0
+LR, TAU, ALPHA_0, ENTROPY_PER_ACTION = 2.0**-10, 2.0**-8, 0.25, -1.0
 NOISE_SEED = 77
 
 
@@ -33,9 +33,8 @@ def main(path):
     targets = [g.copy_net(q) for q in critics]
     log_alpha = torch.tensor([math.log(ALPHA_0)], requires_grad=True)
     # one optimiser each: the moments are dumped by network
-    adam = lambda p: torch.optim.Adam(p, lr=g.f32(LR), betas=g.BETAS, eps=g.f32(1e-8))
+    adam = lambda p: torch.optim.Adam(p, lr=LR, betas=g.BETAS, eps=g.f32(1e-8))
     actor_adam, critic_adam, alpha_adam = adam(actor), [adam(q) for q in critics], adam([log_alpha])
-    tau = g.f32(TAU)
 
     def picture():
         t = {}
@@ -52,7 +51,7 @@ def main(path):
     pictures, stats, noises = {"0": picture()}, [], []
     for k, raw in enumerate(batches):
         b = g.rows(raw, N_OBS, N_ACT)
-        eps = [torch.tensor([noise.normal() for _ in range(BATCH * N_ACT)]).reshape(BATCH, N_ACT) for _ in range(2)]
+        eps = [torch.tensor(noise.normals(BATCH * N_ACT)).reshape(BATCH, N_ACT) for _ in range(2)]
         noises.append([g.numbers(e) for e in eps])
         alpha = log_alpha.detach().exp()
 
@@ -81,7 +80,7 @@ def main(path):
         alpha_adam.step()
 
         for i in range(2):
-            g.blend(critics[i], targets[i], tau)
+            g.blend(critics[i], targets[i], TAU)
         stats.append(
             {
                 "train/critic_loss": critic_loss,

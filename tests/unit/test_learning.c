@@ -147,21 +147,24 @@ static void sac_finds_the_temperature_of_a_bandit(void **state)
     learner_free(&l);
 }
 
-static void ddpg_finds_the_best_arm_of_a_bandit(void **state)
+static void deterministic_policies_find_the_best_arm_of_a_bandit(void **state)
 {
     (void)state;
     static struct learner_fixture l;
     static struct rows x;
     static const struct setting settings[] = {{"net_arch", "[64, 64]"}, {NULL, NULL}};
+    static const char *const names[] = {"ddpg", "td3"};
     double mean, sd, entropy, still;
-    learner_make(&l, policy_find("ddpg"), &one_by_one, settings, 1);
-    rows_begin(&x, 2);
-    learn_bandit(&l, &x, 3000);
-    watch_bandit(&l, &mean, &sd, &entropy, &still);
-    print_message("ddpg: middle %.4f, deviation %.4f\n", still, sd);
-    assert_true(fabs(still - (double)BANDIT_M) < 0.03);
-    assert_true(fabs(mean - still) < 0.005 && fabs(sd - 0.1) < 0.005); /* action_noise_std */
-    learner_free(&l);
+    for (int p = 0; p < 2; p++) {
+        learner_make(&l, policy_find(names[p]), &one_by_one, settings, 1);
+        rows_begin(&x, 2);
+        learn_bandit(&l, &x, 3000);
+        watch_bandit(&l, &mean, &sd, &entropy, &still);
+        print_message("%s: middle %.4f, deviation %.4f\n", names[p], still, sd);
+        assert_true(fabs(still - (double)BANDIT_M) < 0.03);
+        assert_true(fabs(mean - still) < 0.005 && fabs(sd - 0.1) < 0.005); /* action_noise_std */
+        learner_free(&l);
+    }
 }
 
 /* --- a linear-quadratic regulator: s' = 1.2 s + 0.5 u, r = -(s^2 + 0.1 u^2), gamma 0.95 --- */
@@ -202,29 +205,43 @@ static double gain_of(struct actor_fixture *actor, double *ret_rest)
 }
 
 /* A network of ReLUs has corners where the true Q is a bowl: hence 8 %, not less. */
-static void ddpg_finds_the_gain_of_a_regulator(void **state)
+static void finds_the_gain_of_a_regulator(const char *name, const struct setting *settings,
+                                          int updates)
 {
-    (void)state;
     static struct learner_fixture l;
     static struct actor_fixture actor;
     static struct rows x;
-    static const struct setting settings[] = {
-        {"net_arch", "[64, 64]"}, {"learning_rate_actor", "2e-4"}, {"tau", "0.02"}, {NULL, NULL}};
     struct stats stats;
     double rest;
-    learner_make(&l, policy_find("ddpg"), &one_by_one, settings, 3);
+    learner_make(&l, policy_find(name), &one_by_one, settings, 3);
     rows_begin(&x, 4);
-    for (int t = 0; t < 5000; t++) {
+    for (int t = 0; t < updates; t++) {
         visit_lqr(&x);
         l.policy->update(l.self, &x.b, &stats);
     }
     actor_make(&actor, &l);
     const double gain = gain_of(&actor, &rest);
-    print_message("ddpg: gain %.4f of %.4f, at rest %.3f\n", gain, LQR_K, rest);
+    print_message("%s: gain %.4f of %.4f, at rest %.3f\n", name, gain, LQR_K, rest);
     assert_true(fabs(gain / LQR_K - 1.0) < 0.08);
     assert_true(fabs(rest) < 0.06);
     actor_free(&actor);
     learner_free(&l);
+}
+
+static void ddpg_finds_the_gain_of_a_regulator(void **state)
+{
+    (void)state;
+    static const struct setting settings[] = {
+        {"net_arch", "[64, 64]"}, {"learning_rate_actor", "2e-4"}, {"tau", "0.02"}, {NULL, NULL}};
+    finds_the_gain_of_a_regulator("ddpg", settings, 5000);
+}
+
+static void td3_finds_the_gain_of_a_regulator(void **state)
+{
+    (void)state;
+    static const struct setting settings[] = {
+        {"net_arch", "[64, 64]"}, {"tau", "0.02"}, {NULL, NULL}};
+    finds_the_gain_of_a_regulator("td3", settings, 5000);
 }
 
 /* --- saved in the middle, gone on elsewhere: bit for bit --- */
@@ -274,22 +291,23 @@ static void learners_go_on_from_their_state_exactly(void **state)
     static const struct setting settings[] = {{"net_arch", "[16, 16]"}, {NULL, NULL}};
     static const struct dims dims = {
         .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
-    static const char *const names[] = {"sac", "ddpg"};
-    for (int p = 0; p < 2; p++) {
+    static const char *const names[] = {"sac", "ddpg", "td3"};
+    for (int p = 0; p < 3; p++) {
         const struct policy *policy = policy_find(names[p]);
         learner_make(&whole, policy, &dims, settings, 1);
         learner_make(&first, policy, &dims, settings, 1);
         learner_make(&second, policy, &dims, settings, 99);
         rows_begin(&x, 6);
         rows_begin(&y, 6);
-        update_any(&whole, &x, 40);
-        update_any(&first, &y, 20);
+        update_any(&whole, &x, 41);
+        update_any(&first, &y, 21); /* odd: between two updates of a delayed actor */
         assert_int_equal(first.n, second.n);
         for (int i = 0; i < first.n; i++) {
             const struct tensor *t = &first.tensor[i];
             assert_string_equal(t->name, second.tensor[i].name);
             memcpy(second.tensor[i].data, t->data, (size_t)tensor_count(t) * tensor_bytes[t->type]);
         }
+        policy->restored(second.self);
         second.rng = first.rng;
         update_any(&second, &y, 20);
         assert_same_state(&whole, &second);
@@ -363,18 +381,18 @@ static void acting_is_the_network_that_was_learned(void **state)
 {
     (void)state;
     static const char *const archs[] = {"[16, 16]", "[17, 5]", "[1]", "[64, 33, 16, 7, 3]"};
-    static const char *const names[] = {"sac", "ddpg"};
+    static const char *const names[] = {"sac", "ddpg", "td3"};
     static struct learner_fixture l;
     static struct actor_fixture actor;
-    for (int i = 0; i < 8; i++) {
-        const struct setting settings[] = {{"net_arch", archs[i / 2]}, {NULL, NULL}};
+    for (int i = 0; i < 12; i++) {
+        const struct setting settings[] = {{"net_arch", archs[i / 3]}, {NULL, NULL}};
         const struct dims dims = {.n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1};
         const float s[] = {0.3f, -1.2f, 2.0f};
         float a[2], x[2][64] = {{0}};
         struct rng rng;
         int in = 3;
         rng_seed(&rng, 1);
-        learner_make(&l, policy_find(names[i % 2]), &dims, settings, 1);
+        learner_make(&l, policy_find(names[i % 3]), &dims, settings, 1);
         actor_make(&actor, &l);
         (void)actor_act(&actor, s, false, &rng, a);
 
@@ -434,8 +452,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sac_finds_the_best_policy_of_a_bandit),
         cmocka_unit_test(sac_finds_the_temperature_of_a_bandit),
-        cmocka_unit_test(ddpg_finds_the_best_arm_of_a_bandit),
+        cmocka_unit_test(deterministic_policies_find_the_best_arm_of_a_bandit),
         cmocka_unit_test(ddpg_finds_the_gain_of_a_regulator),
+        cmocka_unit_test(td3_finds_the_gain_of_a_regulator),
         cmocka_unit_test(learners_go_on_from_their_state_exactly),
         cmocka_unit_test(ou_noise_has_its_stationary_deviation),
         cmocka_unit_test(acting_is_the_network_that_was_learned),

@@ -1,0 +1,46 @@
+/* The back ends that were built, and the choice among them. */
+#include "policies/nn/kernel.h"
+
+#include <string.h>
+
+extern const struct kernel kernel_portable, kernel_cblas;
+#if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
+extern const struct kernel kernel_avx2;
+#elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
+extern const struct kernel kernel_neon;
+#endif
+
+const struct kernel *const kernels[] = {
+#if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
+    &kernel_avx2,
+#elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
+    &kernel_neon,
+#endif
+    &kernel_portable,
+    &kernel_cblas,
+    NULL,
+};
+
+int matrix_stride(int n)
+{
+    return (n + PANEL - 1) / PANEL * PANEL + PANEL;
+}
+
+const struct kernel *kernel_best(void)
+{
+    int i = 0;
+    while (!kernels[i]->usable()) {
+        i++;
+    }
+    return kernels[i];
+}
+
+const struct kernel *kernel_find(const char *name)
+{
+    for (int i = 0; kernels[i] != NULL; i++) {
+        if (strcmp(kernels[i]->name, name) == 0 && kernels[i]->usable()) {
+            return kernels[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,88 @@
+/*
+ * The seam under the networks: what dense layers, optimisers and squashed Gaussians need, for one
+ * instruction set. Everything above knows shapes and equations; everything below knows registers.
+ *
+ * The back ends are rows of a table (kernel.c). The portable one is the definition: plain loops in
+ * the order of the equations. The others sum in another order, and fuse multiply with add; each
+ * gives the same bits for the same input, whatever else runs.
+ */
+#pragma once
+
+#include "daemon/base/rt.h"
+
+#include <stdbool.h>
+
+#define PANEL 16 /* outputs that lie side by side in the forward order of weights */
+
+/* Rows of ld floats each. */
+struct matrix {
+    float *v;
+    int ld;
+};
+
+/*
+ * The floats a row of n columns takes where kernels load and store it by whole vectors: rounded up
+ * to panels, and one panel more, so that a column of rows does not fall onto the same cache lines.
+ */
+int matrix_stride(int n);
+
+/* One dense layer: w [out,in], b [out]; and the same w once more in the order that forward reads:
+ * panels [ceil(out / PANEL)][in][PANEL], 0 where there is no output. */
+struct layer {
+    int in, out;
+    struct matrix w;
+    const float *b, *panels;
+};
+
+/* Constants of one step of Adam: step = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t). */
+struct adam_pass {
+    float beta1, beta2, eps, step, root;
+};
+
+struct kernel {
+    const char *name;
+    bool (*usable)(void); /* on this processor */
+    bool shares; /* two threads may call it at once, and a job cut in two gives the same bits */
+
+    /* y [n,out] = x W' + b, and 0 where that is negative if relu. x [n,in]; y's rows have
+     * matrix_stride(out) floats, or exactly out. */
+    void (*forward)(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y);
+
+    /* dw [out,in] += dy' x, db [out] += sum of dy's rows. x's rows have matrix_stride(in) floats.
+     */
+    void (*backward_weights)(const struct layer *l, struct matrix dy, struct matrix x, int n,
+                             float *dw, float *db);
+
+    /* dx [n,in] = dy W; with x given (x.v not NULL) 0 where x is not positive: ReLU's derivative.
+     * x's rows have matrix_stride(in) floats, dx's the same or exactly in. */
+    void (*backward_input)(const struct layer *l, struct matrix dy, int n, struct matrix x,
+                           struct matrix dx);
+
+    /* w [out,in] into panels. */
+    void (*panels)(int in, int out, const float *w, float *ret_panels);
+
+    /* m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2;
+     * w <- w - step m / (root sqrt(v) + eps). [n] each */
+    void (*adam)(int n, const struct adam_pass *c, const float *g, float *m, float *v, float *w);
+
+    /* target <- target + tau (w - target). [n] each */
+    void (*blend)(int n, float tau, const float *w, float *target);
+
+    /* One row, the tick's path: y [out rounded up to PANEL] = x W' + b out of panels of a packed
+     * network, and 0 where that is negative if relu. */
+    void (*row)(const float *panels, const float *b, const float *x, int in, int out, bool relu,
+                float *ret_y) BASAL_RT;
+
+    /* Elementwise, [n] each; y may be x. Errors: see vmath.h. */
+    void (*exp)(int n, const float *x, float *ret_y);
+    void (*tanh)(int n, const float *x, float *ret_y);
+    void (*softplus)(int n, const float *x, float *ret_y); /* log(1 + exp x) */
+    /* Box and Muller 1958: u [n] in (0,1] and v [n] in [0,1) become 2 n standard normals. */
+    void (*normal)(int n, const float *u, const float *v, float *ret_z);
+};
+
+/* All that were built, best first, NULL at the end; and the best that this processor can run. */
+extern const struct kernel *const kernels[];
+const struct kernel *kernel_best(void) BASAL_RT;
+/* By name; NULL: unknown, not built, or not usable here. */
+const struct kernel *kernel_find(const char *name);

@@ -1,0 +1,50 @@
+#include "policies/nn/mu.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *const noise_names[] = {"normal", "ornstein_uhlenbeck", NULL};
+
+void mu_init(struct mu *ret_mu, const struct mlp_shape *shape, int rows, float lr,
+             struct arena *mem, struct rng *rng)
+{
+    struct mu *p = ret_mu;
+    *p = (struct mu){.n_act = shape->width[shape->n_layers]};
+    mlp_init(&p->net, shape, rows, mem, rng);
+    adam_init(&p->opt, p->net.n, lr, mem);
+    p->dy = arena_take(mem, (size_t)(rows * p->n_act) * sizeof(float));
+}
+
+void mu_forward(struct mu *p, const float *s, int n, float *ret_a)
+{
+    p->net.kernel->tanh(n * p->n_act, mlp_forward(&p->net, s, n), ret_a);
+}
+
+void mu_fit(struct mu *p, const float *a, const float *da, int n)
+{
+    for (int i = 0; i < n * p->n_act; i++) {
+        p->dy[i] = da[i] * (1.0f - a[i] * a[i]);
+    }
+    mlp_zero_grad(&p->net);
+    mlp_backward(&p->net, p->dy, n);
+    mlp_step(&p->net, &p->opt);
+}
+
+void mu_reset(struct mu_actor *a)
+{
+    memset(a->x, 0, sizeof a->x);
+}
+
+void mu_act(struct mu_actor *a, const float *packed, const float *obs, bool explore,
+            struct rng *rng, float *ret_act)
+{
+    mlp_row(&a->shape, packed, obs, ret_act);
+    for (int k = 0; k < a->n_act; k++) {
+        ret_act[k] = tanhf(ret_act[k]);
+        if (explore) {
+            const float draw = a->std * (float)rng_normal(rng);
+            a->x[k] = a->noise == NOISE_OU ? a->x[k] - a->theta * a->x[k] + draw : draw;
+            ret_act[k] += a->x[k];
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/*
+ * A deterministic policy a = mu(s): a network whose outputs go through tanh, and the noise by which
+ * it explores. What DDPG and TD3 share.
+ */
+#pragma once
+
+#include "policies/nn/adam.h"
+#include "policies/nn/mlp.h"
+
+struct mu {
+    struct mlp net;
+    struct adam opt;
+    int n_act;
+    float *dy; /* [rows,n_act] */
+};
+
+void mu_init(struct mu *ret_mu, const struct mlp_shape *shape, int rows, float lr,
+             struct arena *mem, struct rng *rng);
+
+/* s [n,n_obs] -> ret_a [n,n_act] = mu(s) */
+void mu_forward(struct mu *p, const float *s, int n, float *ret_a);
+
+/* One Adam step down the gradient of a loss whose derivative by the last forward's a [n,n_act] is
+ * da [n,n_act]. Silver et al. 2014, "Deterministic policy gradient algorithms", equation 7. */
+void mu_fit(struct mu *p, const float *a, const float *da, int n);
+
+/* --- in the tick: flat, without pointers --- */
+
+enum noise_kind { NOISE_NORMAL, NOISE_OU };
+
+/* For option tables: the names of enum noise_kind. */
+extern const char *const noise_names[];
+
+struct mu_actor {
+    struct mlp_shape shape;
+    int n_act, noise;
+    float std, theta;
+    float x[ACT_MAX]; /* of the Ornstein-Uhlenbeck process */
+};
+
+void mu_reset(struct mu_actor *a) BASAL_RT;
+
+/* mu(s), and with explore noise on top: N(0, std^2), or x <- x - theta x + N(0, std^2) (Uhlenbeck
+ * and Ornstein 1930, one step of time 1). ret_act is not clipped. */
+void mu_act(struct mu_actor *a, const float *packed, const float *obs, bool explore,
+            struct rng *rng, float *ret_act) BASAL_RT;

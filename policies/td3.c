@@ -1,0 +1,275 @@
+/*
+ * Twin delayed deterministic policy gradient: DDPG with clipped double-Q, target policy smoothing
+ * and a delayed actor.
+ *
+ * Fujimoto et al. 2018, "Addressing function approximation error in actor-critic methods",
+ * arXiv:1802.09477, Algorithm 1. Departs from it: Ornstein-Uhlenbeck exploration beside Gaussian;
+ * an update whose critic loss is not finite is skipped and counted.
+ */
+#include "policies/nn/gauss.h"
+#include "policies/nn/mu.h"
+#include "policies/nn/twin.h"
+#include "policies/nn/views.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+struct td3_config {
+    double learning_rate, tau, target_policy_noise, target_noise_clip, action_noise_std, ou_theta;
+    int policy_delay, action_noise; /* enum noise_kind */
+    int n_hidden, hidden[LAYERS_MAX - 1];
+};
+
+struct td3 {
+    struct td3_config c;
+    struct rng *rng; /* the learner's */
+    int n_act;
+    struct mu mu, mu_targ;
+    struct twin q, q_targ;
+    int64_t updates, skipped;
+    float *a, *da, *eps, *dq, *y; /* [B,A] [B,A] [B,A] [B] [B] */
+    struct views views;
+};
+
+/* clang-format off */
+#define AT(field) offsetof(struct td3_config, field)
+static const struct option td3_options[] = {
+    {.key = "learning_rate", .type = OPTION_DOUBLE, .offset = AT(learning_rate), .min = 1e-8, .max = 1, .def = "1e-3",
+     .help = "Adam's step for actor and critics"},
+    {.key = "tau", .type = OPTION_DOUBLE, .offset = AT(tau), .min = 0, .max = 1, .def = "0.005",
+     .help = "Polyak step of the targets, per update of the actor"},
+    {.key = "policy_delay", .type = OPTION_INT, .offset = AT(policy_delay), .min = 1, .max = 100, .def = "2",
+     .help = "updates of the critics for each of actor and targets"},
+    {.key = "target_policy_noise", .type = OPTION_DOUBLE, .offset = AT(target_policy_noise), .min = 0, .max = 2, .def = "0.2",
+     .help = "standard deviation of the noise on the target's action, in action units"},
+    {.key = "target_noise_clip", .type = OPTION_DOUBLE, .offset = AT(target_noise_clip), .min = 0, .max = 2, .def = "0.5",
+     .help = "where that noise is clipped"},
+    {.key = "action_noise", .type = OPTION_CHOICE, .offset = AT(action_noise), .def = "normal", .choices = noise_names,
+     .help = "exploration noise"},
+    {.key = "action_noise_std", .type = OPTION_DOUBLE, .offset = AT(action_noise_std), .min = 0, .max = 2, .def = "0.1",
+     .help = "its standard deviation per step, in action units"},
+    {.key = "ou_theta", .type = OPTION_DOUBLE, .offset = AT(ou_theta), .min = 0, .max = 1, .def = "0.15",
+     .help = "pull of Ornstein-Uhlenbeck noise back to 0, per step"},
+    {.key = "net_arch", .type = OPTION_INTS, .offset = AT(hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = "[256, 256]",
+     .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers of actor and critics"},
+    {.key = NULL},
+};
+
+/* clang-format on */
+
+enum { TRAIN_CRITIC_LOSS, TRAIN_ACTOR_LOSS, TRAIN_SKIPPED };
+
+static const char *const td3_stats[] = {"train/critic_loss", "train/actor_loss",
+                                        "train/skipped_not_finite", NULL};
+
+static float clip(float x, float most)
+{
+    return fmaxf(-most, fminf(most, x));
+}
+
+/* a~ = clip(mu'(s') + clip(eps, -c, c), -1, 1),  eps ~ N(0, sigma) */
+static void smoothed_action(struct td3 *z, const float *s2, int n)
+{
+    const float std = (float)z->c.target_policy_noise, most = (float)z->c.target_noise_clip;
+    mu_forward(&z->mu_targ, s2, n, z->a);
+    gauss_draw(z->mu.net.kernel, z->rng, n * z->n_act, z->eps);
+    for (int i = 0; i < n * z->n_act; i++) {
+        z->a[i] = clip(z->a[i] + clip(std * z->eps[i], most), 1.0f);
+    }
+}
+
+static void td3_update(void *self, const struct batch *b, struct stats *ret_stats)
+{
+    struct td3 *z = self;
+    const int n = b->n;
+    const float inv_n = 1.0f / (float)n;
+
+    /* y = r + gamma (1 - d) min_i Q'_i(s', a~) */
+    smoothed_action(z, b->s2, n);
+    const float *t = twin_min(&z->q_targ, b->s2, z->a, n);
+    for (int i = 0; i < n; i++) {
+        z->y[i] = b->r[i] + b->g[i] * t[i];
+    }
+
+    /* theta_i <- theta_i - lr grad E[ 1/2 (Q_i(s, a) - y)^2 ],  i = 1, 2 */
+    const struct critic_target target = {z->y, b->w, b->ret_td};
+    const float loss = twin_fit(&z->q, b->s, b->a, &target, n);
+    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
+    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    if (!isfinite(loss) || ++z->updates % z->c.policy_delay != 0) {
+        return;
+    }
+
+    /* phi <- phi + lr E[ grad_a Q_1(s, a) at a = mu(s)  grad mu(s) ] */
+    mu_forward(&z->mu, b->s, n, z->a);
+    const float *q = critic_forward(&z->q.q[0], b->s, z->a, n);
+    float objective = 0.0f;
+    for (int i = 0; i < n; i++) {
+        z->dq[i] = -inv_n;
+        objective -= q[i] * inv_n;
+    }
+    critic_backward_action(&z->q.q[0], z->dq, NULL, n, z->da);
+    mu_fit(&z->mu, z->a, z->da, n);
+    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
+
+    /* theta'_i <- tau theta_i + (1 - tau) theta'_i,  phi' <- tau phi + (1 - tau) phi' */
+    twin_blend(&z->q, (float)z->c.tau, &z->q_targ);
+    mlp_blend(&z->mu.net, (float)z->c.tau, &z->mu_targ.net);
+}
+
+static int td3_check(const void *config, const struct dims *d, char *ret_why, int cap)
+{
+    (void)config;
+    if (d->n_act < 1 || d->n_obs < 1) {
+        return why(ret_why, cap, -EINVAL, "td3 needs continuous actions and observations");
+    }
+    return 0;
+}
+
+static void td3_wants(const void *config, struct wants *ret_wants)
+{
+    (void)config;
+    *ret_wants = (struct wants){.seg_len = 1};
+}
+
+static void actor_shape(const struct td3_config *c, const struct dims *d,
+                        struct mlp_shape *ret_shape)
+{
+    mlp_shape(ret_shape, d->n_obs, c->hidden, c->n_hidden, d->n_act);
+}
+
+static void name_all(struct td3 *z, struct arena *mem)
+{
+    struct views *v = &z->views;
+    v->mem = mem;
+    views_mlp(v, "actor", &z->mu.net);
+    views_adam(v, "actor", &z->mu.net, &z->mu.opt);
+    views_mlp(v, "actor_target", &z->mu_targ.net);
+    views_twin(v, &z->q, &z->q_targ);
+    views_value(v, "updates", TENSOR_I64, 1, &z->updates);
+    views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
+}
+
+static float *floats(struct arena *mem, int n)
+{
+    return arena_take(mem, (size_t)n * sizeof(float));
+}
+
+static void *td3_init(const void *config, const struct dims *d, struct arena *mem, struct rng *rng)
+{
+    struct td3 *z = arena_take(mem, sizeof *z);
+    const struct td3_config *c = config;
+    const int n = d->batch * d->n_act;
+    const struct net_spec net = {.n_obs = d->n_obs,
+                                 .n_act = d->n_act,
+                                 .hidden = c->hidden,
+                                 .n_hidden = c->n_hidden,
+                                 .rows = d->batch,
+                                 .lr = (float)c->learning_rate};
+    struct mlp_shape shape;
+    z->c = *c;
+    z->rng = rng;
+    z->n_act = d->n_act;
+    actor_shape(c, d, &shape);
+    mu_init(&z->mu, &shape, d->batch, net.lr, mem, rng);
+    mu_init(&z->mu_targ, &shape, d->batch, net.lr, mem, rng);
+    mlp_copy(&z->mu.net, &z->mu_targ.net);
+    twin_init(&z->q, &net, mem, rng);
+    twin_init(&z->q_targ, &net, mem, rng);
+    twin_copy(&z->q, &z->q_targ);
+    z->mu.net.team = z->mu_targ.net.team = z->q.team = z->q_targ.team = d->team;
+    z->a = floats(mem, n);
+    z->da = floats(mem, n);
+    z->eps = floats(mem, n + 1);
+    z->dq = floats(mem, d->batch);
+    z->y = floats(mem, d->batch);
+    name_all(z, mem);
+    return z;
+}
+
+static int td3_save(const void *learner, float *ret_w, int n_max)
+{
+    const struct td3 *z = learner;
+    if (n_max < z->mu.net.n) {
+        return -ENOSPC;
+    }
+    memcpy(ret_w, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
+    return z->mu.net.n;
+}
+
+static int td3_state(void *learner, struct tensor *ret_tensors, int n_max)
+{
+    const struct td3 *z = learner;
+    return views_get(&z->views, ret_tensors, n_max);
+}
+
+static void td3_restored(void *learner)
+{
+    struct td3 *z = learner;
+    mlp_changed(&z->mu.net);
+    mlp_changed(&z->mu_targ.net);
+    twin_changed(&z->q);
+    twin_changed(&z->q_targ);
+}
+
+/* --- acting --- */
+
+static int td3_pack(const void *config, const struct dims *d, const float *w, int n,
+                    float *ret_packed, int n_max)
+{
+    struct mlp_shape shape;
+    actor_shape(config, d, &shape);
+    return mlp_pack(&shape, w, n, ret_packed, n_max);
+}
+
+static size_t td3_actor_bytes(const void *config, const struct dims *d)
+{
+    (void)config;
+    (void)d;
+    return sizeof(struct mu_actor);
+}
+
+static void td3_actor_init(const void *config, const struct dims *d, void *ret_actor)
+{
+    const struct td3_config *c = config;
+    struct mu_actor *a = ret_actor;
+    *a = (struct mu_actor){.n_act = d->n_act,
+                           .noise = c->action_noise,
+                           .std = (float)c->action_noise_std,
+                           .theta = (float)c->ou_theta};
+    actor_shape(c, d, &a->shape);
+}
+
+static void td3_reset(void *actor, struct rng *rng)
+{
+    (void)rng;
+    mu_reset(actor);
+}
+
+static void td3_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
+{
+    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
+    *ret_logp = NAN;
+}
+
+const struct policy policy_td3 = {
+    .name = "td3",
+    .source = "arXiv:1802.09477, Algorithm 1",
+    .actions = ACTION_BOX,
+    .options = td3_options,
+    .stat_names = td3_stats,
+    .config_bytes = sizeof(struct td3_config),
+    .check = td3_check,
+    .wants = td3_wants,
+    .init = td3_init,
+    .update = td3_update,
+    .save = td3_save,
+    .state = td3_state,
+    .restored = td3_restored,
+    .pack = td3_pack,
+    .actor_bytes = td3_actor_bytes,
+    .actor_init = td3_actor_init,
+    .reset = td3_reset,
+    .act = td3_act,
+};
