@@ -13,7 +13,7 @@
 #define SAME_TICKS_MAX 5 /* replies with one and the same device time: it is frozen */
 /* Device time may differ from ours by this much between replies, and by 1/1000 of the time between
  * them; more is a reboot. */
-#define TICK_SLACK_US 50000
+#define TICK_SLACK_US 200000 /* a late host is no restarted device; a restart loses 0.3 to 1 s */
 #define DRIFT         1000
 
 /* LEN of the longest status that is ever asked for, all its bytes to be stuffed. */

@@ -10,7 +10,10 @@ ours() { find daemon drivers policies sim proto tests -name '*.[ch]' | sort; }
 for f in $(ours | grep -v '^tests/'); do
     n=$(wc -l <"$f")
     [ "$n" -le 500 ] || say "$f: $n lines, 500 are the limit"
-    case $f in *.h) [ "$n" -le 150 ] || say "$f: $n lines, 150 are the limit of a header" ;; esac
+    case $f in
+    policies/nn/kernel_body.h | policies/nn/kernel_math.h) ;; # code that each back end compiles for itself
+    *.h) [ "$n" -le 150 ] || say "$f: $n lines, 150 are the limit of a header" ;;
+    esac
 done
 longest=$(for f in $(ours | grep -v '^tests/'); do
     awk -v f="$f" '/^\{/{s=NR} /^\}/{ if (s && NR-s-1>70) printf "%s:%d: function of %d lines, 70 are the limit\n", f, s, NR-s-1; s=0 }' "$f"

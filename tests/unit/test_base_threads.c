@@ -117,7 +117,7 @@ static void a_ring_between_two_threads(void **state)
         last = i;
     }
     (void)pthread_join(writer, NULL);
-    assert_true(got > 64);
+    assert_true(got >= 64); /* as many wait in it however the two are scheduled */
     assert_true(got + ring_dropped(&r) == RECORDS);
     free(block);
 }
