@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-extern const struct kernel kernel_portable, kernel_cblas;
+extern const struct kernel kernel_portable;
+#ifndef BASAL_NO_CBLAS /* a build without the library, for another machine */
+extern const struct kernel kernel_cblas;
+#endif
 #if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
 extern const struct kernel kernel_avx2;
 #elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
@@ -17,7 +20,9 @@ const struct kernel *const kernels[] = {
     &kernel_neon,
 #endif
     &kernel_portable,
+#ifndef BASAL_NO_CBLAS
     &kernel_cblas,
+#endif
     NULL,
 };
 

@@ -241,6 +241,10 @@ static void a_prefaulted_arena_has_its_pages(void **state)
     assert_int_equal(arena_open(&a, "test", n * 2), 0);
     char *p = arena_take(&a, n);
     assert_int_equal(pages_there(p, n), 0);
+    if (madvise(p, 1, 12345) == 0) {
+        arena_close(&a);
+        skip(); /* an emulator that takes any advice and follows none */
+    }
     p[5] = 7;
     arena_prefault(&a);
     assert_int_equal(pages_there(p, n), 10);
