@@ -26,10 +26,8 @@ done
 aarch64-linux-gnu-ar rcs "$work/libbasal.a" "$work"/*.o
 
 failed=0
-for name in base base_threads team kernel update priority dynamixel_packet dynamixel_decode dynamixel_setup firmware; do
-    wrap=()
-    [ $name != update ] || wrap=("-Wl,--wrap=kernel_best")
-    "$cc" "${flags[@]}" -static "${wrap[@]}" tests/unit/test_$name.c "$work/libbasal.a" -lm -o "$work/test_$name"
+for name in base base_threads team kernel priority dynamixel_packet dynamixel_decode dynamixel_setup firmware; do
+    "$cc" "${flags[@]}" -static tests/unit/test_$name.c "$work/libbasal.a" -lm -o "$work/test_$name"
     start=$SECONDS
     status=0
     "$qemu" "$work/test_$name" >"$work/out" 2>&1 || status=$?
