@@ -112,10 +112,11 @@ static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
 {
     const struct request *q = ret_request;
     *ret_request = (struct request){.kind = REQUEST_NONE};
+    *ret_reply = (struct reply){.refusal = REFUSED_NOT};
     if (!ring_pop(&l->shared->requests, ret_request)) {
         return;
     }
-    *ret_reply = (struct reply){.id = q->id};
+    ret_reply->id = q->id;
     const bool late = q->asked_ns > 0 && now_ns - q->asked_ns > REQUEST_NS;
     ret_reply->refusal =
         late && q->kind != REQUEST_HOLD ? REFUSED_LATE : judge(l, q, ret_events, ret_reply->why);
