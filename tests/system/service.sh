@@ -4,5 +4,5 @@
 set -eu
 . tests/system/service_lib.sh
 cmake -B build/stall -DCMAKE_BUILD_TYPE=Release -DBASAL_STALL=ON >/dev/null
-cmake --build build/stall -j "$(nproc)" --target basald basalctl basalsim man -- -s >/dev/null
+cmake --build build/stall -j "$(nproc)" --target basald basalctl basalsim basal-bench man -- -s >/dev/null
 inside build/stall ready_learn_stop stall_loop stall_main stall_comms crash_learner crash_comms crash_main crash_loop
