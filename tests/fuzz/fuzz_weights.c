@@ -35,13 +35,13 @@ static void open_house(void)
         "control: {rate_hz: 100}\nestop: {hardware: none, drop_accepted: true}\n"
         "task: {observation: [{kind: position}, {kind: last_action}]}\n"
         "policy: {kind: sac, rate_hz: 20, net_arch: [4]}\n";
+    const struct config_text from = {.text = robot, .n = sizeof robot - 1, .name = "fuzz.yaml"};
     struct house *h = &house;
     struct task task;
     char reason[WHY_CHARS];
     const size_t slot = intake_slot_bytes(FLOATS);
     if (arena_open(&h->mem, "fuzz", MEMORY) < 0 ||
-        config_load_text(&h->config, robot, sizeof robot - 1, "fuzz.yaml", NULL, 0, &h->mem, reason,
-                         (int)sizeof reason) < 0 ||
+        config_load_text(&h->config, &from, NULL, 0, &h->mem, reason, (int)sizeof reason) < 0 ||
         task_open(&task, &h->config.task, &h->config.robot, reason, (int)sizeof reason) < 0) {
         abort();
     }
