@@ -73,7 +73,7 @@ struct kernel {
     void (*row)(const float *panels, const float *b, const float *x, int in, int out, bool relu,
                 float *ret_y) BASAL_RT;
 
-    /* Elementwise, [n] each; y may be x. Errors: see vmath.h. */
+    /* Elementwise, [n] each; y may be x. Errors: kernel_math.h. */
     void (*exp)(int n, const float *x, float *ret_y);
     void (*tanh)(int n, const float *x, float *ret_y);
     void (*softplus)(int n, const float *x, float *ret_y); /* log(1 + exp x) */
