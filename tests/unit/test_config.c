@@ -149,7 +149,8 @@ static const struct refusal_row {
     {11, "policy: {rate_hz: 20}", "r.yaml:11:9: policy: needs its kind first"},
     {99, "sim: {kind: crowler}", "r.yaml:12:13: sim.kind: no body is called \"crowler\"; the nearest is crawler"},
     {99, "extra: [{n: 2}]", "r.yaml:12:9: name must be set: text of at most 31 characters"},
-    {99, "extra: [{name: x, n: 20}, {name: y, n: 20}]", "r.yaml:12:27: extra: more than 32 numbers"},
+    {99, "extra: [{name: light, n: 2}]", "r.yaml:12:9: extra: no driver and no body of this version fills sensor \"light\": leave it out"},
+    {10, "task: {observation: [{kind: position}, {kind: last_action}, {kind: extra}]}", "the slot \"extra\" observes nothing on this robot; leave it out"},
     /* what must be set */
     {1, "", "schema must be set: a whole number from 1 to 1"},
     {2, "", "r.yaml:1:1: name must be set: text of at most 31 characters"},
