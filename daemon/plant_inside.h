@@ -26,6 +26,7 @@ struct bus_run {
     bool reading;  /* a request of the read phase is under way ... */
     uint64_t owed; /* ... to these joints */
     struct setup setup;
+    char why[WHY_CHARS]; /* its last set-up failed; "": it did not */
     uint8_t rx[RX_BYTES];
     size_t n_rx;
     _Atomic int offered;  /* fd from plant_service to the loop, -1: none */
