@@ -119,11 +119,7 @@ static void begin(struct plant *p, struct bus_run *b)
     b->flying = true;
     (void)port_discard(&b->port);
     if (b->setup.goal == SETUP_DISARM) { /* all at once; then each is asked whether it heard */
-        uint8_t tx[TX_BYTES];
-        const int n = b->driver->stop(&b->bus, STOP_OFF, tx, sizeof tx);
-        if (n > 0) {
-            (void)plant_send(p, b, tx, (size_t)n);
-        }
+        plant_send_stop(p, b);
     }
 }
 

@@ -198,7 +198,8 @@ const char *safety_fault_words(uint32_t faults, char *ret_text, size_t n)
                                         "its clock stands",
                                         "does not answer",
                                         "refused a command",
-                                        "hardware error"};
+                                        "hardware error",
+                                        "torque switched by itself"};
     size_t used = 0;
     ret_text[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof words[0] && used < n; i++) {
@@ -318,6 +319,15 @@ int safety_explain(const struct safety *z, const struct sensed *s, char *ret_tex
                         "joint %s does not answer: more than %d replies in a row are missing "
                         "(misses_max of its bus); check its power and cable, then clear",
                         p->name, z->robot->bus[p->bus].misses_max);
+    }
+    if ((z->joint_trips[j] & TRIP_DEVICE) != 0 && s->faults[j] == FAULT_TORQUE) {
+        return snprintf(ret_text, n,
+                        p->actuated
+                            ? "joint %s: its torque is off though nobody switched it off: it "
+                              "restarted or shut itself down; check its power and load, then clear"
+                            : "joint %s: its torque is on though it is only measured: see what "
+                              "else commands its bus, then clear",
+                        p->name);
     }
     if ((z->joint_trips[j] & TRIP_DEVICE) != 0) {
         return snprintf(ret_text, n, "joint %s: fault: %s; mend it, then clear", p->name,

@@ -72,6 +72,11 @@ static void faults_on_demand(struct servo *z)
         z->browned = true;
         servo_reboot(z, z->now_ns);
     }
+    if (z->c.torque_flip_at_s > 0.0 && now_s >= z->c.torque_flip_at_s && !z->flipped) {
+        z->flipped = true;
+        z->regs[DXL_TORQUE_ENABLE] = z->regs[DXL_TORQUE_ENABLE] == 0;
+        z->profiled = false;
+    }
     if (z->regs[DXL_PRESENT_TEMPERATURE] > z->regs[DXL_TEMP_LIMIT]) {
         shut_down(z, 0x04);
     }

@@ -22,6 +22,7 @@ struct ride {
     int64_t planned_ns;
     char said[WHY_CHARS];    /* by the last trip */
     char written[WHY_CHARS]; /* by the plant */
+    char missing[WHY_CHARS]; /* the same, why it is not ready, at first */
     enum refusal refusal;    /* of the last request */
     char why[WHY_CHARS];     /* ... and its reason */
 };
@@ -68,6 +69,8 @@ static void tick(struct ride *r)
             memcpy(r->said, h.text, sizeof r->said);
         } else if (h.kind == HAPPENED_SETTINGS) {
             memcpy(r->written, h.text, sizeof r->written);
+        } else if (h.kind == HAPPENED_PLANT && r->missing[0] == '\0') {
+            memcpy(r->missing, h.text, sizeof r->missing);
         }
     }
 }
@@ -136,6 +139,80 @@ static void an_overload_stops_the_robot_and_is_named(void **state)
     ask(r, REQUEST_ARM); /* it is latched in the servo: until that has started anew */
     assert_int_equal(r->refusal, REFUSED_UNSAFE);
     assert_non_null(strstr(r->why, "joint hand: fault: overload"));
+}
+
+/* A servo that lets go is a robot that falls: nothing else says so. */
+static void torque_that_goes_off_by_itself_stops_the_robot(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.hand.device.torque_flip_at_s=3"};
+    start(r, sets, 1);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_string_equal(r->said,
+                        "joint hand: its torque is off though nobody switched it off: it restarted "
+                        "or shut itself down; check its power and load, then clear");
+    while (!loop_at_rest(&r->house.loop)) {
+        tick(r);
+    }
+    assert_int_equal(sensed(r)->torque[0], TORQUE_OFF);
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
+    run(r); /* arming sets up what it lost */
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+}
+
+static void torque_on_a_joint_that_is_only_measured_stops_the_robot(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.odometer.device.torque_flip_at_s=3"};
+    start(r, sets, 1);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_non_null(strstr(r->said, "joint odometer: its torque is on though it is only measured"));
+}
+
+/* Not ready within so many ticks of at_ns, and ready again soon after, with torque off. */
+static void is_quenched(struct ride *r, int64_t at_ns, int joint)
+{
+    while (r->planned_ns < at_ns) {
+        tick(r);
+    }
+    assert_true(plant_ready(r->house.plant));
+    r->missing[0] = '\0';
+    for (int i = 0; plant_ready(r->house.plant); i++) {
+        assert_true(i < 20);
+        tick(r);
+    }
+    for (int i = 0; !plant_ready(r->house.plant); i++) {
+        assert_true(i < 50);
+        tick(r);
+    }
+    assert_int_equal(sensed(r)->torque[joint], TORQUE_OFF);
+}
+
+/* Limp, and where an estop is latched. */
+static void torque_that_comes_on_while_limp_is_cut(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.hand.device.torque_flip_at_s=3",
+                                       "joints.arm.device.torque_flip_at_s=6"};
+    start(r, sets, 2);
+    until(r, STATE_LIMP);
+    is_quenched(r, 3 * NS_PER_S, 1);
+    assert_string_equal(r->missing,
+                        "joint hand: its torque is on though nobody armed it: it is switched off "
+                        "again; see what else commands its bus");
+    assert_int_equal(now(r), STATE_LIMP);
+    atomic_fetch_or(&r->house.shared->stop, STOP_ESTOP);
+    until(r, STATE_ESTOP);
+    is_quenched(r, 6 * NS_PER_S, 0);
+    assert_int_equal(now(r), STATE_ESTOP);
 }
 
 static void a_brown_out_stops_the_robot_and_is_set_up_anew(void **state)
@@ -382,6 +459,9 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_ride, close_ride)
     const struct CMUnitTest tests[] = {
         TEST(an_overload_stops_the_robot_and_is_named),
+        TEST(torque_that_goes_off_by_itself_stops_the_robot),
+        TEST(torque_on_a_joint_that_is_only_measured_stops_the_robot),
+        TEST(torque_that_comes_on_while_limp_is_cut),
         TEST(a_brown_out_stops_the_robot_and_is_set_up_anew),
         TEST(a_pulled_bus_needs_an_explicit_arm),
         TEST(a_tripped_watchdog_is_a_fault),
