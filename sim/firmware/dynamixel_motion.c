@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#define DEAD_V 3.0 /* no electronics runs on less */
+
 static double from_counts(const struct servo *z, double counts)
 {
     const double all = counts + (double)z->turns * DXL_COUNTS_PER_TURN;
@@ -58,6 +60,17 @@ static void shut_down(struct servo *z, uint8_t error)
     if ((z->regs[DXL_HARDWARE_ERROR] & z->regs[DXL_SHUTDOWN]) != 0) {
         z->regs[DXL_TORQUE_ENABLE] = 0;
         z->profiled = false;
+    }
+}
+
+/* Below its limits it complains and goes on; without power it is not there, and begins anew. */
+static void watch_supply(struct servo *z, const struct sensed *s)
+{
+    const double volt_v = (double)s->volt_v[z->joint];
+    if (isfinite(volt_v) && volt_v < DEAD_V) {
+        servo_reboot(z, z->now_ns);
+    } else if (isfinite(volt_v) && volt_v * 10.0 < (double)servo_get(z, DXL_VOLT_MIN)) {
+        shut_down(z, 0x01);
     }
 }
 
@@ -164,6 +177,7 @@ void servo_step(void *state, int64_t t_ns, const struct sensed *s, struct comman
     const bool was_booting = t_ns < z->silent_until_ns;
     z->now_ns = t_ns;
     faults_on_demand(z);
+    watch_supply(z, s);
     sense(z, s);
     watch_bus(z);
     ret_cmd->tau_max[j] = fabs((double)servo_get(z, DXL_GOAL_PWM)) / DXL_PWM_FULL * z->tau_stall_nm;

@@ -21,6 +21,7 @@ struct ride {
     struct house house;
     int64_t planned_ns;
     char said[WHY_CHARS];    /* by the last trip */
+    char changed[WHY_CHARS]; /* by the last change of state */
     char written[WHY_CHARS]; /* by the plant */
     char missing[WHY_CHARS]; /* the same, why it is not ready, at first */
     enum refusal refusal;    /* of the last request */
@@ -67,6 +68,8 @@ static void tick(struct ride *r)
     while (ring_pop(&s->happened, &h)) {
         if (h.kind == HAPPENED_TRIP) {
             memcpy(r->said, h.text, sizeof r->said);
+        } else if (h.kind == HAPPENED_STATE) {
+            memcpy(r->changed, h.text, sizeof r->changed);
         } else if (h.kind == HAPPENED_SETTINGS) {
             memcpy(r->written, h.text, sizeof r->written);
         } else if (h.kind == HAPPENED_PLANT && r->missing[0] == '\0') {
@@ -267,6 +270,96 @@ static void a_pulled_bus_needs_an_explicit_arm(void **state)
     assert_int_equal(now(r), STATE_RUNNING);
 }
 
+static void rests(struct ride *r)
+{
+    for (int i = 0; !loop_at_rest(&r->house.loop); i++) {
+        assert_true(i < TICKS_MAX);
+        tick(r);
+    }
+}
+
+/* Servos that still answer complain of their supply before anyone has read it: still an estop,
+ * latched, that its return does not end. */
+static void a_power_cut_is_a_latched_estop(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2",
+                                       "faults.power_v=5.5"};
+    start(r, sets, 3);
+    run(r);
+    until(r, STATE_ESTOP);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 50 * TICK_NS);
+    assert_non_null(strstr(r->changed, "motor power is lost: a servo reads less than 9 V"));
+    rests(r);
+    tick(r);
+    assert_int_equal(atomic_load(&r->house.shared->latched), LATCHED_POWER);
+    assert_int_equal(sensed(r)->torque[0], TORQUE_OFF);
+    ask(r, REQUEST_CLEAR); /* the reason is still there */
+    assert_int_equal(r->refusal, REFUSED_LATCHED);
+    assert_non_null(strstr(r->why, "motor power is lost"));
+    while (r->planned_ns < 7 * NS_PER_S) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_ESTOP);
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(r->refusal, REFUSED_NOT);
+    assert_int_equal(now(r), STATE_LIMP);
+}
+
+static void a_sag_that_nobody_complains_of_is_one_too(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2",
+                                       "faults.power_v=8"};
+    start(r, sets, 3);
+    run(r);
+    until(r, STATE_ESTOP);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_string_equal(r->said, "");
+}
+
+static void without_power_nothing_arms(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2",
+                                       "faults.power_v=8"};
+    start(r, sets, 3);
+    until(r, STATE_LIMP);
+    while (r->planned_ns < 4 * NS_PER_S) {
+        tick(r);
+    }
+    ask(r, REQUEST_ARM);
+    assert_int_equal(r->refusal, REFUSED_UNSAFE);
+    assert_string_equal(r->why, "motor power is off: a servo reads less than 9 V "
+                                "(estop.power_min_v); switch it on, then arm");
+    assert_int_equal(now(r), STATE_LIMP);
+    while (r->planned_ns < 6 * NS_PER_S) {
+        tick(r);
+    }
+    run(r);
+}
+
+/* Nobody can read a voltage then: that the whole bus is silent says what may have happened. */
+static void a_bus_that_falls_silent_with_its_power_is_named(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2"};
+    start(r, sets, 2);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_string_equal(r->said,
+                        "bus servo: not one of its joints answers any more, arm first: is the "
+                        "motor power cut, or its cable out? torque is unknown; mend it, then "
+                        "clear");
+    while (r->planned_ns < 8 * NS_PER_S) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_FAULT); /* its return resumes nothing */
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
+}
+
 /* A servo that trips although the daemon talks: its host cannot tell why, only stop. */
 static void a_tripped_watchdog_is_a_fault(void **state)
 {
@@ -464,6 +557,10 @@ int main(void)
         TEST(torque_that_comes_on_while_limp_is_cut),
         TEST(a_brown_out_stops_the_robot_and_is_set_up_anew),
         TEST(a_pulled_bus_needs_an_explicit_arm),
+        TEST(a_power_cut_is_a_latched_estop),
+        TEST(a_sag_that_nobody_complains_of_is_one_too),
+        TEST(without_power_nothing_arms),
+        TEST(a_bus_that_falls_silent_with_its_power_is_named),
         TEST(a_tripped_watchdog_is_a_fault),
         TEST(some_lost_answers_stop_nothing),
         TEST(writing_a_devices_memory_is_said),
