@@ -229,7 +229,7 @@ static void clear_stop_bits(struct loop *l)
         done |= STOP_ASKED | STOP_STALLED;
     }
     if (done != 0) {
-        atomic_fetch_and_explicit(&l->shared->stop, ~done, memory_order_relaxed);
+        atomic_fetch_and_explicit(&l->shared->stop, ~done, memory_order_release);
     }
 }
 
@@ -306,13 +306,13 @@ static uint32_t evaluate(struct loop *l, int64_t now_ns, int64_t late_ns)
     return z->eval_holds ? BIT(EVENT_HOLD) : 0;
 }
 
-/* An estop is latched on disk once motion has stopped, and until it is cleared. */
+/* An estop is latched on disk from now on, and until it is cleared. Before the bit is taken back:
+ * who keeps the file reads them the other way round. */
 static void tell_latch(struct loop *l)
 {
     if (l->st.fsm.state != STATE_ESTOP) {
         atomic_store_explicit(&l->shared->latched, LATCHED_NOT, memory_order_relaxed);
-    } else if (loop_at_rest(l) &&
-               atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
+    } else if (atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
         atomic_store_explicit(&l->shared->latched, has_power(l) ? LATCHED_ASKED : LATCHED_POWER,
                               memory_order_relaxed);
     }
@@ -403,6 +403,6 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
     }
     tell_plant(l, now_ns, z->fsm.state != from);
     answer(l, now_ns, &request, &reply);
-    clear_stop_bits(l);
     tell_latch(l);
+    clear_stop_bits(l);
 }

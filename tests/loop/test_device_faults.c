@@ -460,6 +460,23 @@ static void what_comes_too_late_moves_nothing(void **state)
     assert_int_equal(now(r), STATE_READY);
 }
 
+/* The tick that takes the estop says so to who writes it down: the stop takes longer. */
+static void an_estop_is_told_before_the_robot_has_stopped(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    struct shared *s = r->house.shared;
+    atomic_fetch_or(&s->stop, STOP_ESTOP);
+    while (now(r) != STATE_ESTOP) {
+        assert_int_equal(atomic_load(&s->stop) & STOP_ESTOP, STOP_ESTOP);
+        tick(r);
+    }
+    assert_false(loop_at_rest(&r->house.loop));
+    assert_int_equal(atomic_load(&s->latched), LATCHED_ASKED);
+    assert_int_equal(atomic_load(&s->stop) & STOP_ESTOP, 0);
+}
+
 static void who_loses_against_an_estop_is_told(void **state)
 {
     struct ride *r = *state;
@@ -566,6 +583,7 @@ int main(void)
         TEST(writing_a_devices_memory_is_said),
         TEST(a_stop_that_reads_back_slowly_is_no_fault),
         TEST(what_comes_too_late_moves_nothing),
+        TEST(an_estop_is_told_before_the_robot_has_stopped),
         TEST(who_loses_against_an_estop_is_told),
         TEST(an_evaluation_judges_the_policy_and_ends),
         TEST(an_unattended_run_holds),
