@@ -44,6 +44,16 @@ static void explain_power(const struct loop *l, char ret_text[WHY_CHARS])
                    l->config->robot.power_min_v);
 }
 
+/* Without the weights of a run that is over, also where they wait to be taken. */
+static void shun_weights(struct loop *l, uint64_t run_id)
+{
+    const struct packed *newest = run_id != 0 ? mailbox_take(&l->shared->weights) : NULL;
+    l->packed = newest != NULL ? newest : l->packed;
+    if (run_id != 0 && l->packed != NULL && l->packed->id.run_id == run_id) {
+        l->packed = NULL;
+    }
+}
+
 /* In use, or waiting to be taken when the next period begins. */
 static bool has_weights(const struct loop *l)
 {
@@ -108,6 +118,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         if (state != STATE_READY && state != STATE_RUNNING) {
             return REFUSED_STATE;
         }
+        shun_weights(l, q->shun_run_id);
         if (!has_weights(l) && (q->kind == REQUEST_EVAL || (q->flags & RUN_NO_LEARN) != 0) &&
             (q->flags & RUN_RANDOM) == 0) {
             return REFUSED_NO_WEIGHTS;

@@ -436,6 +436,47 @@ static void push(struct ride *r, const struct request *q)
     tick(r);
 }
 
+static void to_intake(void *to, const uint8_t *block, size_t n)
+{
+    assert_int_equal(intake_block(to, block, n), 0);
+}
+
+/* A plain run after a file's: without it, whether it has driven or only waits; and whose weights
+ * came meanwhile drive. */
+static void weights_of_a_run_that_is_over_drive_no_longer(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    struct learner *l = &r->house.learner;
+    const uint64_t own = l->id.run_id;
+    l->publish = to_intake;
+    l->to = &r->house.intake;
+    run(r);
+    for (int i = 0; i < 4; i++) {
+        struct loop *loop = &r->house.loop;
+        l->id.run_id = 0xF11E;
+        intake_follow(&r->house.intake, 0);
+        learner_publish(l);
+        for (int k = 0; k < 20 && i % 2 == 0; k++) {
+            tick(r);
+        }
+        if (i >= 2) {
+            l->id.run_id = own;
+            intake_follow(&r->house.intake, own);
+            learner_publish(l);
+        }
+        push(r, &(struct request){
+                    .id = 1, .kind = REQUEST_RUN, .flags = RUN_NO_LEARN, .shun_run_id = 0xF11E});
+        if (i < 2) {
+            assert_int_equal(r->refusal, REFUSED_NO_WEIGHTS);
+            assert_null(loop->packed);
+        } else {
+            assert_int_equal(r->refusal, REFUSED_NOT);
+            assert_true(loop->packed->id.run_id == own);
+        }
+    }
+}
+
 /* Whoever asked was told that nobody answers, and may stand beside the robot by now. */
 static void what_comes_too_late_moves_nothing(void **state)
 {
@@ -494,11 +535,6 @@ static void who_loses_against_an_estop_is_told(void **state)
     ask(r, REQUEST_CLEAR);
     assert_int_equal(r->refusal, REFUSED_NOT);
     assert_int_equal(now(r), STATE_LIMP);
-}
-
-static void to_intake(void *to, const uint8_t *block, size_t n)
-{
-    assert_int_equal(intake_block(to, block, n), 0);
 }
 
 /* Of the policy alone, also after a run at random; and the shortest one ends, too. */
@@ -582,6 +618,7 @@ int main(void)
         TEST(some_lost_answers_stop_nothing),
         TEST(writing_a_devices_memory_is_said),
         TEST(a_stop_that_reads_back_slowly_is_no_fault),
+        TEST(weights_of_a_run_that_is_over_drive_no_longer),
         TEST(what_comes_too_late_moves_nothing),
         TEST(an_estop_is_told_before_the_robot_has_stopped),
         TEST(who_loses_against_an_estop_is_told),
