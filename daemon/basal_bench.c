@@ -3,14 +3,21 @@
 #include "daemon/bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* clang-format off */
-static const struct bench benches[] = {
-    {"loop", "how late the control loop wakes, beside a loop that only sleeps", bench_loop},
-    {.name = NULL},
-};
+/* One line per benchmark: daemon/bench_NAME.c ends with its row. */
+#define BENCHES(X) X(loop)
 
+#define X(name) extern const struct bench bench_##name;
+BENCHES(X)
+#undef X
+
+#define X(name) &bench_##name,
+static const struct bench *const benches[] = {BENCHES(X) NULL};
+#undef X
+
+/* clang-format off */
 static const struct flag flags[] = {
     {"list", NULL, "print the benchmarks and leave"},
     {.name = NULL},
@@ -29,9 +36,32 @@ static bool take(void *self, const char *name, const char *value)
 
 static void print_list(FILE *f)
 {
-    for (const struct bench *b = benches; b->name != NULL; b++) {
-        (void)fprintf(f, "  %-8s %s\n", b->name, b->about);
+    for (int i = 0; benches[i] != NULL; i++) {
+        (void)fprintf(f, "  %-8s %s\n", benches[i]->name, benches[i]->about);
     }
+}
+
+/* argv[0] is the benchmark's name, its flags follow. */
+static int run(const struct bench *b, int argc, char **argv)
+{
+    char name[64];
+    const struct program program = {
+        .name = name, .usage = "[flags]", .about = b->help, .flags = b->flags, .take = b->take};
+    (void)snprintf(name, sizeof name, "basal-bench %s", b->name);
+    void *args = malloc(b->args_bytes);
+    if (args == NULL) {
+        return exit_no_memory(name);
+    }
+    memcpy(args, b->defaults, b->args_bytes);
+    const int at = args_read(&program, argc, argv, args);
+    int status = at < 0 ? -1 - at : EXIT_USAGE;
+    if (at == argc) {
+        status = b->run(args);
+    } else if (at >= 0) {
+        (void)fprintf(stderr, "%s: %s: nothing but flags, please\n", name, argv[at]);
+    }
+    free(args);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -52,9 +82,9 @@ int main(int argc, char **argv)
         print_list(stdout);
         return 0;
     }
-    for (const struct bench *b = benches; at < argc && b->name != NULL; b++) {
-        if (strcmp(argv[at], b->name) == 0) {
-            return b->run(argc - at, argv + at);
+    for (int i = 0; at < argc && benches[i] != NULL; i++) {
+        if (strcmp(argv[at], benches[i]->name) == 0) {
+            return run(benches[i], argc - at, argv + at);
         }
     }
     (void)fprintf(stderr, "basal-bench: %s%swhich benchmark? One of\n", at < argc ? argv[at] : "",

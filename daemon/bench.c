@@ -1,9 +1,85 @@
 #include "daemon/bench.h"
 
+#include "daemon/base/clock.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+bool bench_take(struct bench_common *c, const char *name, const char *value)
+{
+    if (strcmp(name, "json") == 0) {
+        return c->json = true;
+    }
+    if (strcmp(name, "seed") == 0) {
+        return args_whole(value, &c->seed);
+    }
+    if (strcmp(name, "repeat") == 0) {
+        return args_whole(value, &c->repeat) && c->repeat >= 1 && c->repeat <= BENCH_RUNS_MAX;
+    }
+    return strcmp(name, "seconds") == 0 && args_number(value, &c->seconds) && c->seconds > 0.0;
+}
+
+void figures_add(struct figures *f, double v)
+{
+    basal_assert(f->n < BENCH_RUNS_MAX);
+    f->v[f->n++] = v;
+}
+
+double figures_median(const struct figures *f)
+{
+    return median(f->v, f->n);
+}
+
+double figures_min(const struct figures *f)
+{
+    double least = (double)NAN;
+    for (int i = 0; i < f->n; i++) {
+        least = fmin(least, f->v[i]);
+    }
+    return least;
+}
+
+double figures_max(const struct figures *f)
+{
+    double most = (double)NAN;
+    for (int i = 0; i < f->n; i++) {
+        most = fmax(most, f->v[i]);
+    }
+    return most;
+}
+
+void figures_put(const struct figures *f, struct json_object *o, const char *key)
+{
+    if (f->n == 0) {
+        json_number(o, key, (double)NAN);
+        return;
+    }
+    struct json_object *c = json_begin();
+    json_number(c, "median", figures_median(f));
+    json_number(c, "min", figures_min(f));
+    json_number(c, "max", figures_max(f));
+    json_numbers(c, "runs", f->v, f->n);
+    json_child(o, key, c);
+}
+
+const char *figures_text(const struct figures *f, char *ret_text, size_t cap)
+{
+    if (f->n == 0) {
+        (void)snprintf(ret_text, cap, "-");
+    } else {
+        (void)snprintf(ret_text, cap, "%.4g [%.4g-%.4g]", figures_median(f), figures_min(f),
+                       figures_max(f));
+    }
+    return ret_text;
+}
+
+double bench_now_s(void)
+{
+    return (double)clock_now_ns(&(const struct clock){0}) / (double)NS_PER_S;
+}
 
 /* The value of a "key : value" line of /proc/cpuinfo, the first one; "" when there is none. */
 static void cpu_info(const char *key, char *ret_text, size_t cap)

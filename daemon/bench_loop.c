@@ -105,32 +105,18 @@ static int report(const struct arguments *a, const struct turns_result *r)
     return a->judge && !v.holds ? EXIT_FAILURE : 0;
 }
 
-int bench_loop(int argc, char **argv)
+static int run(void *args)
 {
-    struct arguments a = {.spec = {.rate_hz = 1000.0, .seconds = 60.0, .turn_s = 0.05, .seed = 1},
-                          .repeat = 5};
-    const struct program program = {
-        .name = "basal-bench loop",
-        .usage = "[flags]",
-        .about = "How late the control loop wakes and how long its tick takes, while it drives the "
-                 "emulated\nrobot and the learner never rests; in turns with a loop that only "
-                 "sleeps, twice.",
-        .flags = flags,
-        .take = take};
+    struct arguments *a = args;
     char robot[PATH_CHARS * 4], reason[WHY_CHARS] = "";
-    const int rest = args_read(&program, argc, argv, &a);
-    if (rest < 0) {
-        return -1 - rest;
-    }
-    a.spec.repeat = (int)a.repeat;
-    if (rest < argc || a.spec.seconds * a.spec.rate_hz * (double)a.repeat > TICKS_RUN_MAX) {
-        (void)fprintf(stderr, "basal-bench loop: %s\n",
-                      rest < argc ? "nothing but flags, please" : "at most 1e7 ticks in all");
+    a->spec.repeat = (int)a->repeat;
+    if (a->spec.seconds * a->spec.rate_hz * (double)a->repeat > TICKS_RUN_MAX) {
+        (void)fprintf(stderr, "basal-bench loop: at most 1e7 ticks in all\n");
         return EXIT_USAGE;
     }
-    if (a.spec.config_path == NULL) {
+    if (a->spec.config_path == NULL) {
         find_robot(robot, sizeof robot);
-        a.spec.config_path = robot;
+        a->spec.config_path = robot;
         if (robot[0] == '\0') {
             (void)fprintf(stderr, "basal-bench loop: no " ROBOT " here: give --config FILE\n");
             return EXIT_CONFIG;
@@ -142,12 +128,28 @@ int bench_loop(int argc, char **argv)
         free(r);
         return exit_no_memory("basal-bench loop");
     }
-    const int rc = turns_measure(&a.spec, &mem, r, reason, (int)sizeof reason);
+    const int rc = turns_measure(&a->spec, &mem, r, reason, (int)sizeof reason);
     if (rc < 0) {
         (void)fprintf(stderr, "basal-bench loop: %s\n", reason);
     }
-    const int status = rc == 0 ? report(&a, r) : exit_status(rc);
+    const int status = rc == 0 ? report(a, r) : exit_status(rc);
     arena_close(&mem);
     free(r);
     return status;
 }
+
+static const struct arguments defaults = {
+    .spec = {.rate_hz = 1000.0, .seconds = 60.0, .turn_s = 0.05, .seed = 1}, .repeat = 5};
+
+const struct bench bench_loop = {
+    .name = "loop",
+    .about = "how late the control loop wakes, beside a loop that only sleeps",
+    .help = "How late the control loop wakes and how long its tick takes, while it drives the "
+            "emulated\nrobot and the learner never rests; in turns with a loop that only sleeps, "
+            "twice.",
+    .flags = flags,
+    .args_bytes = sizeof defaults,
+    .defaults = &defaults,
+    .take = take,
+    .run = run,
+};

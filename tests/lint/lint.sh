@@ -52,6 +52,10 @@ plug_in policies 'policy policy_'
 plug_in drivers 'serial_driver serial_driver_'
 plug_in sim 'sim sim_'
 plug_in sim/firmware 'device device_'
+for f in $(grep -lE '^const struct bench bench_' daemon/bench_*.c); do
+    name=$(basename "$f" .c)
+    grep -qE "X\(${name#bench_}\)" daemon/basal_bench.c || say "$f: no line in daemon/basal_bench.c"
+done
 
 ours | grep -v '^tests/' | xargs grep -nE '//' | grep -vE '"[^"]*//[^"]*"|\* .*//|/\*.*//' | head -5 | grep . && say "// is for debugging"
 ours | xargs grep -nwE 'TODO|FIXME|XXX' | grep -v 'tests/lint' | head -5 | grep . && say "an open end in the code"
