@@ -188,6 +188,16 @@ static int map_segment(struct replay **ret_replay, int fd, bool writer, char *re
     return rc;
 }
 
+/* The row before the next one to come ends its run. */
+static void mark_last(struct replay *r)
+{
+    const int64_t head = atomic_load_explicit(&r->seg->head, memory_order_relaxed);
+    if (head > 0) {
+        _Atomic uint32_t *meta = segment_row(r, head - 1) + r->at_tail + ROW_META;
+        word_put(meta, word_get(meta) | META_NEXT_FINAL);
+    }
+}
+
 /* A row that holds only an observation: never a start, and the run before it ends there. */
 static void make_final(struct replay *r)
 {
@@ -213,6 +223,7 @@ int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *s
                    "replay: the kept segment belongs to another robot or configuration");
     }
     if (atomic_load(&r->seg->open) != 0) {
+        mark_last(r);
         make_final(r);
     }
     r->seg->run_id = spec->run_id;
@@ -255,7 +266,8 @@ static void close_row(struct replay *r, _Atomic uint32_t *row, const struct peri
     float_put(&tail[ROW_R], p->reward);
     float_put(&tail[ROW_LOGP], p->logp);
     float_put(&tail[ROW_DT], p->dt_s);
-    word_put(&tail[ROW_META], (uint32_t)(p->bits & ~ROW_FINAL) | (uint32_t)p->source << 8);
+    word_put(&tail[ROW_META], (uint32_t)(p->bits & ~ROW_FINAL) | (uint32_t)p->source << 8 |
+                                  (p->opens ? 0 : META_NEXT_FINAL));
     word_put(&tail[ROW_VERSION], p->version);
     word_put(&tail[ROW_T_LO], (uint32_t)p->t_ns);
     word_put(&tail[ROW_T_HI], (uint32_t)((uint64_t)p->t_ns >> 32));

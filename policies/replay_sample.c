@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define TRIES_MAX  1000 /* draws for one row, or one batch, before giving up */
-#define AHEAD      24   /* rows under way: about as many cache lines as a core can wait for */
+#define AHEAD      256  /* runs under way: a second-level cache holds their lines, some 80 KB */
 #define FETCH_ROWS 4    /* of a longer run the processor fetches the rest by itself */
 
 struct sampler {
