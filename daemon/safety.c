@@ -226,7 +226,7 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
                        "joint %s: not seen for more than %d ms; wait until it answers, then arm",
                        p->name, UNSEEN_US / 1000);
         }
-        if (p->actuated && out > 0.5 * z->settings.position_margin_rad) {
+        if (p->actuated && out > z->robot->rest_outside_rad) {
             return why(ret_why, cap, -EPERM,
                        "joint %s: at %.3f rad, %.3f outside its range %.3f to %.3f; move it inside "
                        "by hand, then arm",

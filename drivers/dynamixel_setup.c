@@ -10,6 +10,7 @@
 #include "drivers/joints.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 #define ANSWER_NS (16 * NS_PER_MS) /* an adapter may hold a short answer back for this long */
@@ -101,13 +102,14 @@ static void check_identity(struct setup *s, const struct dxl_packet *p)
     next_step(s);
 }
 
-/* The pose to hold: as read, and inside the range where the last count is a rounding. */
+/* The pose to hold: as read, or the end of the range that it rests a little outside of. */
 static void check_pose(struct setup *s, int32_t counts)
 {
     const int joint = joint_of(s);
     const struct joint_spec *j = &s->bus->robot->joint[joint];
     const double q = joint_from_device(j, ((double)counts - DXL_COUNTS_MIDDLE) * DXL_RAD_PER_COUNT);
-    if (q < j->q_min - DXL_RAD_PER_COUNT || q > j->q_max + DXL_RAD_PER_COUNT) {
+    const double room = fmax(s->bus->robot->rest_outside_rad, DXL_RAD_PER_COUNT);
+    if (q < j->q_min - room || q > j->q_max + room) {
         char text[96];
         (void)snprintf(text, sizeof text, "at %.3f rad, outside its range %.3f to %.3f", q,
                        j->q_min, j->q_max);

@@ -239,6 +239,20 @@ static void a_pose_outside_the_limits_cannot_arm(void **state)
     assert_in_range(desk_reg(d, 1, DXL_GOAL_POSITION), 2048 + 325, 2048 + 326);
 }
 
+static void a_pose_a_little_outside_arms_with_the_end_of_its_range_as_goal(void **state)
+{
+    struct desk *d = *state;
+    d->robot.rest_outside_rad = 0.05;
+    d->truth.q[1] = -0.54;
+    bring_up(d);
+    assert_int_equal(desk_setup(d, SETUP_ARM), SETUP_DONE);
+    assert_int_equal(desk_reg(d, 1, DXL_GOAL_POSITION), desk_reg(d, 1, DXL_POSITION_MIN));
+    d->truth.q[1] = -0.56;
+    desk_wait(d, 10 * NS_PER_MS);
+    assert_int_equal(desk_setup(d, SETUP_ARM), SETUP_FAILED);
+    assert_says(d, "outside its range -0.500 to 0.500");
+}
+
 static void a_range_beyond_one_turn_is_refused(void **state)
 {
     struct desk *d = *state;
@@ -462,6 +476,7 @@ int main(void)
         TEST(what_goes_on_in_silence_arms_only_when_accepted),
         TEST(silence_is_known_per_model_mode_and_firmware),
         TEST(a_pose_outside_the_limits_cannot_arm),
+        TEST(a_pose_a_little_outside_arms_with_the_end_of_its_range_as_goal),
         TEST(a_range_beyond_one_turn_is_refused),
         TEST(after_a_trip_only_arm_clears),
         TEST(a_latched_error_needs_a_reboot),

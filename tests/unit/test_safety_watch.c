@@ -139,6 +139,13 @@ static void arming_wants_a_pose_inside_and_nothing_wrong(void **state)
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), 0);
     s = make_sensed(0.0, 0.1);
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
+    static struct robot slack;
+    slack = crawler;
+    slack.rest_outside_rad = 0.11;
+    begin(&z, &slack);
+    assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), 0);
+    begin(&z, &crawler);
+    assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
     assert_non_null(strstr(reason, "hand: at 0.100 rad, 0.100 outside its range"));
     s = make_sensed(NONE, 0.0);
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
