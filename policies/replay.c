@@ -21,7 +21,7 @@ static size_t words_of(int n_obs, int n_act)
     return (size_t)n_obs + 2 * (size_t)n_act + ROW_WORDS;
 }
 
-size_t segment_bytes(int n_obs, int n_act, int64_t capacity)
+size_t replay_need_bytes(int n_obs, int n_act, int64_t capacity)
 {
     return sizeof(struct segment_header) +
            (size_t)capacity * words_of(n_obs, n_act) * sizeof(uint32_t);
@@ -90,7 +90,7 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
     if (rc < 0) {
         return rc;
     }
-    const size_t bytes = segment_bytes(spec->n_obs, spec->n_act, spec->capacity);
+    const size_t bytes = replay_need_bytes(spec->n_obs, spec->n_act, spec->capacity);
     const int fd = memfd_create("basald-replay", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) {
         rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20,
@@ -106,6 +106,13 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
     if (p == MAP_FAILED) {
         rc = why(ret_why, cap, -errno, "replay: cannot map %zu MB: %s", bytes >> 20,
                  strerror(errno));
+        goto out;
+    }
+    /* MAP_POPULATE is silent about pages that it did not get; EINVAL: Linux before 5.14 */
+    if (madvise(p, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+        rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20,
+                 strerror(errno));
+        (void)munmap(p, bytes);
         goto out;
     }
     write_header(p, spec);
@@ -139,7 +146,7 @@ static int check_header(const struct segment_header *h, size_t bytes, char *ret_
     }
     const struct replay_spec s = {.capacity = h->capacity, .n_obs = h->n_obs, .n_act = h->n_act};
     if (check_spec(&s, NULL, 0) < 0 || h->row_words != words_of(h->n_obs, h->n_act) ||
-        bytes != segment_bytes(h->n_obs, h->n_act, h->capacity)) {
+        bytes != replay_need_bytes(h->n_obs, h->n_act, h->capacity)) {
         return why(ret_why, cap, -EBADMSG,
                    "replay: the header's counts do not fit the segment's size");
     }

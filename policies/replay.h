@@ -53,6 +53,8 @@ struct replay_info {
     char slot[OBS_MAX + ACT_MAX][NAME_CHARS * 2];
 };
 
+/* Bytes of memory that a segment takes. */
+size_t replay_need_bytes(int n_obs, int n_act, int64_t capacity);
 /* Make a sealed, prefaulted segment. Errors: -errno and one sentence. */
 int replay_create(struct replay **ret_replay, const struct replay_spec *spec, char *ret_why,
                   int cap) BASAL_MUST_USE;

@@ -216,6 +216,9 @@ static bool draw_one(struct sampler *s, struct rng *rng, int i)
 {
     for (int t = 0; t < TRIES_MAX; t++) {
         const int64_t head = replay_head(s->replay), first = segment_first(s->replay, head);
+        if (head <= first) {
+            return false;
+        }
         const int64_t row = first + (int64_t)rng_below(rng, (uint64_t)(head - first));
         if (gather_run(s, row, head, i * s->spec.seg_len)) {
             return true;

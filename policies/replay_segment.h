@@ -72,8 +72,6 @@ struct replay {
     int64_t capacity;
 };
 
-size_t segment_bytes(int n_obs, int n_act, int64_t capacity);
-
 static inline _Atomic uint32_t *segment_row(const struct replay *r, int64_t row)
 {
     return r->seg->rows + (size_t)(row % r->capacity) * r->row_words;
