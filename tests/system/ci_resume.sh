@@ -34,7 +34,8 @@ same() {
     echo "$1: $2"
 }
 
-for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 faults.lost=0.05; do
+for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 faults.lost=0.05 \
+    learner.prioritized_replay=proportional learner.prioritized_replay=rank; do
     whole=$(run --set $set | what)
     killed "$work/$set" 300 --set $set
     same "$set" "$whole" "$(run --set $set --resume "$work/$set" | what)"
