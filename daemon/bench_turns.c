@@ -176,6 +176,14 @@ static uint64_t updates_of(struct house *h)
     return atomic_load_explicit(&h->shared->learner.updates, memory_order_relaxed);
 }
 
+/* An idle thread may wait for ever behind busy ones, and now somebody waits for it. */
+static void end_learner(struct turns *t)
+{
+    const struct sched_param none = {0};
+    (void)pthread_setschedparam(t->learner_thread, SCHED_OTHER, &none);
+    (void)pthread_join(t->learner_thread, NULL);
+}
+
 static void attend_runs(struct turns *t)
 {
     struct house *h = &t->robot.house;
@@ -199,7 +207,7 @@ static void attend_runs(struct turns *t)
         (double)(cpu_ns(t->learner_thread) - cpu_begun_ns) / (double)NS_PER_S / took_s;
     out->updates_per_s = (double)(updates_of(h) - updates) / took_s;
     atomic_store(&t->leaving, true);
-    (void)pthread_join(t->learner_thread, NULL);
+    end_learner(t);
     (void)pthread_join(t->loop_thread, NULL);
     out->records_lost = (int64_t)(ring_dropped(&h->shared->telemetry) - dropped);
     (void)snprintf(out->trouble, sizeof out->trouble, "%s", t->robot.trouble);
@@ -249,7 +257,7 @@ static int start_threads(struct turns *t, char *ret_why, int cap)
         rc = thread_start(&t->loop_thread, &loop, loop_body, t, missed[1], WHY_CHARS);
         if (rc < 0) {
             atomic_store(&t->leaving, true);
-            (void)pthread_join(t->learner_thread, NULL);
+            end_learner(t);
         }
     }
     if (rc < 0) {

@@ -204,6 +204,7 @@ static void take_memory(struct comms *c, struct arena *mem)
     mailbox_init(&c->ended, arena_take(mem, 3 * rollout), rollout);
     c->own.block = arena_take(mem, n);
     c->driving.block = arena_take(mem, n);
+    c->source.block = arena_take(mem, n);
     c->message_bytes = n + WIRE_AROUND;
     c->message = arena_take(mem, c->message_bytes);
     c->command_bytes = c->message_bytes + FOREIGN_BYTES;

@@ -84,14 +84,19 @@ static int follow_file(struct comms *c, const uint8_t *block, size_t n)
     return rc;
 }
 
-/* Back to the weights of the configured source, the newest of its own learner at once. */
+/* Back to the weights of the configured source, its newest at once. Where it has none yet, the
+ * file's drive no longer either. */
 static void follow_source(struct comms *c)
 {
     const bool own = strcmp(c->spec.config->comms.weights, "own") == 0;
+    const struct kept *newest = own ? &c->own : &c->source;
+    const uint64_t file_run_id = c->driving_run_id;
     c->from_file = false;
     intake_follow(c->spec.intake, own ? c->spec.run_id : 0);
-    if (own && c->own.n > 0) {
-        (void)comms_intake(c, c->own.block, c->own.n);
+    if (newest->n == 0 || comms_intake(c, newest->block, newest->n) < 0) {
+        c->shun_run_id = file_run_id;
+        c->driving.n = 0;
+        c->driving_run_id = 0;
     }
 }
 
@@ -107,7 +112,8 @@ static void on_run(struct comms *c, const struct asking *from, const Basald__V1_
     } else if (c->from_file) {
         follow_source(c);
     }
-    ask_tick(c, from, (struct request){.kind = REQUEST_RUN, .flags = flags});
+    ask_tick(c, from,
+             (struct request){.kind = REQUEST_RUN, .flags = flags, .shun_run_id = c->shun_run_id});
 }
 
 /* Whoever says it, and however often: the run that is attended goes on. */

@@ -67,12 +67,14 @@ struct comms {
     struct mailbox ended;      /* struct rollout: comms -> main */
     const char *last_checkpoint;
     struct kept own, driving; /* the learner's newest; the newest that was accepted */
+    struct kept source;       /* the newest of comms.weights, where that is not own */
     int64_t own_sent_ns;
     uint64_t driving_run_id;
     uint8_t *message;     /* [message_bytes] */
     size_t message_bytes; /* the largest block and what is around it */
     size_t command_bytes; /* the largest command */
     bool from_file;       /* a person's file drives: the learner's blocks wait in own */
+    uint64_t shun_run_id; /* of a file that drove, while there is nothing else to go back to */
     bool paused_by_run;   /* run --no-learn paused the learner; the next run wakes it */
     struct record last;
     bool any;

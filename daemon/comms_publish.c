@@ -51,6 +51,7 @@ int comms_intake(struct comms *c, const uint8_t *block, size_t n)
     if (rc == 0 && n <= c->spec.block_bytes) {
         keep(&c->driving, block, n);
         c->driving_run_id = c->spec.intake->want.run_id;
+        c->shun_run_id = 0;
     }
     return rc;
 }
@@ -62,9 +63,12 @@ static void take_message(struct comms *c, const uint8_t *bytes, size_t n)
         c->garbage++;
         return;
     }
-    if (!c->from_file && comms_intake(c, m->block.data, m->block.len) < 0) {
+    const bool good = c->from_file || comms_intake(c, m->block.data, m->block.len) == 0;
+    if (!good) {
         log_limited(&c->refused_limit, 60.0, LOG_LEVEL_WARN, "weights refused: %s",
                     c->spec.intake->why);
+    } else if (m->block.len <= c->spec.block_bytes) {
+        keep(&c->source, m->block.data, m->block.len);
     }
     wire_weights_free(m);
 }

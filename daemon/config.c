@@ -206,7 +206,7 @@ static int finish(struct config *c, const char *const *sets, int n_sets, struct 
     if (rc < 0) {
         return rc;
     }
-    c->robot.rest_outside_rad = 0.5 * c->safety.position_margin_rad;
+    c->robot.rest_outside_rad = 0.75 * c->safety.position_margin_rad;
     char *text = malloc(CONFIG_DUMP_MAX);
     const int n = text != NULL ? config_dump(c, text, CONFIG_DUMP_MAX) : -ENOMEM;
     if (n >= 0) {

@@ -55,7 +55,8 @@ struct sim_settings { /* sim: beside the kind's own keys */
 struct fault_settings { /* faults: on the wire between host and emulator, drawn per reply */
     double lost, corrupted, late, truncated, duplicated; /* probabilities */
     int late_us;
-    double away_at_s, away_s; /* the bus is unplugged then, for this long; 0: never */
+    double away_at_s, away_s;            /* the bus is unplugged then, for this long; 0: never */
+    double power_at_s, power_s, power_v; /* motor supply is at most that then, for this long */
 };
 
 /* Everything; const after load. Plug-in settings live in the arena. */

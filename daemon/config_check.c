@@ -1,6 +1,8 @@
 /* What no single key can know: what is missing, what contradicts what, what a module refuses. */
 #include "daemon/config_yaml.h"
 
+#include "drivers/driver.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #define WRITE_AFTER_US   200   /* the reply deadline */
 #define PIPELINED_HZ     200.0 /* from here on a tick is too short to read, act and then write */
 #define WATCHDOG_PERIODS 3
+#define BITS_A_BYTE      10 /* with start and stop */
 
 /* --- what must be set --- */
 
@@ -148,6 +151,48 @@ static int check_bus(const struct walk *w, int i)
     return 0;
 }
 
+static int wire_us(const struct bus_spec *b, int bytes)
+{
+    return (int)((int64_t)bytes * BITS_A_BYTE * 1000000 / b->baud);
+}
+
+/* What the bus carries in a tick, at its baud rate, within its deadline and the period. A request
+ * for what changes slowly belongs to it: temperature, voltage and torque are seen by it alone. */
+static int check_wire(const struct walk *w, int i)
+{
+    const struct robot *r = &w->config->robot;
+    const struct bus_spec *b = &r->bus[i];
+    const struct place *at = &w->places->bus[i];
+    const struct serial_driver *driver = serial_driver_find(b->driver);
+    const double period_us = 1e6 / r->control_rate_hz;
+    struct bus_load load;
+    int n = 0;
+    for (int j = 0; j < r->n_joints; j++) {
+        n += r->joint[j].bus == i;
+    }
+    driver->load(r, i, &load);
+    const int slow_us = (int)((int64_t)driver->info.reply_us_max * DRIVER_BAUD / b->baud);
+    const int goals_us = wire_us(b, load.goals_bytes);
+    const bool pipelined = b->order == ORDER_PIPELINED;
+    const int read_us = wire_us(b, load.read_bytes) + load.pauses_us + slow_us;
+    const int most_us = read_us + (pipelined ? goals_us : 0);
+    if (n > 0 && most_us > b->reply_deadline_us) {
+        return config_bad_at(w, at,
+                             "bus %s: reply_deadline_us %d is too short: %sto ask %d joints and "
+                             "hear them takes up to %d us at %d baud; a higher baud rate, a longer "
+                             "deadline or fewer joints on this bus",
+                             b->name, b->reply_deadline_us, pipelined ? "to send goals and " : "",
+                             n, most_us, b->baud);
+    }
+    if (!pipelined && b->write_phase_us + goals_us > period_us) {
+        return config_bad_at(w, at,
+                             "bus %s: goals take up to %d us at %d baud: sent at "
+                             "write_phase_us %d they do not end in the tick's %.0f us",
+                             b->name, goals_us, b->baud, b->write_phase_us, period_us);
+    }
+    return 0;
+}
+
 static int check_rates(const struct walk *w)
 {
     const struct robot *r = &w->config->robot;
@@ -249,6 +294,9 @@ int config_check(const struct walk *w)
     }
     for (int j = 0; rc == 0 && j < w->config->robot.n_joints; j++) {
         rc = check_joint(w, j);
+    }
+    for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {
+        rc = check_wire(w, i);
     }
     return rc == 0 ? check_modules(w) : rc;
 }

@@ -104,12 +104,6 @@ static void put_lists(struct out *o, const struct config *c)
     for (int i = 0; i < c->robot.n_joints; i++) {
         put_joint(o, c, i);
     }
-    if (c->robot.n_extra > 0) {
-        put(o, "extra:\n");
-    }
-    for (int i = 0; i < c->robot.n_extra; i++) {
-        put_element(o, config_extra_options, &c->robot.extra[i]);
-    }
 }
 
 static void put_rows(struct out *o, const struct config *c)
@@ -193,7 +187,7 @@ int config_manual(char *ret_text, int cap)
         put(&o, "#   # device:   its emulator, where the driver is %s\n", devices[i]->name);
         manual_table(&o, devices[i]->options, "     ");
     }
-    put(&o, "#\n# extra:   a list of sensors that are no joint\n");
+    put(&o, "#\n# extra:   a list of sensors that are no joint; nothing fills them yet: refused\n");
     manual_table(&o, config_extra_options, "   ");
     for (const struct section *s = config_sections + 1; s->name != NULL; s++) {
         put(&o, "#\n# %s:\n", s->name);

@@ -161,21 +161,17 @@ int config_walk_joint(const struct walk *w, const yaml_node_t *map)
                     &(struct target){.n = 1, .table = {device->options}, .base = {j->device}});
 }
 
+/* Kept in the format: bodies that show a score will fill them. */
 int config_walk_extra(const struct walk *w, const yaml_node_t *map)
 {
-    struct robot *r = &w->config->robot;
-    if (r->n_extra == EXTRA_MAX) {
-        return config_bad(w, map, "extra: more than %d sensors", EXTRA_MAX);
-    }
-    struct extra_spec *e = &r->extra[r->n_extra];
-    option_defaults(config_extra_options, e);
+    struct extra_spec e;
+    option_defaults(config_extra_options, &e);
     int rc =
-        node_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {e}});
+        node_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {&e}});
     rc = rc == 0 ? node_must(w, map, config_extra_options) : rc;
-    const struct extra_spec *last = r->n_extra > 0 ? &r->extra[r->n_extra - 1] : NULL;
-    e->offset = last != NULL ? last->offset + last->n : 0;
-    r->n_extra++;
-    return rc == 0 && e->offset + e->n > EXTRA_MAX
-               ? config_bad(w, map, "extra: more than %d numbers", EXTRA_MAX)
-               : rc;
+    return rc < 0 ? rc
+                  : config_bad(w, map,
+                               "extra: no driver and no body of this version fills sensor \"%s\": "
+                               "leave it out",
+                               e.name);
 }

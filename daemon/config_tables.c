@@ -127,6 +127,9 @@ static const struct option faults[] = {
     {.key = "late_us", .type = OPTION_INT, .offset = AT(faults.late_us), .min = 0, .max = 1000000, .def = "6000", .help = "how late"},
     {.key = "away_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_at_s), .min = 0, .max = 1e9, .def = "0", .help = "the buses are unplugged at this simulated time"},
     {.key = "away_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
+    {.key = "power_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.power_at_s), .min = 0, .max = 1e9, .def = "0", .help = "motor power falls at this simulated time"},
+    {.key = "power_s", .type = OPTION_DOUBLE, .offset = AT(faults.power_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
+    {.key = "power_v", .type = OPTION_DOUBLE, .offset = AT(faults.power_v), .min = 0, .max = 60, .def = "0", .help = "to this voltage"},
     {.key = NULL},
 };
 

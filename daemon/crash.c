@@ -2,6 +2,7 @@
 
 #include "daemon/args.h"
 #include "daemon/base/clock.h"
+#include "daemon/latch.h"
 #include "daemon/shared.h"
 
 #include <signal.h>
@@ -18,9 +19,7 @@ static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 /* A signal handler has no other way to its data: written once, before the threads start. */
 static struct {
-    _Atomic uint32_t *stop;
-    struct plant *plant;
-    int64_t patience_ns;
+    struct crash_spec spec;
     const char *priority; /* in front of a line, where a journal reads it */
     _Atomic bool loop_ticks;
 } target;
@@ -49,7 +48,7 @@ static void cut_torque(void)
     uint8_t tx[256];
     for (int bus = 0; bus < BUSES_MAX; bus++) {
         int fd = -1;
-        const int n = plant_stop_bytes(target.plant, bus, &fd, tx, sizeof tx);
+        const int n = plant_stop_bytes(target.spec.plant, bus, &fd, tx, sizeof tx);
         if (n > 0) {
             for (int i = 0; i < 3; i++) { /* not acknowledged: three times */
                 const ssize_t ignored = write(fd, tx, (size_t)n);
@@ -81,9 +80,15 @@ static const char *signal_name(int sig)
 static void park(void)
 {
     const struct timespec pause = {.tv_nsec = PARK_NS};
-    for (int64_t waited_ns = 0; waited_ns < target.patience_ns; waited_ns += PARK_NS) {
+    for (int64_t waited_ns = 0; waited_ns < target.spec.patience_ns; waited_ns += PARK_NS) {
         (void)nanosleep(&pause, NULL);
     }
+}
+
+/* After the robot: a disk may take its time. */
+static void keep_latch(void)
+{
+    latch_mark(target.spec.latch_dir, target.spec.stop, target.spec.latched);
 }
 
 static void handle(int sig)
@@ -97,11 +102,12 @@ static void handle(int sig)
     if (on_loop) {
         cut_torque();
     } else if (loop_ticks) {
-        atomic_fetch_or(target.stop, STOP_CRASHED);
+        atomic_fetch_or(target.spec.stop, STOP_CRASHED);
         park();
         static const char *const late[] = {"basald: the loop did not answer the crash: leaving"};
         say(late, 1);
     }
+    keep_latch();
     (void)signal(sig, SIG_DFL);
     (void)raise(sig); /* it is blocked until this handler returns: then the process dies of it */
 }
@@ -118,15 +124,13 @@ void crash_thread_ends(void)
     (void)sigaltstack(&stack_before, NULL);
 }
 
-void crash_install(_Atomic uint32_t *stop, struct plant *plant, int64_t patience_ns)
+void crash_install(const struct crash_spec *spec)
 {
     struct sigaction a;
     memset(&a, 0, sizeof a);
     a.sa_handler = handle;
     a.sa_flags = SA_ONSTACK;
-    target.stop = stop;
-    target.plant = plant;
-    target.patience_ns = patience_ns;
+    target.spec = *spec;
     target.priority = getenv("JOURNAL_STREAM") != NULL ? "<2>" : "";
     crash_on_thread();
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
@@ -145,9 +149,10 @@ void crash_loop_ended(void)
 {
     atomic_store(&target.loop_ticks, false);
     crash_thread_ends();
-    if ((atomic_load(target.stop) & STOP_CRASHED) != 0) {
+    if ((atomic_load(target.spec.stop) & STOP_CRASHED) != 0) {
         static const char *const what[] = {"basald: the robot has stopped after a crash: leaving"};
         say(what, 1);
+        keep_latch();
         _exit(EXIT_BROKEN);
     }
 }

@@ -12,13 +12,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/*
- * Before the threads start.
- *
- *   stop          sticky bits that the loop reads each tick
- *   patience_ns   longest time from a crash to the loop's leaving; more than its stop takes
- */
-void crash_install(_Atomic uint32_t *stop, struct plant *plant, int64_t patience_ns);
+struct crash_spec {
+    _Atomic uint32_t *stop;          /* sticky bits that the loop reads each tick */
+    const _Atomic uint32_t *latched; /* enum latched: an estop outlives the crash ... */
+    int latch_dir;                   /* ... in this folder; -1: nothing is kept */
+    struct plant *plant;
+    int64_t patience_ns; /* from a crash to the loop's leaving; more than its stop takes */
+};
+
+/* Before the threads start. All that the spec names is borrowed. */
+void crash_install(const struct crash_spec *spec);
 
 /* Called by every other thread as it begins: its handler has a stack of its own. */
 void crash_on_thread(void);

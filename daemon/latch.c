@@ -99,10 +99,35 @@ static int64_t unix_ns(void)
     return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *latched)
+/* The bit first: the loop takes it back only after it has said that it is latched. */
+static uint32_t wanted(const _Atomic uint32_t *stop, const _Atomic uint32_t *latched)
+{
+    const bool asked = (atomic_load_explicit(stop, memory_order_acquire) & STOP_ESTOP) != 0;
+    const uint32_t said = atomic_load_explicit(latched, memory_order_relaxed);
+    return said == LATCHED_NOT && asked ? LATCHED_ASKED : said;
+}
+
+void latch_mark(int dir, const _Atomic uint32_t *stop, const _Atomic uint32_t *latched)
+{
+    static const char text[] = "0 the daemon crashed before it could say why\n";
+    if (dir < 0 || wanted(stop, latched) == LATCHED_NOT) {
+        return;
+    }
+    const int fd = openat(dir, LATCH_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd >= 0) { /* else it is there */
+        const ssize_t ignored = write(fd, text, sizeof text - 1);
+        (void)ignored; /* an empty one means the same */
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+    (void)fsync(dir);
+}
+
+void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *stop,
+                       const _Atomic uint32_t *latched)
 {
     char reason[WHY_CHARS] = "";
-    const uint32_t now = atomic_load_explicit(latched, memory_order_relaxed);
+    const uint32_t now = wanted(stop, latched);
     if (k->writer == NULL || now == k->on_disk) {
         return;
     }

@@ -1,7 +1,10 @@
 /*
- * The estop latch: a file in the state folder, durable once the robot has stopped, found again
- * after kill -9, a power cut or a reboot, removed only by a person's clear. Whatever stands there,
- * readable or not, means latched.
+ * The estop latch: a file in the state folder, written as soon as the estop is asked for, while the
+ * robot still stops; found again after kill -9, a power cut or a reboot, removed only by a person's
+ * clear. Whatever stands there, readable or not, means latched.
+ *
+ * The loop cannot write it: a thread looks every LATCH_STEP_US, and a crash in between leaves the
+ * mark from its signal handler. A kill -9 within that time of the request is what remains.
  */
 #pragma once
 
@@ -9,6 +12,8 @@
 #include "daemon/filewriter.h"
 
 #include <stdatomic.h>
+
+#define LATCH_STEP_US 5000
 
 struct latch {
     char reason[WHY_CHARS];
@@ -41,6 +46,13 @@ void latch_keeper_close(struct latch_keeper *k);
  * ret_reason [WHY_CHARS] says what is known of it. */
 bool latch_keeper_restore(struct latch_keeper *k, char *ret_reason);
 
-/* Bring the file to what the loop says (enum latched). What fails is logged once a minute and tried
- * again at the next step. */
-void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *latched);
+/*
+ * Bring the file to what is asked for (STOP_ESTOP in stop) and what the loop says (enum latched).
+ * What fails is logged once a minute and tried again at the next step.
+ */
+void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *stop,
+                       const _Atomic uint32_t *latched);
+
+/* From a signal handler, for a process that dies: where an estop holds that has no file yet, a file
+ * that says no more than that. dir: -1: nothing is kept. */
+void latch_mark(int dir, const _Atomic uint32_t *stop, const _Atomic uint32_t *latched);

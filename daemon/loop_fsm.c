@@ -17,22 +17,87 @@ static bool torque_may_be_on(const struct loop *l)
     return s == STATE_READY || s == STATE_RUNNING || s == STATE_STOPPING;
 }
 
+/* A joint whose voltage nobody has read yet counts as supplied, and so does a body without any. */
 static bool has_power(const struct loop *l)
 {
     const struct robot *r = &l->config->robot;
     for (int j = 0; j < r->n_joints; j++) {
         const double v = (double)l->st.sensed.volt_v[j];
-        if (r->joint[j].actuated && isfinite(v) && v > 0.0 && v < r->power_min_v) {
+        const bool known = isfinite(v) && (v > 0.0 || r->n_buses > 0);
+        if (r->joint[j].actuated && known && v < r->power_min_v) {
             return false;
         }
     }
     return true;
 }
 
+static bool senses_power_lost(const struct loop *l)
+{
+    return l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l);
+}
+
+static void explain_power(const struct loop *l, char ret_text[WHY_CHARS])
+{
+    (void)snprintf(ret_text, WHY_CHARS,
+                   "motor power is lost: a servo reads less than %g V (estop.power_min_v); switch "
+                   "it on, then clear",
+                   l->config->robot.power_min_v);
+}
+
+/* Without the weights of a run that is over, also where they wait to be taken. */
+static void shun_weights(struct loop *l, uint64_t run_id)
+{
+    const struct packed *newest = run_id != 0 ? mailbox_take(&l->shared->weights) : NULL;
+    l->packed = newest != NULL ? newest : l->packed;
+    if (run_id != 0 && l->packed != NULL && l->packed->id.run_id == run_id) {
+        l->packed = NULL;
+    }
+}
+
 /* In use, or waiting to be taken when the next period begins. */
 static bool has_weights(const struct loop *l)
 {
     return l->packed != NULL || mailbox_waiting(&l->shared->weights) != NULL;
+}
+
+static enum refusal judge_arm(const struct loop *l, uint32_t *ret_events, char ret_why[WHY_CHARS])
+{
+    if (l->st.fsm.state != STATE_LIMP) {
+        return REFUSED_STATE;
+    }
+    if (!plant_ready(l->plant)) {
+        return REFUSED_PLANT;
+    }
+    if (senses_power_lost(l)) {
+        (void)snprintf(ret_why, WHY_CHARS,
+                       "motor power is off: a servo reads less than %g V (estop.power_min_v); "
+                       "switch it on, then arm",
+                       l->config->robot.power_min_v);
+        return REFUSED_UNSAFE;
+    }
+    if (safety_may_arm(&l->st.safety, &l->st.sensed, ret_why, WHY_CHARS) < 0) {
+        return REFUSED_UNSAFE;
+    }
+    *ret_events |= BIT(EVENT_ARM);
+    return REFUSED_NOT;
+}
+
+/* The reason must be gone. */
+static enum refusal judge_clear(const struct loop *l, uint32_t *ret_events, char ret_why[WHY_CHARS])
+{
+    if (l->st.fsm.state != STATE_FAULT && l->st.fsm.state != STATE_ESTOP) {
+        return REFUSED_STATE;
+    }
+    if (!loop_at_rest(l) || !plant_ready(l->plant)) {
+        (void)snprintf(ret_why, WHY_CHARS, "%s", plant_why(l->plant));
+        return REFUSED_LATCHED;
+    }
+    if (senses_power_lost(l)) {
+        explain_power(l, ret_why);
+        return REFUSED_LATCHED;
+    }
+    *ret_events |= BIT(EVENT_CLEAR);
+    return REFUSED_NOT;
 }
 
 /* May this request be granted now? It becomes an event, or a refusal. */
@@ -47,22 +112,13 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
     }
     switch (q->kind) {
     case REQUEST_ARM:
-        if (state != STATE_LIMP) {
-            return REFUSED_STATE;
-        }
-        if (!plant_ready(l->plant)) {
-            return REFUSED_PLANT;
-        }
-        if (safety_may_arm(&z->safety, &z->sensed, ret_why, WHY_CHARS) < 0) {
-            return REFUSED_UNSAFE;
-        }
-        *ret_events |= BIT(EVENT_ARM);
-        return REFUSED_NOT;
+        return judge_arm(l, ret_events, ret_why);
     case REQUEST_EVAL:
     case REQUEST_RUN:
         if (state != STATE_READY && state != STATE_RUNNING) {
             return REFUSED_STATE;
         }
+        shun_weights(l, q->shun_run_id);
         if (!has_weights(l) && (q->kind == REQUEST_EVAL || (q->flags & RUN_NO_LEARN) != 0) &&
             (q->flags & RUN_RANDOM) == 0) {
             return REFUSED_NO_WEIGHTS;
@@ -84,14 +140,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         *ret_events |= BIT(EVENT_HOLD);
         return state == STATE_RUNNING ? REFUSED_NOT : REFUSED_STATE;
     case REQUEST_CLEAR:
-        if (state != STATE_FAULT && state != STATE_ESTOP) {
-            return REFUSED_STATE;
-        }
-        if (!loop_at_rest(l) || !plant_ready(l->plant)) {
-            return REFUSED_LATCHED;
-        }
-        *ret_events |= BIT(EVENT_CLEAR);
-        return REFUSED_NOT;
+        return judge_clear(l, ret_events, ret_why);
     case REQUEST_EPISODE_END:
         if (!z->open) {
             return REFUSED_STATE;
@@ -120,7 +169,7 @@ static void take_request(struct loop *l, int64_t now_ns, uint32_t *ret_events,
     const bool late = q->asked_ns > 0 && now_ns - q->asked_ns > REQUEST_NS;
     ret_reply->refusal =
         late && q->kind != REQUEST_HOLD ? REFUSED_LATE : judge(l, q, ret_events, ret_reply->why);
-    if (ret_reply->refusal == REFUSED_PLANT || ret_reply->refusal == REFUSED_LATCHED) {
+    if (ret_reply->refusal == REFUSED_PLANT) {
         (void)snprintf(ret_reply->why, sizeof ret_reply->why, "%s", plant_why(l->plant));
     }
 }
@@ -191,7 +240,7 @@ static void clear_stop_bits(struct loop *l)
         done |= STOP_ASKED | STOP_STALLED;
     }
     if (done != 0) {
-        atomic_fetch_and_explicit(&l->shared->stop, ~done, memory_order_relaxed);
+        atomic_fetch_and_explicit(&l->shared->stop, ~done, memory_order_release);
     }
 }
 
@@ -233,12 +282,14 @@ static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
             (void)safety_explain(&z->safety, &z->sensed, h.text, (int)sizeof h.text);
             loop_tell(l, &h);
         }
-        if (l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l)) {
-            events |= BIT(EVENT_ESTOPPED);
-        }
         if (is_too_late(l, late_ns) || is_unattended(l, now_ns)) {
             events |= BIT(EVENT_HOLD);
         }
+    }
+    /* servos that run dry complain first: their fault becomes an estop when their voltage is read
+     */
+    if ((torque_may_be_on(l) || z->fsm.state == STATE_FAULT) && senses_power_lost(l)) {
+        events |= BIT(EVENT_ESTOPPED);
     }
     return events;
 }
@@ -266,13 +317,13 @@ static uint32_t evaluate(struct loop *l, int64_t now_ns, int64_t late_ns)
     return z->eval_holds ? BIT(EVENT_HOLD) : 0;
 }
 
-/* An estop is latched on disk once motion has stopped, and until it is cleared. */
+/* An estop is latched on disk from now on, and until it is cleared. Before the bit is taken back:
+ * who keeps the file reads them the other way round. */
 static void tell_latch(struct loop *l)
 {
     if (l->st.fsm.state != STATE_ESTOP) {
         atomic_store_explicit(&l->shared->latched, LATCHED_NOT, memory_order_relaxed);
-    } else if (loop_at_rest(l) &&
-               atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
+    } else if (atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
         atomic_store_explicit(&l->shared->latched, has_power(l) ? LATCHED_ASKED : LATCHED_POWER,
                               memory_order_relaxed);
     }
@@ -303,11 +354,7 @@ static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
     const bool asked = (atomic_load_explicit(&s->stop, memory_order_relaxed) & STOP_ESTOP) != 0;
     const uint32_t latched = atomic_load_explicit(&s->latched, memory_order_relaxed);
     if (!asked) {
-        (void)snprintf(
-            ret_text, WHY_CHARS,
-            "motor power is lost: a servo reads less than %g V (estop.power_min_v); switch it "
-            "on, then clear",
-            l->config->robot.power_min_v);
+        explain_power(l, ret_text);
         return;
     }
     (void)snprintf(ret_text, WHY_CHARS, "%s",
@@ -367,6 +414,6 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
     }
     tell_plant(l, now_ns, z->fsm.state != from);
     answer(l, now_ns, &request, &reply);
-    clear_stop_bits(l);
     tell_latch(l);
+    clear_stop_bits(l);
 }

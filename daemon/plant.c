@@ -151,6 +151,30 @@ int64_t plant_deadline_ns(const struct plant *p, const struct bus_run *b)
     return p->t_ns + p->late_ns + b->bus.spec->reply_deadline_us * NS_PER_US;
 }
 
+/* The first joint from j on whose torque was read back as on although nothing drives it, or as off
+ * although it is driven. -1: none. */
+static int torque_astray(const struct plant *p, bool driven, int j)
+{
+    for (; j < p->sensed.n; j++) {
+        const bool wanted = driven && p->config->robot.joint[j].actuated;
+        if (p->sensed.torque[j] == (wanted ? TORQUE_OFF : TORQUE_ON)) {
+            return j;
+        }
+    }
+    return -1;
+}
+
+/* While the robot is driven that is a fault of the joint, until it is armed again. */
+static void judge_torque(struct plant *p)
+{
+    if (p->doing != PLANT_RUN || p->kind == PLANT_BODY) {
+        return;
+    }
+    for (int j = torque_astray(p, true, 0); j >= 0; j = torque_astray(p, true, j + 1)) {
+        p->sensed.faults[j] |= FAULT_TORQUE;
+    }
+}
+
 void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64_t *ret_fresh)
 {
     age(p, t_ns);
@@ -179,6 +203,7 @@ void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64
         }
     }
     p->seen |= p->fresh;
+    judge_torque(p);
     *ret_sensed = p->sensed;
     *ret_fresh = p->fresh;
 }
@@ -211,6 +236,26 @@ static int body_event(struct plant *p, bool changed)
     return changed ? event[p->doing] : -1;
 }
 
+/* Torque came on while nothing may drive: off with it at once; then the devices are found anew and
+ * their torque read back. */
+static void quench(struct plant *p)
+{
+    const int j = torque_astray(p, false, 0);
+    if (j < 0) {
+        return;
+    }
+    for (int i = 0; i < p->n_buses; i++) {
+        plant_send_stop(p, &p->bus[i]);
+    }
+    p->known = false;
+    p->retry_ns = 0;
+    p->sensed.torque[j] = TORQUE_UNKNOWN;
+    (void)snprintf(p->why, sizeof p->why,
+                   "joint %s: its torque is on though nobody armed it: it is switched off again; "
+                   "see what else commands its bus",
+                   p->config->robot.joint[j].name);
+}
+
 int plant_do(struct plant *p, enum plant_do what)
 {
     const bool changed = what != p->doing;
@@ -231,6 +276,8 @@ int plant_do(struct plant *p, enum plant_do what)
         what == PLANT_LISTEN || what == PLANT_IDENTIFY || (what == PLANT_STOP && p->stopped);
     if (idle && !p->known && p->job == JOB_NONE && now_ns >= p->retry_ns) {
         job_start(p, JOB_BRING_UP);
+    } else if (idle && p->known && p->job == JOB_NONE) {
+        quench(p);
     }
     if (what == PLANT_STOP && !p->stopped && p->job == JOB_NONE) {
         const int64_t limit_ns = (int64_t)(p->config->control.stop_s * (double)NS_PER_S);
@@ -241,6 +288,15 @@ int plant_do(struct plant *p, enum plant_do what)
     const int event = p->event;
     p->event = -1;
     return event;
+}
+
+void plant_send_stop(struct plant *p, struct bus_run *b)
+{
+    uint8_t tx[TX_BYTES];
+    const int n = b->up ? b->driver->stop(&b->bus, STOP_OFF, tx, sizeof tx) : 0;
+    if (n > 0) {
+        (void)plant_send(p, b, tx, (size_t)n);
+    }
 }
 
 int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n)

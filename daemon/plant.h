@@ -68,6 +68,8 @@ int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_t
  * why not. */
 bool plant_ready(const struct plant *p) BASAL_RT;
 const char *plant_why(const struct plant *p) BASAL_RT;
+/* Why the last set-up of one bus failed, identification or torque off; "": it did not. */
+const char *plant_bus_why(const struct plant *p, int bus) BASAL_RT;
 const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;
 
 /* PLANT_STOP has ended, well or not: nothing more can be done to cut torque. */

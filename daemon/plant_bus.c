@@ -7,8 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define REPLY_BAUD 1000000           /* the rate that a driver's reply_us_max is given for */
-#define TURN_NS    (100 * NS_PER_US) /* of waiting on one bus while others may answer too */
+#define TURN_NS (100 * NS_PER_US) /* of waiting on one bus while others may answer too */
 
 /* Whole frames out of the receive buffer; damage costs one byte at a time. */
 static void decode_all(struct bus_run *b, struct sensed *s)
@@ -99,7 +98,7 @@ static void ask(struct plant *p, struct bus_run *b)
 static bool fits(const struct plant *p, const struct bus_run *b, int64_t now_ns)
 {
     const int64_t reply_ns =
-        b->driver->info.reply_us_max * NS_PER_US * REPLY_BAUD / b->bus.spec->baud;
+        b->driver->info.reply_us_max * NS_PER_US * DRIVER_BAUD / b->bus.spec->baud;
     return now_ns + reply_ns <= plant_deadline_ns(p, b);
 }
 

@@ -26,6 +26,7 @@ struct bus_run {
     bool reading;  /* a request of the read phase is under way ... */
     uint64_t owed; /* ... to these joints */
     struct setup setup;
+    char why[WHY_CHARS]; /* its last set-up failed; "": it did not */
     uint8_t rx[RX_BYTES];
     size_t n_rx;
     _Atomic int offered;  /* fd from plant_service to the loop, -1: none */
@@ -78,5 +79,7 @@ int64_t plant_deadline_ns(const struct plant *p, const struct bus_run *b) BASAL_
 void plant_read_buses(struct plant *p) BASAL_RT;
 /* n bytes onto a bus, counted; as port_write. */
 int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n) BASAL_RT;
+/* Torque off at every joint of a bus, unacknowledged. */
+void plant_send_stop(struct plant *p, struct bus_run *b) BASAL_RT;
 /* Pipelined: the command of the tick before. */
 void plant_send_stored(struct plant *p, struct bus_run *b) BASAL_RT;

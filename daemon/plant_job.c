@@ -72,7 +72,11 @@ static void bus_ended(struct plant *p, struct bus_run *b, bool ok)
     b->flying = false;
     p->at_bus++;
     if (ok) {
+        b->why[0] = '\0';
         return;
+    }
+    if (b->setup.why[0] != '\0') {
+        memcpy(b->why, b->setup.why, sizeof b->why);
     }
     if (!p->job_failed && b->setup.why[0] != '\0') {
         (void)snprintf(p->why, sizeof p->why, "%s", b->setup.why);
@@ -115,11 +119,7 @@ static void begin(struct plant *p, struct bus_run *b)
     b->flying = true;
     (void)port_discard(&b->port);
     if (b->setup.goal == SETUP_DISARM) { /* all at once; then each is asked whether it heard */
-        uint8_t tx[TX_BYTES];
-        const int n = b->driver->stop(&b->bus, STOP_OFF, tx, sizeof tx);
-        if (n > 0) {
-            (void)plant_send(p, b, tx, (size_t)n);
-        }
+        plant_send_stop(p, b);
     }
 }
 
@@ -217,10 +217,11 @@ void plant_lose(struct plant *p, struct bus_run *b)
         p->sensed.torque[j] = TORQUE_UNKNOWN;
         p->sensed.faults[j] |= FAULT_LOST;
     }
-    (void)snprintf(p->why, sizeof p->why,
+    (void)snprintf(b->why, sizeof b->why,
                    "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it "
                    "is read back; plug it in again",
                    b->bus.spec->name, b->bus.spec->device);
+    memcpy(p->why, b->why, sizeof p->why);
     if (b->flying) {
         b->setup.why[0] = '\0';
         bus_ended(p, b, false);

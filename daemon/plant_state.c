@@ -32,6 +32,11 @@ const char *plant_why(const struct plant *p)
     return waits ? "not every joint has been read yet; wait until all answer" : p->why;
 }
 
+const char *plant_bus_why(const struct plant *p, int bus)
+{
+    return p->bus[bus].why;
+}
+
 const struct plant_counters *plant_counters(const struct plant *p)
 {
     return &p->counters;

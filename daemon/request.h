@@ -28,7 +28,8 @@ struct request {
     enum request_kind kind;
     uint32_t flags;
     double x;
-    int64_t asked_ns; /* when, on the loop's clock; 0: now */
+    uint64_t shun_run_id; /* run: weights of this run drive no longer; 0: whatever there is */
+    int64_t asked_ns;     /* when, on the loop's clock; 0: now */
 };
 
 enum refusal {

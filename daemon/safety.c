@@ -198,7 +198,8 @@ const char *safety_fault_words(uint32_t faults, char *ret_text, size_t n)
                                         "its clock stands",
                                         "does not answer",
                                         "refused a command",
-                                        "hardware error"};
+                                        "hardware error",
+                                        "torque switched by itself"};
     size_t used = 0;
     ret_text[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof words[0] && used < n; i++) {
@@ -298,6 +299,45 @@ static int explain_motion(const struct safety *z, const struct sensed *s, int j,
                     p->name, s->tau[j], z->settings.effort_s, p->tau_max);
 }
 
+/* Not one joint of this bus is heard of any more. False where it has only one: that is no bus. */
+static bool bus_is_silent(const struct safety *z, const struct sensed *s, int bus)
+{
+    int n = 0;
+    for (int j = 0; j < z->robot->n_joints; j++) {
+        if (z->robot->joint[j].bus != bus) {
+            continue;
+        }
+        if ((s->faults[j] & FAULT_LOST) == 0 && z->stale[j] < 2) {
+            return false;
+        }
+        n++;
+    }
+    return n > 1;
+}
+
+/* How a joint's samples stay away: not one came, or none that is new. */
+static int explain_silence(const struct safety *z, const struct sensed *s, int j, char *ret_text,
+                           size_t n)
+{
+    const struct joint_spec *p = &z->robot->joint[j];
+    if (z->robot->n_buses > 0 && bus_is_silent(z, s, p->bus)) {
+        return snprintf(ret_text, n,
+                        "bus %s: not one of its joints answers any more, %s first: is the motor "
+                        "power cut, or its cable out? torque is unknown; mend it, then clear",
+                        z->robot->bus[p->bus].name, p->name);
+    }
+    if ((z->joint_trips[j] & TRIP_DEVICE) != 0) {
+        return snprintf(ret_text, n,
+                        "joint %s does not answer: more than %d replies in a row are missing "
+                        "(misses_max of its bus); check its power and cable, then clear",
+                        p->name, z->robot->bus[p->bus].misses_max);
+    }
+    return snprintf(
+        ret_text, n,
+        "joint %s: no new sample for %d ticks, %d are allowed; check its cable, then clear",
+        p->name, z->stale[j], z->settings.stale_ticks_max);
+}
+
 int safety_explain(const struct safety *z, const struct sensed *s, char *ret_text, int cap)
 {
     char words[SAFETY_FAULT_CHARS];
@@ -314,20 +354,23 @@ int safety_explain(const struct safety *z, const struct sensed *s, char *ret_tex
                         p->name, s->q[j], s->qd[j], s->tau[j]);
     }
     if ((z->joint_trips[j] & TRIP_DEVICE) != 0 && (s->faults[j] & FAULT_LOST) != 0) {
+        return explain_silence(z, s, j, ret_text, n);
+    }
+    if ((z->joint_trips[j] & TRIP_DEVICE) != 0 && s->faults[j] == FAULT_TORQUE) {
         return snprintf(ret_text, n,
-                        "joint %s does not answer: more than %d replies in a row are missing "
-                        "(misses_max of its bus); check its power and cable, then clear",
-                        p->name, z->robot->bus[p->bus].misses_max);
+                        p->actuated
+                            ? "joint %s: its torque is off though nobody switched it off: it "
+                              "restarted or shut itself down; check its power and load, then clear"
+                            : "joint %s: its torque is on though it is only measured: see what "
+                              "else commands its bus, then clear",
+                        p->name);
     }
     if ((z->joint_trips[j] & TRIP_DEVICE) != 0) {
         return snprintf(ret_text, n, "joint %s: fault: %s; mend it, then clear", p->name,
                         safety_fault_words(s->faults[j], words, sizeof words));
     }
     if ((z->joint_trips[j] & TRIP_STALE) != 0) {
-        return snprintf(
-            ret_text, n,
-            "joint %s: no new sample for %d ticks, %d are allowed; check its cable, then clear",
-            p->name, z->stale[j], z->settings.stale_ticks_max);
+        return explain_silence(z, s, j, ret_text, n);
     }
     if ((z->joint_trips[j] & TRIP_FROZEN) != 0) {
         return snprintf(ret_text, n,

@@ -79,8 +79,8 @@ int safety_init(struct safety *ret_safety, const struct robot *robot,
 void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh) BASAL_RT;
 
 /*
- * May torque come on? Every pose inside its range (by half the margin), every value finite, no
- * fault, nothing too hot. 0, or -EPERM and one sentence.
+ * May torque come on? Every pose inside its range (or by less than the margin outside it), every
+ * value finite, no fault, nothing too hot. 0, or -EPERM and one sentence.
  */
 int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why,
                    int cap) BASAL_MUST_USE;

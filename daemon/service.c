@@ -240,7 +240,11 @@ static void set_watches(struct service *s)
     s->misbehaviour = (struct misbehaviour){
         .stall = s->spec->stall, .crash = s->spec->crash, .from_step = s->house.loop.st.step};
     s->house.loop.misbehaviour = &s->misbehaviour;
-    crash_install(&s->house.shared->stop, s->house.plant, (int64_t)(stop_s(s) * (double)NS_PER_S));
+    crash_install(&(struct crash_spec){.stop = &s->house.shared->stop,
+                                       .latched = &s->house.shared->latched,
+                                       .latch_dir = s->files.store.fd,
+                                       .plant = s->house.plant,
+                                       .patience_ns = (int64_t)(stop_s(s) * (double)NS_PER_S)});
 }
 
 static int open_all(struct service *s, char *ret_why, int cap)

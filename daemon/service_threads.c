@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define IDLE_US       2000
-#define LOG_US        50000
 #define LEARNER_END_S 8 /* it may be writing a checkpoint to a slow disk */
 #define COMMS_END_S   1
 
@@ -84,14 +83,14 @@ static void *log_body(void *arg)
     struct service *s = arg;
     crash_on_thread();
     while (!atomic_load_explicit(&s->leaving, memory_order_relaxed)) {
-        latch_keeper_step(&s->latch, &s->house.shared->latched);
+        latch_keeper_step(&s->latch, &s->house.shared->stop, &s->house.shared->latched);
         if (now_ns() >= s->next_metrics_ns) {
             s->next_metrics_ns = now_ns() + NS_PER_S;
             runfiles_interval(&s->files, &s->house, comms_rollout(s->comms));
         }
-        (void)usleep(LOG_US);
+        (void)usleep(LATCH_STEP_US);
     }
-    latch_keeper_step(&s->latch, &s->house.shared->latched);
+    latch_keeper_step(&s->latch, &s->house.shared->stop, &s->house.shared->latched);
     crash_thread_ends();
     return NULL;
 }

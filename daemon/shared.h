@@ -81,7 +81,7 @@ enum stop_bits {
     STOP_STALLED = 16 /* main or comms made no progress */
 };
 
-/* An estop whose stop has ended, and who asked for it. */
+/* An estop, from the tick that it begins to its clear, and who asked for it. */
 enum latched { LATCHED_NOT, LATCHED_ASKED, LATCHED_POWER };
 
 /* What the learner tells everyone. */
@@ -108,7 +108,7 @@ struct shared {
     struct ring replies;          /* struct reply: loop -> comms */
     struct mailbox weights;       /* struct packed: comms -> loop */
     _Atomic uint64_t steps;       /* policy steps stored so far: loop -> learner */
-    _Atomic uint32_t latched;     /* enum latched: loop -> main, which keeps it on disk */
+    _Atomic uint32_t latched;     /* enum latched: loop -> log, which keeps it on disk */
     _Atomic int loop_tid;         /* thread of the loop; 0: not started */
     struct learner_shared learner;
     char verdict[WHY_CHARS]; /* real-time verdict; written before the threads start */

@@ -102,12 +102,24 @@ int64_t world_now_ns(const struct world *w)
     return w->now_ns;
 }
 
+/* The fault plan's cut of the motor supply. */
+static void cut_power(const struct world *w, struct sensed *truth)
+{
+    const struct fault_settings *f = &w->config->faults;
+    const double now_s = (double)w->now_ns / (double)NS_PER_S;
+    for (int j = 0; j < truth->n && now_s >= f->power_at_s && now_s < f->power_at_s + f->power_s;
+         j++) {
+        truth->volt_v[j] = fminf(truth->volt_v[j], (float)f->power_v);
+    }
+}
+
 /* Sense the truth, let every device turn it into its joint's command, move the body once. */
 static void substep(struct world *w)
 {
     struct sensed truth;
     w->sim->sense(w->self, w->body, NULL, &truth);
     truth.t_ns = w->now_ns;
+    cut_power(w, &truth);
     for (int i = 0; i < w->n_buses; i++) {
         for (int k = 0; k < w->wire[i].n; k++) {
             w->wire[i].device[k]->step(w->wire[i].device_state[k], w->now_ns, &truth, &w->command);

@@ -38,8 +38,17 @@ struct driver_info {
     size_t config_bytes; /* of that struct */
     const struct silence_row *silence; /* ends with .source = NULL */
     size_t joint_bytes;                /* run-time state of one joint: flat, no pointers */
-    int reply_us_max; /* longest request of ask with its replies at 1 Mbaud; one more may start if
-                         this fits */
+    int reply_us_max; /* longest request of ask after the first, with its replies, at DRIVER_BAUD;
+                         one more may start if this fits */
+};
+
+#define DRIVER_BAUD 1000000
+
+/* What a bus carries in a tick at the most, whatever is read and commanded. */
+struct bus_load {
+    int read_bytes;  /* the first request of ask, and all replies to it */
+    int pauses_us;   /* of the devices, before they answer */
+    int goals_bytes; /* the commands of all driven joints */
 };
 
 struct identity {
@@ -94,6 +103,8 @@ struct serial_driver {
     int (*decode)(struct robot_bus *b, const uint8_t *rx, size_t n,
                   struct sensed *ret_sensed) BASAL_RT;
     int (*stop)(const struct robot_bus *b, enum stop_how how, uint8_t *ret_tx, size_t cap) BASAL_RT;
+    /* before the start, from the robot alone: bus is an index */
+    void (*load)(const struct robot *r, int bus, struct bus_load *ret_load);
 };
 
 /* The joint of this bus that answers to id, or -1. */

@@ -213,6 +213,32 @@ static int dynamixel_stop(const struct robot_bus *b, enum stop_how how, uint8_t 
     return dxl_build(DXL_BROADCAST, DXL_SYNC_WRITE, params, n, ret_tx, cap);
 }
 
+/* A packet to all with n params, every third byte of them stuffed. */
+static int packet_bytes(int n)
+{
+    return DXL_HEADER + 1 + n + n / 3 + 2;
+}
+
+/* Each joint answers in a packet of its own, as after a miss; all goals change. */
+static void dynamixel_load(const struct robot *r, int bus, struct bus_load *ret_load)
+{
+    int n = 0, driven = 0, pauses_us = 0;
+    for (int j = 0; j < r->n_joints; j++) {
+        if (r->joint[j].bus == bus) {
+            const struct dxl_config *c = r->joint[j].driver;
+            n++;
+            driven += r->joint[j].actuated;
+            pauses_us += c != NULL ? c->return_delay_us : 0;
+        }
+    }
+    *ret_load = (struct bus_load){
+        .read_bytes = packet_bytes(4 + n) + n * (DXL_HEADER + DXL_STATUS_LEN_MAX),
+        .pauses_us = pauses_us,
+        .goals_bytes =
+            driven == 0 ? 0 : packet_bytes(4 + 3 * driven) + packet_bytes(4 + 5 * driven),
+    };
+}
+
 const struct serial_driver serial_driver_dynamixel = {
     .info = {.name = "dynamixel",
              .options = dxl_options,
@@ -225,4 +251,5 @@ const struct serial_driver serial_driver_dynamixel = {
     .goals = dynamixel_goals,
     .decode = dxl_decode,
     .stop = dynamixel_stop,
+    .load = dynamixel_load,
 };

@@ -33,6 +33,9 @@ struct dxl_joint {
     bool alert_unread; /* it reports a hardware error; register 70 was not read since */
 };
 
+/* LEN of the longest status that is ever asked for, all its bytes to be stuffed. */
+#define DXL_STATUS_LEN_MAX (4 + DXL_STATE_BYTES + (DXL_STATE_BYTES + 1) / 3)
+
 #define PWM_NEVER_SENT 1000 /* pwm_age: send it with the next goals */
 
 struct dxl_model_row {

@@ -16,9 +16,6 @@
 #define TICK_SLACK_US 200000 /* a late host is no restarted device; a restart loses 0.3 to 1 s */
 #define DRIFT         1000
 
-/* LEN of the longest status that is ever asked for, all its bytes to be stuffed. */
-#define STATUS_LEN_MAX (4 + DXL_STATE_BYTES + (DXL_STATE_BYTES + 1) / 3)
-
 #define HARDWARE_FAULTS                                                                            \
     ((uint32_t)(FAULT_VOLTAGE | FAULT_OVERHEAT | FAULT_ENCODER | FAULT_ELECTRICAL |                \
                 FAULT_OVERLOAD | FAULT_ALERT))
@@ -205,7 +202,7 @@ int dxl_decode(struct robot_bus *b, const uint8_t *rx, size_t n, struct sensed *
         const size_t len = dxl_get16(rx + 5);
         const size_t fast_len = 1 + (size_t)b->n * (DXL_STATE_BYTES + 4);
         const bool fast = rx[4] == DXL_BROADCAST;
-        if (len > (fast ? fast_len : STATUS_LEN_MAX)) {
+        if (len > (fast ? fast_len : DXL_STATUS_LEN_MAX)) {
             b->crc_errors++; /* nobody was asked for that much: do not wait for it */
             return -EBADMSG;
         }

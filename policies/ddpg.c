@@ -134,20 +134,19 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
 {
     struct ddpg *z = arena_take(mem, sizeof *z);
     const struct ddpg_config *c = config;
-    const float lr = (float)c->learning_rate;
     const struct net_spec net = {.n_obs = d->n_obs,
                                  .n_act = d->n_act,
                                  .hidden = c->hidden,
                                  .n_hidden = c->n_hidden,
                                  .rows = d->batch,
-                                 .lr = lr};
-    struct mlp_shape shape;
+                                 .kernel = d->kernel,
+                                 .lr = (float)c->learning_rate};
+    struct net_spec actor = net;
     z->c = *c;
     z->n_act = d->n_act;
-    actor_shape(c, d, &shape);
-    const float lr_actor = c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : lr;
-    mu_init(&z->mu, &shape, d->batch, lr_actor, mem, rng);
-    mu_init(&z->mu_targ, &shape, d->batch, lr_actor, mem, rng);
+    actor.lr = c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : net.lr;
+    mu_init(&z->mu, &actor, mem, rng);
+    mu_init(&z->mu_targ, &actor, mem, rng);
     critic_init(&z->q, &net, mem, rng);
     critic_init(&z->q_targ, &net, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);

@@ -27,11 +27,14 @@ enum policy_needs {
 };
 
 struct team;
+struct kernel;
 
 struct dims {
     int n_obs, n_act, n_choices, h, w, c, history, batch, seg_len;
     double policy_rate_hz;
     struct team *team; /* does half of an update's work; NULL: nobody */
+    const struct kernel
+        *kernel; /* computes the updates; NULL: the best that this processor can run */
 };
 
 struct wants {

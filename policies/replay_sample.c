@@ -6,6 +6,7 @@
 
 #include "policies/replay_prioritized.h"
 
+#include <math.h>
 #include <string.h>
 
 #define TRIES_MAX  1000 /* draws for one row, or one batch, before giving up */
@@ -255,6 +256,9 @@ static bool draw_by_priority(struct sampler *s, struct rng *rng)
             return false;
         }
         if (gather(s, head, 0) == s->spec.batch) {
+            for (int i = 0; i < s->spec.batch; i++) {
+                s->td[i] = NAN; /* of whom nobody says an error, the priority stays */
+            }
             return true;
         }
     }

@@ -182,6 +182,7 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
                                  .hidden = c->hidden,
                                  .n_hidden = c->n_hidden,
                                  .rows = d->batch,
+                                 .kernel = d->kernel,
                                  .lr = (float)c->learning_rate};
     double alpha = c->ent_coef_init;
     z->c = *c;
@@ -197,7 +198,7 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     z->pi.net.team = z->q.team = z->q_targ.team = d->team;
     z->log_alpha[0] = (float)log(alpha);
     z->g_alpha = floats(mem, 1);
-    adam_init(&z->alpha_opt, 1, net.lr, mem);
+    adam_init(&z->alpha_opt, z->pi.net.kernel, 1, net.lr, mem);
     z->a = floats(mem, d->batch * d->n_act);
     z->logp = floats(mem, d->batch);
     z->da = floats(mem, d->batch * d->n_act);

@@ -69,6 +69,11 @@ static int open_slots(struct task *t, char *ret_why, int cap)
         }
         s->first = t->n_obs;
         s->n = s->kind->width(t, &s->term);
+        if (s->n == 0) {
+            return why(ret_why, cap, -EINVAL,
+                       "task: the slot \"%s\" observes nothing on this robot; leave it out",
+                       s->kind->name);
+        }
         t->n_obs += s->n;
         remembers = remembers || strcmp(s->kind->name, "last_action") == 0;
         if (t->n_obs > OBS_MAX) {

@@ -1,6 +1,7 @@
 /*
  * The task is the MDP: which sensed values are observed, what is rewarded, when an episode ends,
- * what an action means. Tables of rows: a reward term or an observation slot is one row in task.c.
+ * what an action means. Tables of rows: a reward term or an observation slot is one row in
+ * task_rows.c.
  */
 #pragma once
 

@@ -166,14 +166,13 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
                                  .hidden = c->hidden,
                                  .n_hidden = c->n_hidden,
                                  .rows = d->batch,
+                                 .kernel = d->kernel,
                                  .lr = (float)c->learning_rate};
-    struct mlp_shape shape;
     z->c = *c;
     z->rng = rng;
     z->n_act = d->n_act;
-    actor_shape(c, d, &shape);
-    mu_init(&z->mu, &shape, d->batch, net.lr, mem, rng);
-    mu_init(&z->mu_targ, &shape, d->batch, net.lr, mem, rng);
+    mu_init(&z->mu, &net, mem, rng);
+    mu_init(&z->mu_targ, &net, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);
     twin_init(&z->q, &net, mem, rng);
     twin_init(&z->q_targ, &net, mem, rng);

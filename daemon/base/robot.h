@@ -61,5 +61,6 @@ struct robot {
     bool drop_accepted;      /* limp while loaded is accepted by the owner; driven joints want it */
     double arm_ramp_s;       /* torque ramp from 0 to the ceiling when arming */
     double rest_outside_rad; /* a joint that rests this far outside its range may still arm: its
-                                first goal is the range's end. Half of safety.position_margin_rad */
+                                first goal is the range's end. Three quarters of
+                                safety.position_margin_rad */
 };

@@ -31,11 +31,13 @@ enum joint_fault {
     FAULT_LOST = 1 << 8,     /* more misses in a row than the bus allows         */
     FAULT_COMMAND = 1 << 9,  /* it refused a command                             */
     FAULT_ALERT = 1 << 10,   /* it reports a hardware error; which one is not read yet */
+    FAULT_TORQUE = 1 << 11,  /* it switched its torque by itself, while the robot is driven */
 };
 
 /* What a silent bus or a brown-out leaves behind: arming sets everything up anew and clears these.
  */
-#define FAULTS_OF_SILENCE (FAULT_WATCHDOG | FAULT_REBOOT | FAULT_FROZEN | FAULT_COMMAND)
+#define FAULTS_OF_SILENCE                                                                          \
+    (FAULT_WATCHDOG | FAULT_REBOOT | FAULT_FROZEN | FAULT_COMMAND | FAULT_TORQUE)
 
 enum torque { TORQUE_UNKNOWN, TORQUE_OFF, TORQUE_ON };
 

@@ -2,10 +2,11 @@
 
 #include <math.h>
 
-void adam_init(struct adam *ret_adam, int n, float lr, struct arena *mem)
+void adam_init(struct adam *ret_adam, const struct kernel *kernel, int n, float lr,
+               struct arena *mem)
 {
     *ret_adam = (struct adam){
-        .kernel = kernel_best(), .n = n, .lr = lr, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+        .kernel = kernel, .n = n, .lr = lr, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     ret_adam->m = arena_take(mem, (size_t)n * sizeof(float));
     ret_adam->v = arena_take(mem, (size_t)n * sizeof(float));
 }

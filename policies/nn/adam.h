@@ -16,7 +16,8 @@ struct adam {
 };
 
 /* beta1 0.9, beta2 0.999, eps 1e-8 */
-void adam_init(struct adam *ret_adam, int n, float lr, struct arena *mem);
+void adam_init(struct adam *ret_adam, const struct kernel *kernel, int n, float lr,
+               struct arena *mem);
 
 /* w <- w - lr mhat / (sqrt(vhat) + eps) for the gradient g. [n] each */
 void adam_step(struct adam *o, const float *g, float *w);

@@ -61,11 +61,14 @@ static struct matrix rows_of(struct arena *mem, int rows, int width)
     return (struct matrix){floats(mem, (size_t)rows * (size_t)ld), ld};
 }
 
-void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct arena *mem,
-              struct rng *rng)
+void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
+              struct arena *mem, struct rng *rng)
 {
     struct mlp *m = ret_mlp;
-    *m = (struct mlp){.kernel = kernel_best(), .shape = *s, .n = mlp_weights(s), .rows = rows};
+    *m = (struct mlp){.kernel = kernel != NULL ? kernel : kernel_best(),
+                      .shape = *s,
+                      .n = mlp_weights(s),
+                      .rows = rows};
     m->w = floats(mem, (size_t)m->n);
     m->g = floats(mem, (size_t)m->n);
     m->panels = floats(mem, (size_t)n_panels(s));

@@ -25,8 +25,9 @@ struct net_spec {
     int n_obs, n_act;
     const int *hidden; /* [n_hidden] widths between */
     int n_hidden;
-    int rows; /* largest batch */
-    float lr; /* Adam's learning rate */
+    int rows;                    /* largest batch */
+    float lr;                    /* Adam's learning rate */
+    const struct kernel *kernel; /* NULL: the best */
 };
 
 struct mlp {
@@ -46,9 +47,10 @@ struct mlp {
 void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_hidden, int n_out);
 int mlp_weights(const struct mlp_shape *s);
 
-/* Takes weights, gradient and activations for batches up to rows; weights U(+-1/sqrt(fan_in)). */
-void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, int rows, struct arena *mem,
-              struct rng *rng);
+/* Takes weights, gradient and activations for batches up to rows; weights U(+-1/sqrt(fan_in)).
+ * kernel NULL: the best that this processor can run. */
+void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
+              struct arena *mem, struct rng *rng);
 
 /* x [n,in] -> [n,out], kept inside together with all activations until the next forward. */
 float *mlp_forward(struct mlp *m, const float *x, int n);

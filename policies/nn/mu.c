@@ -5,14 +5,15 @@
 
 const char *const noise_names[] = {"normal", "ornstein_uhlenbeck", NULL};
 
-void mu_init(struct mu *ret_mu, const struct mlp_shape *shape, int rows, float lr,
-             struct arena *mem, struct rng *rng)
+void mu_init(struct mu *ret_mu, const struct net_spec *spec, struct arena *mem, struct rng *rng)
 {
     struct mu *p = ret_mu;
-    *p = (struct mu){.n_act = shape->width[shape->n_layers]};
-    mlp_init(&p->net, shape, rows, mem, rng);
-    adam_init(&p->opt, p->net.n, lr, mem);
-    p->dy = arena_take(mem, (size_t)(rows * p->n_act) * sizeof(float));
+    struct mlp_shape shape;
+    *p = (struct mu){.n_act = spec->n_act};
+    mlp_shape(&shape, spec->n_obs, spec->hidden, spec->n_hidden, spec->n_act);
+    mlp_init(&p->net, &shape, spec->kernel, spec->rows, mem, rng);
+    adam_init(&p->opt, p->net.kernel, p->net.n, spec->lr, mem);
+    p->dy = arena_take(mem, (size_t)(spec->rows * p->n_act) * sizeof(float));
 }
 
 void mu_forward(struct mu *p, const float *s, int n, float *ret_a)

@@ -14,8 +14,7 @@ struct mu {
     float *dy; /* [rows,n_act] */
 };
 
-void mu_init(struct mu *ret_mu, const struct mlp_shape *shape, int rows, float lr,
-             struct arena *mem, struct rng *rng);
+void mu_init(struct mu *ret_mu, const struct net_spec *spec, struct arena *mem, struct rng *rng);
 
 /* s [n,n_obs] -> ret_a [n,n_act] = mu(s) */
 void mu_forward(struct mu *p, const float *s, int n, float *ret_a);

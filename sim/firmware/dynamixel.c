@@ -26,6 +26,7 @@ static const struct option device_options[] = {
     {.key = "noise", .type = OPTION_DOUBLE, .offset = AT(noise), .min = 0, .max = 100, .def = "1", .help = "scale of sensor noise"},
     {.key = "overload_at_s", .type = OPTION_DOUBLE, .offset = AT(overload_at_s), .min = 0, .max = 1e9, .def = "0", .help = "latches an overload error then; 0: never"},
     {.key = "brownout_at_s", .type = OPTION_DOUBLE, .offset = AT(brownout_at_s), .min = 0, .max = 1e9, .def = "0", .help = "loses power for a moment then; 0: never"},
+    {.key = "torque_flip_at_s", .type = OPTION_DOUBLE, .offset = AT(torque_flip_at_s), .min = 0, .max = 1e9, .def = "0", .help = "its torque goes off by itself then, or on; 0: never"},
     {.key = NULL},
 };
 /* clang-format on */

@@ -21,7 +21,7 @@ struct dxl_device_config {
     int model, firmware, watchdog;
     bool factory_new;
     double noise; /* 0..1: scale of sensor noise */
-    double overload_at_s, brownout_at_s;
+    double overload_at_s, brownout_at_s, torque_flip_at_s;
 };
 
 /* A fast read is one packet made by all: who is before us, and what we add. */
@@ -40,14 +40,14 @@ struct servo {
     uint8_t backup[DXL_EEPROM_END]; /* of the non-volatile registers, by Control Table Backup */
     bool backed_up;
     int64_t now_ns, boot_ns, silent_until_ns;
-    int64_t heard_ns;            /* last instruction of any kind, for the watchdog */
-    int64_t line_ns;             /* when the line was last busy: a pause ends whatever was begun */
-    int64_t turns;               /* whole turns that Present Position does not count */
-    bool turns_due;              /* start counting anew at the next sample */
-    bool tripped;                /* by the watchdog */
-    bool overloaded, browned;    /* the faults on demand have happened */
-    double goal_rad, goal_rad_s; /* where the profile is now */
-    bool profiled;               /* goal_rad follows the register */
+    int64_t heard_ns; /* last instruction of any kind, for the watchdog */
+    int64_t line_ns;  /* when the line was last busy: a pause ends whatever was begun */
+    int64_t turns;    /* whole turns that Present Position does not count */
+    bool turns_due;   /* start counting anew at the next sample */
+    bool tripped;     /* by the watchdog */
+    bool overloaded, browned, flipped; /* the faults on demand have happened */
+    double goal_rad, goal_rad_s;       /* where the profile is now */
+    bool profiled;                     /* goal_rad follows the register */
     uint8_t rx[RX_BYTES];
     size_t n_rx;
     int64_t due_ns; /* of the answer in tx */

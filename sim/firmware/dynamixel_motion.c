@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#define DEAD_V 3.0 /* no electronics runs on less */
+
 static double from_counts(const struct servo *z, double counts)
 {
     const double all = counts + (double)z->turns * DXL_COUNTS_PER_TURN;
@@ -61,6 +63,17 @@ static void shut_down(struct servo *z, uint8_t error)
     }
 }
 
+/* Below its limits it complains and goes on; without power it is not there, and begins anew. */
+static void watch_supply(struct servo *z, const struct sensed *s)
+{
+    const double volt_v = (double)s->volt_v[z->joint];
+    if (isfinite(volt_v) && volt_v < DEAD_V) {
+        servo_reboot(z, z->now_ns);
+    } else if (isfinite(volt_v) && volt_v * 10.0 < (double)servo_get(z, DXL_VOLT_MIN)) {
+        shut_down(z, 0x01);
+    }
+}
+
 static void faults_on_demand(struct servo *z)
 {
     const double now_s = (double)z->now_ns * 1e-9;
@@ -71,6 +84,11 @@ static void faults_on_demand(struct servo *z)
     if (z->c.brownout_at_s > 0.0 && now_s >= z->c.brownout_at_s && !z->browned) {
         z->browned = true;
         servo_reboot(z, z->now_ns);
+    }
+    if (z->c.torque_flip_at_s > 0.0 && now_s >= z->c.torque_flip_at_s && !z->flipped) {
+        z->flipped = true;
+        z->regs[DXL_TORQUE_ENABLE] = z->regs[DXL_TORQUE_ENABLE] == 0;
+        z->profiled = false;
     }
     if (z->regs[DXL_PRESENT_TEMPERATURE] > z->regs[DXL_TEMP_LIMIT]) {
         shut_down(z, 0x04);
@@ -159,6 +177,7 @@ void servo_step(void *state, int64_t t_ns, const struct sensed *s, struct comman
     const bool was_booting = t_ns < z->silent_until_ns;
     z->now_ns = t_ns;
     faults_on_demand(z);
+    watch_supply(z, s);
     sense(z, s);
     watch_bus(z);
     ret_cmd->tau_max[j] = fabs((double)servo_get(z, DXL_GOAL_PWM)) / DXL_PWM_FULL * z->tau_stall_nm;

@@ -53,7 +53,7 @@ static void mlp_begin(struct mlp_case *k, const int *hidden, int n_hidden, int i
     rng_seed(&r, 3);
     assert_int_equal(arena_open(&k->mem, "mlp", (size_t)16 << 20), 0);
     mlp_shape(&shape, in, hidden, n_hidden, out);
-    mlp_init(&k->net, &shape, ROWS, &k->mem, &r);
+    mlp_init(&k->net, &shape, NULL, ROWS, &k->mem, &r);
     draw_all(&r, 1.0, ROWS * in, k->x);
     draw_all(&r, 1.0, ROWS * out, k->c);
 }
@@ -442,7 +442,8 @@ static void mu_has_the_gradient_of_a_squashed_output(void **state)
     rng_seed(&r, 9);
     assert_int_equal(arena_open(&k.mem, "mu", (size_t)16 << 20), 0);
     mlp_shape(&shape, 4, hidden_two, 2, 2);
-    mu_init(&k.p, &shape, ROWS, 0.0, &k.mem, &r); /* learning rate 0: the weights stay */
+    const struct net_spec spec = spec_of(0.0);
+    mu_init(&k.p, &spec, &k.mem, &r); /* learning rate 0: the weights stay */
     draw_all(&r, 3.0, ROWS * 4, k.s);
     draw_all(&r, 1.0, ROWS * 2, k.da);
     mu_forward(&k.p, k.s, ROWS, k.a);

@@ -180,7 +180,7 @@ static void temperature_settles_where_the_entropy_is_as_asked(void **state)
     enum { STEPS = 6000, COUNTED = 1000 };
 
     bandit_begin(&z, 10, .3, 1);
-    adam_init(&opt, 1, 0.01, &z.b.mem);
+    adam_init(&opt, kernel_best(), 1, 0.01, &z.b.mem);
     for (int t = 0; t < STEPS; t++) {
         z.b.p.opt.lr = opt.lr = t < STEPS / 2 ? 0.01 : 0.01 * (STEPS - t) / (STEPS / 2);
         z.alpha = exp(log_alpha);
@@ -202,7 +202,7 @@ static void adam_is_the_papers_algorithm(void **state)
     double w[2] = {1.0, -2.0}, m[2] = {0}, v[2] = {0}, want[2] = {1.0, -2.0};
     const double b1 = (double)0.9f, b2 = (double)0.999f;
     assert_int_equal(arena_open(&mem, "adam", (size_t)1 << 20), 0);
-    adam_init(&o, 2, 1e-2, &mem);
+    adam_init(&o, kernel_best(), 2, 1e-2, &mem);
     for (int t = 1; t <= 50; t++) {
         const double g[] = {sin(3.0 * t), 1e-3 * t};
         adam_step(&o, g, w);
@@ -233,8 +233,8 @@ static void soft_updates_approach_and_copies_are_exact(void **state)
     rng_seed(&r, 2);
     assert_int_equal(arena_open(&mem, "blend", (size_t)1 << 20), 0);
     mlp_shape(&shape, 2, hidden, 1, 1);
-    mlp_init(&net, &shape, 1, &mem, &r);
-    mlp_init(&target, &shape, 1, &mem, &r);
+    mlp_init(&net, &shape, NULL, 1, &mem, &r);
+    mlp_init(&target, &shape, NULL, 1, &mem, &r);
     mlp_copy(&net, &target);
     assert_memory_equal(net.w, target.w, (size_t)net.n * sizeof net.w[0]);
     for (int i = 0; i < net.n; i++) {
@@ -265,7 +265,7 @@ static void weights_start_within_their_fan_in(void **state)
     rng_seed(&r, 3);
     assert_int_equal(arena_open(&mem, "init", (size_t)4 << 20), 0);
     mlp_shape(&shape, 25, hidden, 1, 40);
-    mlp_init(&net, &shape, 1, &mem, &r);
+    mlp_init(&net, &shape, NULL, 1, &mem, &r);
     const int first = 100 * 26, count[] = {first, net.n - first};
     const double fan_in[] = {25, 100};
     const double *w = net.w;

@@ -71,7 +71,8 @@ else
 fi
 if command -v shellcheck >/dev/null; then
     # of the level warning and up: notes on style would hide them
-    grep -rlE '^#!(/usr)?/bin/(env )?(ba)?sh' --include='*' .ci deploy tests | xargs shellcheck -S warning -x -P SCRIPTDIR -P . || say "shellcheck: see above"
+    { grep -rlE '^#!(/usr)?/bin/(env )?(ba)?sh' .ci deploy tests; find .ci deploy tests -name '*.sh'; } | sort -u |
+        xargs shellcheck -S warning -x -P SCRIPTDIR -P . || say "shellcheck: see above"
 else
     echo "skipped: shellcheck is not installed"
 fi

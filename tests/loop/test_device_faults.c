@@ -21,7 +21,9 @@ struct ride {
     struct house house;
     int64_t planned_ns;
     char said[WHY_CHARS];    /* by the last trip */
+    char changed[WHY_CHARS]; /* by the last change of state */
     char written[WHY_CHARS]; /* by the plant */
+    char missing[WHY_CHARS]; /* the same, why it is not ready, at first */
     enum refusal refusal;    /* of the last request */
     char why[WHY_CHARS];     /* ... and its reason */
 };
@@ -66,8 +68,12 @@ static void tick(struct ride *r)
     while (ring_pop(&s->happened, &h)) {
         if (h.kind == HAPPENED_TRIP) {
             memcpy(r->said, h.text, sizeof r->said);
+        } else if (h.kind == HAPPENED_STATE) {
+            memcpy(r->changed, h.text, sizeof r->changed);
         } else if (h.kind == HAPPENED_SETTINGS) {
             memcpy(r->written, h.text, sizeof r->written);
+        } else if (h.kind == HAPPENED_PLANT && r->missing[0] == '\0') {
+            memcpy(r->missing, h.text, sizeof r->missing);
         }
     }
 }
@@ -138,6 +144,80 @@ static void an_overload_stops_the_robot_and_is_named(void **state)
     assert_non_null(strstr(r->why, "joint hand: fault: overload"));
 }
 
+/* A servo that lets go is a robot that falls: nothing else says so. */
+static void torque_that_goes_off_by_itself_stops_the_robot(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.hand.device.torque_flip_at_s=3"};
+    start(r, sets, 1);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_string_equal(r->said,
+                        "joint hand: its torque is off though nobody switched it off: it restarted "
+                        "or shut itself down; check its power and load, then clear");
+    while (!loop_at_rest(&r->house.loop)) {
+        tick(r);
+    }
+    assert_int_equal(sensed(r)->torque[0], TORQUE_OFF);
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
+    run(r); /* arming sets up what it lost */
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_RUNNING);
+}
+
+static void torque_on_a_joint_that_is_only_measured_stops_the_robot(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.odometer.device.torque_flip_at_s=3"};
+    start(r, sets, 1);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_non_null(strstr(r->said, "joint odometer: its torque is on though it is only measured"));
+}
+
+/* Not ready within so many ticks of at_ns, and ready again soon after, with torque off. */
+static void is_quenched(struct ride *r, int64_t at_ns, int joint)
+{
+    while (r->planned_ns < at_ns) {
+        tick(r);
+    }
+    assert_true(plant_ready(r->house.plant));
+    r->missing[0] = '\0';
+    for (int i = 0; plant_ready(r->house.plant); i++) {
+        assert_true(i < 20);
+        tick(r);
+    }
+    for (int i = 0; !plant_ready(r->house.plant); i++) {
+        assert_true(i < 50);
+        tick(r);
+    }
+    assert_int_equal(sensed(r)->torque[joint], TORQUE_OFF);
+}
+
+/* Limp, and where an estop is latched. */
+static void torque_that_comes_on_while_limp_is_cut(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"joints.hand.device.torque_flip_at_s=3",
+                                       "joints.arm.device.torque_flip_at_s=6"};
+    start(r, sets, 2);
+    until(r, STATE_LIMP);
+    is_quenched(r, 3 * NS_PER_S, 1);
+    assert_string_equal(r->missing,
+                        "joint hand: its torque is on though nobody armed it: it is switched off "
+                        "again; see what else commands its bus");
+    assert_int_equal(now(r), STATE_LIMP);
+    atomic_fetch_or(&r->house.shared->stop, STOP_ESTOP);
+    until(r, STATE_ESTOP);
+    is_quenched(r, 6 * NS_PER_S, 0);
+    assert_int_equal(now(r), STATE_ESTOP);
+}
+
 static void a_brown_out_stops_the_robot_and_is_set_up_anew(void **state)
 {
     struct ride *r = *state;
@@ -188,6 +268,96 @@ static void a_pulled_bus_needs_an_explicit_arm(void **state)
     until(r, STATE_LIMP);
     run(r);
     assert_int_equal(now(r), STATE_RUNNING);
+}
+
+static void rests(struct ride *r)
+{
+    for (int i = 0; !loop_at_rest(&r->house.loop); i++) {
+        assert_true(i < TICKS_MAX);
+        tick(r);
+    }
+}
+
+/* Servos that still answer complain of their supply before anyone has read it: still an estop,
+ * latched, that its return does not end. */
+static void a_power_cut_is_a_latched_estop(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2",
+                                       "faults.power_v=5.5"};
+    start(r, sets, 3);
+    run(r);
+    until(r, STATE_ESTOP);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 50 * TICK_NS);
+    assert_non_null(strstr(r->changed, "motor power is lost: a servo reads less than 9 V"));
+    rests(r);
+    tick(r);
+    assert_int_equal(atomic_load(&r->house.shared->latched), LATCHED_POWER);
+    assert_int_equal(sensed(r)->torque[0], TORQUE_OFF);
+    ask(r, REQUEST_CLEAR); /* the reason is still there */
+    assert_int_equal(r->refusal, REFUSED_LATCHED);
+    assert_non_null(strstr(r->why, "motor power is lost"));
+    while (r->planned_ns < 7 * NS_PER_S) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_ESTOP);
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(r->refusal, REFUSED_NOT);
+    assert_int_equal(now(r), STATE_LIMP);
+}
+
+static void a_sag_that_nobody_complains_of_is_one_too(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2",
+                                       "faults.power_v=8"};
+    start(r, sets, 3);
+    run(r);
+    until(r, STATE_ESTOP);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_string_equal(r->said, "");
+}
+
+static void without_power_nothing_arms(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2",
+                                       "faults.power_v=8"};
+    start(r, sets, 3);
+    until(r, STATE_LIMP);
+    while (r->planned_ns < 4 * NS_PER_S) {
+        tick(r);
+    }
+    ask(r, REQUEST_ARM);
+    assert_int_equal(r->refusal, REFUSED_UNSAFE);
+    assert_string_equal(r->why, "motor power is off: a servo reads less than 9 V "
+                                "(estop.power_min_v); switch it on, then arm");
+    assert_int_equal(now(r), STATE_LIMP);
+    while (r->planned_ns < 6 * NS_PER_S) {
+        tick(r);
+    }
+    run(r);
+}
+
+/* Nobody can read a voltage then: that the whole bus is silent says what may have happened. */
+static void a_bus_that_falls_silent_with_its_power_is_named(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2"};
+    start(r, sets, 2);
+    run(r);
+    until(r, STATE_FAULT);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_string_equal(r->said,
+                        "bus servo: not one of its joints answers any more, arm first: is the "
+                        "motor power cut, or its cable out? torque is unknown; mend it, then "
+                        "clear");
+    while (r->planned_ns < 8 * NS_PER_S) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_FAULT); /* its return resumes nothing */
+    ask(r, REQUEST_CLEAR);
+    until(r, STATE_LIMP);
 }
 
 /* A servo that trips although the daemon talks: its host cannot tell why, only stop. */
@@ -266,6 +436,47 @@ static void push(struct ride *r, const struct request *q)
     tick(r);
 }
 
+static void to_intake(void *to, const uint8_t *block, size_t n)
+{
+    assert_int_equal(intake_block(to, block, n), 0);
+}
+
+/* A plain run after a file's: without it, whether it has driven or only waits; and whose weights
+ * came meanwhile drive. */
+static void weights_of_a_run_that_is_over_drive_no_longer(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    struct learner *l = &r->house.learner;
+    const uint64_t own = l->id.run_id;
+    l->publish = to_intake;
+    l->to = &r->house.intake;
+    run(r);
+    for (int i = 0; i < 4; i++) {
+        struct loop *loop = &r->house.loop;
+        l->id.run_id = 0xF11E;
+        intake_follow(&r->house.intake, 0);
+        learner_publish(l);
+        for (int k = 0; k < 20 && i % 2 == 0; k++) {
+            tick(r);
+        }
+        if (i >= 2) {
+            l->id.run_id = own;
+            intake_follow(&r->house.intake, own);
+            learner_publish(l);
+        }
+        push(r, &(struct request){
+                    .id = 1, .kind = REQUEST_RUN, .flags = RUN_NO_LEARN, .shun_run_id = 0xF11E});
+        if (i < 2) {
+            assert_int_equal(r->refusal, REFUSED_NO_WEIGHTS);
+            assert_null(loop->packed);
+        } else {
+            assert_int_equal(r->refusal, REFUSED_NOT);
+            assert_true(loop->packed->id.run_id == own);
+        }
+    }
+}
+
 /* Whoever asked was told that nobody answers, and may stand beside the robot by now. */
 static void what_comes_too_late_moves_nothing(void **state)
 {
@@ -290,6 +501,23 @@ static void what_comes_too_late_moves_nothing(void **state)
     assert_int_equal(now(r), STATE_READY);
 }
 
+/* The tick that takes the estop says so to who writes it down: the stop takes longer. */
+static void an_estop_is_told_before_the_robot_has_stopped(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    struct shared *s = r->house.shared;
+    atomic_fetch_or(&s->stop, STOP_ESTOP);
+    while (now(r) != STATE_ESTOP) {
+        assert_int_equal(atomic_load(&s->stop) & STOP_ESTOP, STOP_ESTOP);
+        tick(r);
+    }
+    assert_false(loop_at_rest(&r->house.loop));
+    assert_int_equal(atomic_load(&s->latched), LATCHED_ASKED);
+    assert_int_equal(atomic_load(&s->stop) & STOP_ESTOP, 0);
+}
+
 static void who_loses_against_an_estop_is_told(void **state)
 {
     struct ride *r = *state;
@@ -307,11 +535,6 @@ static void who_loses_against_an_estop_is_told(void **state)
     ask(r, REQUEST_CLEAR);
     assert_int_equal(r->refusal, REFUSED_NOT);
     assert_int_equal(now(r), STATE_LIMP);
-}
-
-static void to_intake(void *to, const uint8_t *block, size_t n)
-{
-    assert_int_equal(intake_block(to, block, n), 0);
 }
 
 /* Of the policy alone, also after a run at random; and the shortest one ends, too. */
@@ -382,13 +605,22 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_ride, close_ride)
     const struct CMUnitTest tests[] = {
         TEST(an_overload_stops_the_robot_and_is_named),
+        TEST(torque_that_goes_off_by_itself_stops_the_robot),
+        TEST(torque_on_a_joint_that_is_only_measured_stops_the_robot),
+        TEST(torque_that_comes_on_while_limp_is_cut),
         TEST(a_brown_out_stops_the_robot_and_is_set_up_anew),
         TEST(a_pulled_bus_needs_an_explicit_arm),
+        TEST(a_power_cut_is_a_latched_estop),
+        TEST(a_sag_that_nobody_complains_of_is_one_too),
+        TEST(without_power_nothing_arms),
+        TEST(a_bus_that_falls_silent_with_its_power_is_named),
         TEST(a_tripped_watchdog_is_a_fault),
         TEST(some_lost_answers_stop_nothing),
         TEST(writing_a_devices_memory_is_said),
         TEST(a_stop_that_reads_back_slowly_is_no_fault),
+        TEST(weights_of_a_run_that_is_over_drive_no_longer),
         TEST(what_comes_too_late_moves_nothing),
+        TEST(an_estop_is_told_before_the_robot_has_stopped),
         TEST(who_loses_against_an_estop_is_told),
         TEST(an_evaluation_judges_the_policy_and_ends),
         TEST(an_unattended_run_holds),

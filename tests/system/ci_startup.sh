@@ -40,6 +40,19 @@ expect_alive "no device" "bus servo: there is no $work/servo: is the robot plugg
 expect_alive "no serial port" "bus servo: /dev/null is no serial port" "${daemon[@]}" --set bus.servo.device=/dev/null
 expect "make safe without a device" 69 "make safe: bus servo: there is no $work/servo" \
     "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --make-safe
+cat >"$work/two.yaml" <<END
+include: $PWD/$robot
+bus:
+  - {name: second, driver: dynamixel, device: $work/second}
+joints:
+  - {name: tail, bus: second, id: 9, actuated: false}
+END
+safe_two=("$bin/basald" --config "$work/two.yaml" --set bus.servo.device="$work/servo" --make-safe)
+expect "make safe without two devices" 69 "make safe: bus servo: there is no $work/servo" "${safe_two[@]}"
+for words in "torque is not read back as off at: arm, hand, odometer" "make safe: bus second: there is no $work/second" \
+    "torque is not read back as off at: tail"; do
+    grep -qF "$words" "$work/said" || { echo "make safe of two buses: nothing says \"$words\""; sed 's/^/    /' "$work/said"; bad=1; }
+done
 
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     stranger=(setpriv --reuid nobody --clear-groups --inh-caps=-all --bounding-set=-all)
@@ -70,6 +83,8 @@ ctl health >/dev/null || { echo "the first daemon suffered from the second"; bad
 stop_daemon
 expect "make safe" 0 "make safe: torque is off on every device, read back" \
     "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --make-safe
+expect "make safe with one of two" 69 "make safe: bus servo: torque is off on every device, read back" "${safe_two[@]}"
+grep -qF "make safe: bus second: there is no $work/second" "$work/said" || { echo "make safe: the second bus is not named"; bad=1; }
 
 # a disk with no room for networks: said, counted, and the robot learns on; the estop latch still finds its place
 mkdir "$work/small"

@@ -20,6 +20,7 @@ start_sim() { # flags
 tell_sim() { echo "$1" >"$work/sim.in"; }
 
 # For tests of what is said, not when: deadlines that a busy machine keeps too.
+# shellcheck disable=SC2034 # for those who source this
 patient=(--set control.realtime=off --set control.rate_hz=40 --set control.loop_deadman_ms=1000 --set safety.stale_ticks_max=40
     --set bus.servo.reply_deadline_us=15000 --set bus.servo.misses_max=40 --set bus.servo.watchdog_ms=2000)
 

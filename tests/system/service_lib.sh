@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the tests of the service: what was built, installed aside and run in a container with a real systemd.
 inside() { # build folder, scenarios
     local build=$1 status=0

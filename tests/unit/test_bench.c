@@ -288,7 +288,7 @@ static void what_cannot_run_is_said(void **state)
     assert_true(turns_measure(&spec, &f->mem, &f->result, f->why, (int)sizeof f->why) < 0);
     assert_non_null(strstr(f->why, "policy.rate_hz"));
     spec.rate_hz = 1000.0; /* a bus that never answers in time */
-    spec.sets[spec.n_sets++] = "bus.servo.reply_deadline_us=100";
+    spec.sets[spec.n_sets++] = "faults.lost=1";
     assert_true(turns_measure(&spec, &f->mem, &f->result, f->why, (int)sizeof f->why) < 0);
     assert_non_null(strstr(f->why, "does not run at 1000 Hz"));
 }

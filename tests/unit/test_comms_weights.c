@@ -152,6 +152,42 @@ static void a_file_drives_until_the_next_run(void **state)
     free(file);
 }
 
+/* The learner has published nothing yet: a plain run asks for none of the file's, until there is
+ * something else, also where the tick has refused it. */
+static void a_file_does_not_outlive_its_run(void **state)
+{
+    struct bench *b = *state;
+    struct learner *l = &b->house.learner;
+    uint8_t *file = take(l->block_cap);
+    struct weights_id id = l->id;
+    id.run_id = 0xF11E;
+    id.version = 7;
+    assert_true(weights_encode(&id, l->mean, l->inv_std, l->w, l->w_max, file, l->block_cap) > 0);
+    send_command(b->client, "run", 1, file, l->block_cap, false);
+    assert_true(answer_request(b, REFUSED_NOT).shun_run_id == 0);
+    free_reply(wait_reply(b, b->client));
+    for (int i = 0; i < 2; i++) {
+        send_command(b->client, "run", 2, NULL, 0, false);
+        assert_true(answer_request(b, i == 0 ? REFUSED_STATE : REFUSED_NOT).shun_run_id == 0xF11E);
+        free_reply(wait_reply(b, b->client));
+    }
+    Basald__V1__Reply *r = ask(b, "policy");
+    assert_false(r->ok); /* nobody's */
+    free_reply(r);
+    const uint64_t before = b->house.intake.accepted;
+    for (int i = 0; i < PUMPS_MAX && b->house.intake.accepted == before; i++) {
+        if (i % 100 == 0) {
+            learner_publish(l);
+        }
+        pump(b);
+    }
+    send_command(b->client, "run", 3, NULL, 0, false);
+    assert_true(answer_request(b, REFUSED_NOT).shun_run_id == 0);
+    free_reply(wait_reply(b, b->client));
+    assert_true(taken(b)->id.run_id == b->house.run_id);
+    free(file);
+}
+
 static void a_persons_pause_outlives_runs(void **state)
 {
     struct bench *b = *state;
@@ -200,6 +236,18 @@ static void another_source_is_checked_like_the_own(void **state)
     for (int i = 0; i < 50; i++) { /* the repeats of the joining */
         pump(b);
     }
+    uint8_t *file = take(l->block_cap);
+    id.run_id = 0xF11E;
+    assert_true(weights_encode(&id, l->mean, l->inv_std, l->w, l->w_max, file, l->block_cap) > 0);
+    send_command(b->client, "run", 1, file, l->block_cap, false);
+    (void)answer_request(b, REFUSED_NOT);
+    free_reply(wait_reply(b, b->client));
+    assert_true(taken(b)->id.run_id == 0xF11E);
+    send_command(b->client, "run", 2, NULL, 0, false);
+    assert_true(answer_request(b, REFUSED_NOT).shun_run_id == 0);
+    free_reply(wait_reply(b, b->client));
+    assert_true(taken(b)->id.run_id == 77); /* not when it speaks next, but at once */
+    free(file);
     (void)zmq_send(pub, "basald/weights", 14, 0); /* one frame */
     for (int i = 0; i < PUMPS_MAX && garbage(b) < 1; i++) {
     }
@@ -212,7 +260,7 @@ static void another_source_is_checked_like_the_own(void **state)
     (void)zmq_send(pub, message, (size_t)m / 2, 0); /* no message */
     for (int i = 0; i < PUMPS_MAX && garbage(b) < 3; i++) {
     }
-    assert_true(garbage(b) == 3 && b->house.intake.accepted == 1);
+    assert_true(garbage(b) == 3 && b->house.intake.accepted == 3);
     free(block);
     free(message);
     (void)zmq_close(pub);
@@ -342,6 +390,7 @@ int main(void)
         TEST(weights_come_home),
         TEST(bad_weights_are_refused),
         TEST(a_file_drives_until_the_next_run),
+        TEST(a_file_does_not_outlive_its_run),
         TEST(a_persons_pause_outlives_runs),
         TEST(another_source_is_checked_like_the_own),
         TEST(sockets_are_the_groups),

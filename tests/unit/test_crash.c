@@ -11,7 +11,9 @@
 #include "daemon/args.h"
 #include "daemon/base/clock.h"
 #include "daemon/crash.h"
+#include "daemon/latch.h"
 #include "daemon/shared.h"
+#include "tests/unit/folder_fixture.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -23,6 +25,8 @@
 
 static _Atomic uint32_t stop;
 static _Atomic bool loop_is_up;
+static _Atomic uint32_t latched;
+static int latch_dir = -1;
 
 static void nap(void)
 {
@@ -80,7 +84,10 @@ static void crash_with(void *(*loop)(void *), int64_t patience_ns, struct ending
     if (child == 0) {
         pthread_t a, b;
         (void)dup2(pipe_fd[1], STDERR_FILENO);
-        crash_install(&stop, NULL, patience_ns);
+        crash_install(&(struct crash_spec){.stop = &stop,
+                                           .latched = &latched,
+                                           .latch_dir = latch_dir,
+                                           .patience_ns = patience_ns});
         if (loop != NULL && pthread_create(&a, NULL, loop, NULL) != 0) {
             _exit(99);
         }
@@ -133,12 +140,51 @@ static void without_a_loop_a_crash_ends_at_once(void **state)
     assert_string_equal(e.said, "basald: SIGILL: no robot moves: leaving\n");
 }
 
+/* An estop that no thread has written down yet, whatever the way out. */
+static void an_estop_outlives_a_crash(void **state)
+{
+    (void)state;
+    void *(*const loops[])(void *) = {good_loop, hung_loop, NULL};
+    for (int i = 0; i < 6; i++) {
+        struct folder folder;
+        struct latch got;
+        struct ending e;
+        folder_make(&folder);
+        latch_dir = folder.fd;
+        atomic_store(&stop, i < 3 ? STOP_ESTOP : 0); /* asked for; or the loop has taken it */
+        atomic_store(&latched, i < 3 ? LATCHED_NOT : LATCHED_POWER);
+        crash_with(loops[i % 3], i % 3 == 1 ? 50 * NS_PER_MS : 60 * NS_PER_S, &e);
+        assert_true(latch_get(folder.fd, &got));
+        assert_string_equal(got.reason, "the daemon crashed before it could say why");
+        folder_remove(&folder);
+    }
+    atomic_store(&stop, 0);
+    atomic_store(&latched, LATCHED_NOT);
+    latch_dir = -1;
+}
+
+static void a_crash_latches_nothing_by_itself(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct latch got;
+    struct ending e;
+    folder_make(&folder);
+    latch_dir = folder.fd;
+    crash_with(good_loop, 60 * NS_PER_S, &e);
+    assert_false(latch_get(folder.fd, &got));
+    folder_remove(&folder);
+    latch_dir = -1;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loop_ends_a_crashed_process),
         cmocka_unit_test(a_hung_loop_is_not_waited_for),
         cmocka_unit_test(without_a_loop_a_crash_ends_at_once),
+        cmocka_unit_test(an_estop_outlives_a_crash),
+        cmocka_unit_test(a_crash_latches_nothing_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

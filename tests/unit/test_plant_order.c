@@ -155,6 +155,10 @@ static void the_order_follows_the_rate(void **state)
          -1,
          "write_phase_us 1100"},
         {{"bus.servo.order=by_rate", "control.rate_hz=1000", "bus.servo.reply_deadline_us=900"},
+         -1,
+         "takes up to 2860 us at 1000000 baud"},
+        {{"bus.servo.order=by_rate", "control.rate_hz=1000", "bus.servo.reply_deadline_us=900",
+          "bus.servo.baud=4000000"},
          ORDER_PIPELINED,
          ""},
     };

@@ -7,6 +7,7 @@
 
 #include "daemon/latch.h"
 #include "daemon/metrics.h"
+#include "daemon/shared.h"
 #include "tests/unit/folder_fixture.h"
 
 #include <errno.h>
@@ -71,6 +72,41 @@ static void a_damaged_latch_is_latched(void **state)
     assert_true(latch_clear(b->w, b->folder.fd, b->why, sizeof b->why) < 0);
 }
 
+/* What is asked for is written before the loop has seen it, and once; a clear takes it away. */
+static void the_keeper_writes_what_is_asked_for(void **state)
+{
+    struct bench *b = *state;
+    struct latch_keeper k;
+    struct latch got;
+    _Atomic uint32_t stop = 0, latched = LATCHED_NOT;
+    assert_int_equal(latch_keeper_open(&k, b->folder.fd), 0);
+    latch_keeper_step(&k, &stop, &latched);
+    assert_false(latch_get(b->folder.fd, &got));
+    atomic_store(&stop, STOP_ESTOP | STOP_ASKED);
+    latch_keeper_step(&k, &stop, &latched);
+    assert_true(latch_get(b->folder.fd, &got));
+    assert_string_equal(got.reason, "a person asked for it");
+    const int64_t first_ns = got.unix_ns;
+    atomic_store(&latched, LATCHED_ASKED);
+    atomic_store(&stop, 0);
+    latch_keeper_step(&k, &stop, &latched);
+    assert_true(latch_get(b->folder.fd, &got));
+    assert_true(got.unix_ns == first_ns);
+    latch_mark(b->folder.fd, &stop, &latched); /* what is there says more */
+    assert_true(latch_get(b->folder.fd, &got));
+    assert_string_equal(got.reason, "a person asked for it");
+    atomic_store(&latched, LATCHED_NOT);
+    latch_keeper_step(&k, &stop, &latched);
+    assert_false(latch_get(b->folder.fd, &got));
+    latch_mark(b->folder.fd, &stop, &latched);
+    assert_false(latch_get(b->folder.fd, &got));
+    atomic_store(&latched, LATCHED_POWER);
+    latch_keeper_step(&k, &stop, &latched);
+    assert_true(latch_get(b->folder.fd, &got));
+    assert_string_equal(got.reason, "motor power was lost");
+    latch_keeper_close(&k);
+}
+
 static void a_metrics_line_is_one_json_object(void **state)
 {
     struct bench *b = *state;
@@ -131,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_latch_stays_until_it_is_cleared, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_latch_is_latched, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_keeper_writes_what_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_metrics_line_is_one_json_object, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_counted, setup, teardown),
     };

@@ -2,9 +2,6 @@
  * Whole updates of every learning policy: the same bits with and without a helper thread, and from
  * every back end what the definition gives, at batches that are whole tiles of rows and that are
  * not.
- *
- * The linker sends kernel_best() here (--wrap): each learner is made with the back end that the
- * test wants.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,14 +20,7 @@
 #define N_ACT    3
 #define ROWS_MAX 128
 
-static const struct kernel *wanted;
-const struct kernel *__real_kernel_best(void);
-const struct kernel *__wrap_kernel_best(void);
-
-const struct kernel *__wrap_kernel_best(void)
-{
-    return wanted != NULL ? wanted : __real_kernel_best();
-}
+static const struct kernel *wanted; /* for the learners to come */
 
 static const char *const names[] = {"sac", "td3", "ddpg"};
 static const int batches[] = {1, 7, 33, 100, 24};
@@ -73,7 +63,8 @@ static void learn(struct learner_fixture *l, const char *name, int batch, int up
                               .batch = batch,
                               .seg_len = 1,
                               .policy_rate_hz = 20.0,
-                              .team = team};
+                              .team = team,
+                              .kernel = wanted};
     struct rng world;
     rng_seed(&world, 2);
     learner_make(l, policy_find(name), &dims, settings, 1);
@@ -119,7 +110,7 @@ static void two_threads_give_the_bits_of_one(void **state)
             continue;
         }
         wanted = kernels[k];
-        const bool best = wanted == __real_kernel_best(); /* the others are slow: one batch each */
+        const bool best = wanted == kernel_best(); /* the others are slow: one batch each */
         for (size_t i = 0; i < N_NAMES * (best ? N_BATCHES : 1); i++) {
             const char *name = names[i % N_NAMES];
             const int n = best ? batches[i / N_NAMES] : 33;
