@@ -4,6 +4,7 @@
  */
 #include "daemon/args.h"
 #include "daemon/json.h"
+#include "daemon/realtime.h"
 #include "daemon/truth.h"
 #include "daemon/world.h"
 
@@ -23,10 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SETS_MAX     64
-#define MEMORY_BYTES ((size_t)64 << 20)
-#define PAUSE_NS     (100 * NS_PER_US) /* between looks at the buses: finer than any deadline */
-#define STILL_RAD_S  0.02 /* below the sensor's unit of 0.024 rad/s a joint stands still */
+#define SETS_MAX      64
+#define MEMORY_BYTES  ((size_t)64 << 20)
+#define PAUSE_NS      (100 * NS_PER_US) /* between looks at the buses: finer than any deadline */
+#define PAUSE_TOLD_NS (10 * NS_PER_MS)  /* a tick of most robots */
+#define AS_INTERRUPT  85                /* priorities: the loop has 80, as it comes */
+#define BESIDE_LOOP   70
+#define STILL_RAD_S   0.02 /* below the sensor's unit of 0.024 rad/s a joint stands still */
 
 struct arguments {
     const char *config, *link, *truth;
@@ -50,7 +54,8 @@ struct robot_sim {
     int n_lines;
     int64_t zero_ns; /* real time of the world's 0 */
     int64_t last_motion_ns;
-    struct truth *truth; /* NULL: nobody wants it */
+    int64_t looked_ns, longest_pause_ns, told_pause_ns; /* between two looks at the buses */
+    struct truth *truth;                                /* NULL: nobody wants it */
     int64_t next_truth_ns;
 };
 
@@ -153,14 +158,33 @@ static bool obey(struct robot_sim *r, bool *ret_listening)
     return strncmp(text, "quit", 4) != 0;
 }
 
+/* While this program does not run nobody answers: whose replies are missing then, should know. */
+static void watch_pauses(struct robot_sim *r, int64_t now_ns)
+{
+    const int64_t pause_ns = now_ns - r->looked_ns;
+    r->looked_ns = now_ns;
+    if (pause_ns > r->longest_pause_ns) {
+        if (pause_ns > PAUSE_TOLD_NS && pause_ns > 2 * r->told_pause_ns) {
+            r->told_pause_ns = pause_ns;
+            (void)fprintf(stderr,
+                          "basalsim: did not run for %lld ms at %.3f s: replies were late\n",
+                          (long long)(pause_ns / NS_PER_MS), (double)now_ns / (double)NS_PER_S);
+        }
+        r->longest_pause_ns = pause_ns;
+    }
+}
+
 static void live(struct robot_sim *r, const sigset_t *signals)
 {
     bool listening = true;
+    r->looked_ns = now_ns(r);
     for (bool going = true; going;) {
         struct pollfd p = {.fd = listening ? STDIN_FILENO : -1, .events = POLLIN};
         const struct timespec pause = {.tv_nsec = PAUSE_NS};
         (void)ppoll(&p, 1, &pause, NULL); /* a terminal is never polled: see serial.h */
-        world_advance(r->world, now_ns(r));
+        const int64_t t_ns = now_ns(r);
+        watch_pauses(r, t_ns);
+        world_advance(r->world, t_ns);
         for (int i = 0; i < r->n_lines; i++) {
             carry(r, i);
         }
@@ -188,6 +212,7 @@ static void summary(struct robot_sim *r, bool as_json)
     json_number(o, "simulated_s", (double)world_now_ns(r->world) * 1e-9);
     json_numbers(o, "q", s.q, s.n);
     json_number(o, "last_motion_after_last_packet_ms", after_ms > 0.0 ? after_ms : 0.0);
+    json_number(o, "longest_pause_ms", (double)r->longest_pause_ns / (double)NS_PER_MS);
     for (int k = 0; k < WIRE_FAULTS; k++) {
         char name[48];
         (void)snprintf(name, sizeof name, "injected_%s", wire_fault_names[k]);
@@ -230,20 +255,24 @@ static bool take(void *self, const char *name, const char *value)
     return true;
 }
 
-/* Hardware is never late: as far as the system allows, above everything but the loop, and off the
- * loop's processor. */
-static void hurry(void)
+/* Hardware is never late: as far as the system allows, off the loop's processor and there, like a
+ * bus's interrupt, above everything; where there is no other, above everything but the loop. */
+static void hurry(const struct config *c)
 {
+    const bool alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
     const struct thread_spec spec = {.name = "basalsim",
                                      .class = THREAD_FIFO,
-                                     .priority = 70,
+                                     .priority = alone ? BESIDE_LOOP : AS_INTERRUPT,
                                      .cpu = -1,
-                                     .not_cpu = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1};
+                                     .not_cpu = realtime_cpu(&c->control)};
     char missed[WHY_CHARS];
     if (thread_become(&spec, missed, (int)sizeof missed) < 0) {
         (void)fprintf(stderr, "basalsim: %s; replies may be late\n", missed);
     }
-    (void)mlockall(MCL_CURRENT | MCL_FUTURE);
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+        (void)fprintf(stderr, "basalsim: memory is not locked: %s; replies may be late\n",
+                      strerror(errno));
+    }
 }
 
 static int run(struct robot_sim *r, const struct arguments *a)
@@ -280,7 +309,7 @@ static int run(struct robot_sim *r, const struct arguments *a)
         rc = plug(r, i);
     }
     if (rc == 0) {
-        hurry();
+        hurry(&r->config);
         live(r, &signals);
         summary(r, a->json);
     }

@@ -179,6 +179,7 @@ void loop_period(struct loop *l, int64_t now_ns)
 {
     struct loop_state *z = &l->st;
     struct observation obs;
+    memset(&obs, 0, sizeof obs); /* it ends in a checkpoint, with all its bytes */
     if (z->open) {
         if (!close_period(l, now_ns, &obs)) {
             end_episode(l, now_ns);

@@ -198,6 +198,8 @@ static void take_picture(struct image *m, struct house *h, int64_t planned_ns)
         m->blob[0].n = copy_packed(m->in_use, h->loop.packed);
         m->blob[1].n = copy_packed(m->waiting, mailbox_waiting(&h->shared->weights));
         m->flat.loop = h->loop.st;
+        m->flat.loop.safety.robot = NULL; /* where this run has it is nobody's business */
+        m->flat.loop.sensed.frame = NULL;
         m->flat.task = h->loop.task.st;
         m->flat.have = h->intake.have;
         m->flat.accepted = h->intake.accepted;

@@ -111,4 +111,14 @@ elif mount -t tmpfs -o size=200k tmpfs "$work/small" 2>/dev/null; then
 else
     echo "no tmpfs may be mounted: a full disk is not tested"
 fi
+
+# whoever wonders about missing replies learns that nobody ran who could answer
+stop_daemon
+kill -STOP "$sim_pid"
+sleep 0.3
+kill -CONT "$sim_pid"
+for _ in $(seq 100); do grep -q "did not run for" "$work/sim.err" && break; sleep 0.05; done
+stop_sim
+grep -qE "basalsim: did not run for [0-9]+ ms at [0-9.]+ s: replies were late" "$work/sim.err" || { echo "basalsim does not say that it stood still"; bad=1; }
+grep -qE '"longest_pause_ms": *[0-9]{3,}' "$work/sim.out" || { echo "no longest pause in the summary"; cat "$work/sim.out"; bad=1; }
 exit $bad
