@@ -27,6 +27,9 @@ struct learner_settings { /* learner: */
     int batch_size, n_steps, train_freq, gradient_steps;
     int64_t learning_starts;
     double gamma;
+    int prioritized_replay; /* enum priority_kind */
+    double prioritized_replay_alpha, prioritized_replay_beta0, prioritized_replay_eps;
+    int64_t prioritized_replay_beta_iters;
     int publish_every; /* updates between weights */
     bool normalize;
     int64_t normalize_until;

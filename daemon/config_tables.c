@@ -4,6 +4,7 @@
 
 static const char *const realtime_names[] = {"off", "prefer", "enforce", NULL};
 static const char *const action_names[] = {"asked", "applied", "by_source", NULL};
+static const char *const priority_names[] = {"none", "proportional", "rank", NULL};
 static const char *const estop_names[] = {"unset", "none", "power_sense", "gpio", NULL};
 static const char *const order_names[] = {"same_tick", "pipelined", "by_rate", NULL};
 
@@ -64,6 +65,16 @@ static const struct option learner[] = {
      .help = "discount per policy step"},
     {.key = "n_steps", .type = OPTION_INT, .offset = AT(learner.n_steps), .min = 1, .max = 64, .def = "1",
      .help = "rewards summed before bootstrapping"},
+    {.key = "prioritized_replay", .type = OPTION_CHOICE, .offset = AT(learner.prioritized_replay), .def = "none", .choices = priority_names,
+     .help = "which transitions an update draws: every one alike, or by their last |TD error|: in proportion to it, or by its rank"},
+    {.key = "prioritized_replay_alpha", .type = OPTION_DOUBLE, .offset = AT(learner.prioritized_replay_alpha), .min = 0, .max = 1, .def = "0.6",
+     .help = "how much priorities matter: 0 is every one alike, 1 in full"},
+    {.key = "prioritized_replay_beta0", .type = OPTION_DOUBLE, .offset = AT(learner.prioritized_replay_beta0), .min = 0, .max = 1, .def = "0.4",
+     .help = "how much importance weights correct for that at first; 1 is in full"},
+    {.key = "prioritized_replay_beta_iters", .type = OPTION_INT64, .offset = AT(learner.prioritized_replay_beta_iters), .min = 0, .max = 1e12, .def = "100000",
+     .help = "policy steps until they correct in full"},
+    {.key = "prioritized_replay_eps", .type = OPTION_DOUBLE, .offset = AT(learner.prioritized_replay_eps), .min = 0, .max = 1, .def = "1e-6",
+     .help = "added to every |TD error|, so that none is never drawn again"},
     {.key = "learning_starts", .type = OPTION_INT64, .offset = AT(learner.learning_starts), .min = 0, .max = 1e9, .def = "100",
      .help = "policy steps of random driving before the first update"},
     {.key = "train_freq", .type = OPTION_INT, .offset = AT(learner.train_freq), .min = 1, .max = 1000000, .def = "1",

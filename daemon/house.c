@@ -9,11 +9,12 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define LOOP_BYTES    ((size_t)256 << 20)
-#define LEARNER_BYTES ((size_t)4 << 30)
-#define TICKS_KEPT    1024
-#define TOLD_KEPT     256
-#define ASKED_KEPT    16
+#define LOOP_BYTES         ((size_t)256 << 20)
+#define LEARNER_BYTES      ((size_t)4 << 30)
+#define PRIORITY_BYTES_MAX (LEARNER_BYTES / 4 * 3) /* of these */
+#define TICKS_KEPT         1024
+#define TOLD_KEPT          256
+#define ASKED_KEPT         16
 
 static void *shared_ring(struct house *h, struct ring *ret_ring, size_t record_bytes, uint64_t n)
 {
@@ -47,6 +48,32 @@ static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2],
     }
 }
 
+/* Is there room for what the replay and its priorities take? Said before any of it is taken: a
+ * machine that runs out ends programs as it likes. A kept segment has its memory already. */
+static int check_memory(const struct config *c, const struct replay_spec *s, bool kept,
+                        char *ret_why, int cap)
+{
+    const size_t rows = kept ? 0 : replay_need_bytes(s->n_obs, s->n_act, s->capacity);
+    const size_t by = priority_bytes(c->learner.prioritized_replay, (int)s->capacity);
+    const int64_t have = memory_available_bytes() / 10 * 9; /* others live here too */
+    const double each = (double)(rows + by) / (double)s->capacity;
+    if (by > PRIORITY_BYTES_MAX) {
+        return why(ret_why, cap, -ENOMEM,
+                   "replay.capacity %lld: its priorities take %zu MB, at most %zu MB are meant for "
+                   "them; give fewer rows, or learner.prioritized_replay none",
+                   (long long)c->replay.capacity, by >> 20, PRIORITY_BYTES_MAX >> 20);
+    }
+    if ((int64_t)(rows + by) > have) {
+        return why(
+            ret_why, cap, -ENOMEM,
+            "replay.capacity %lld takes %zu MB of memory (%.0f bytes a row), this machine has "
+            "%lld MB for it: give at most %lld",
+            (long long)c->replay.capacity, (rows + by) >> 20, each, (long long)(have >> 20),
+            (long long)((double)have / each));
+    }
+    return 0;
+}
+
 static int open_replay(struct house *h, int fd, char *ret_why, int cap)
 {
     static const int rows_more = 2; /* the open row and a final one */
@@ -64,6 +91,10 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
         .slot_name = (const char(*)[NAME_CHARS * 2]) name,
         .slot_unit = unit,
     };
+    int rc = fd >= 0 ? check_memory(&h->config, &spec, true, ret_why, cap) : 0;
+    if (rc < 0) {
+        return rc;
+    }
     if (fd >= 0) {
         if (replay_adopt(&h->replay, fd, &spec, h->replay_why, (int)sizeof h->replay_why) == 0) {
             h->replay_kept = true;
@@ -71,7 +102,8 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
         }
         (void)close(fd); /* the robot can do without what it experienced before */
     }
-    return replay_create(&h->replay, &spec, ret_why, cap);
+    rc = check_memory(&h->config, &spec, false, ret_why, cap);
+    return rc < 0 ? rc : replay_create(&h->replay, &spec, ret_why, cap);
 }
 
 /* Floats that the policy sends, by asking a throw-away learner: no second place knows a network's

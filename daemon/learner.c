@@ -7,6 +7,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LEARNER_TENSORS (8 + PRIORITIZED_TENSORS) /* beside the algorithm's */
+
+static void open_sampler(struct learner *l, struct arena *mem)
+{
+    const struct learner_settings *c = &l->config->learner;
+    const struct prioritized_spec by = {.kind = c->prioritized_replay,
+                                        .batch = c->batch_size,
+                                        .alpha = c->prioritized_replay_alpha,
+                                        .eps = c->prioritized_replay_eps};
+    if (c->prioritized_replay != PRIORITY_UNIFORM) {
+        l->by = prioritized_init(l->replay, &by, mem);
+    }
+    const struct sample_spec spec = {
+        .batch = c->batch_size,
+        .n_steps = c->n_steps,
+        .seg_len = 1,
+        .gamma = c->gamma,
+        .action = l->config->replay.action,
+        .obs_mean = l->scale != NULL ? l->mean : NULL,
+        .obs_scale = l->scale != NULL ? l->inv_std : NULL,
+        .by = l->by,
+    };
+    l->sampler = sampler_init(l->replay, &spec, mem);
+}
+
 int learner_open(struct learner *ret_learner, const struct learner_spec *with, struct arena *mem,
                  char *ret_why, int cap)
 {
@@ -33,16 +58,7 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
     for (int i = 0; i < d->n_obs; i++) {
         l->inv_std[i] = 1.0f;
     }
-    const struct sample_spec spec = {
-        .batch = c->learner.batch_size,
-        .n_steps = c->learner.n_steps,
-        .seg_len = 1,
-        .gamma = c->learner.gamma,
-        .action = c->replay.action,
-        .obs_mean = l->scale != NULL ? l->mean : NULL,
-        .obs_scale = l->scale != NULL ? l->inv_std : NULL,
-    };
-    l->sampler = sampler_init(with->replay, &spec, mem);
+    open_sampler(l, mem);
     l->w = arena_take(mem, (size_t)l->w_max * sizeof(float));
     l->w_max = c->policy->save(l->self, l->w, l->w_max); /* it never grows */
     if (l->w_max < 1) {
@@ -132,12 +148,21 @@ bool learner_step(struct learner *l)
     if (l->scale != NULL) {
         follow_scale(l);
     }
+    if (l->by != NULL) {
+        const struct learner_settings *c = &l->config->learner;
+        prioritized_beta(l->by, priority_beta(c->prioritized_replay_beta0,
+                                              c->prioritized_replay_beta_iters,
+                                              l->counters[LEARNER_STEP]));
+    }
     struct batch batch = {0};
     if (!sampler_draw(l->sampler, &l->rng_sample, &batch)) {
         return false;
     }
     batch.step = l->counters[LEARNER_STEP];
     l->policy->update(l->self, &batch, &l->stats);
+    if (l->by != NULL) {
+        prioritized_learnt(l->by, batch.ret_td, batch.n);
+    }
     l->counters[LEARNER_UPDATES]++;
     report(l);
     if (l->counters[LEARNER_UPDATES] % l->config->learner.publish_every == 0) {
@@ -148,7 +173,7 @@ bool learner_step(struct learner *l)
 
 int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
 {
-    int n = l->policy->state(l->self, ret_tensors, n_max - 8);
+    int n = l->policy->state(l->self, ret_tensors, n_max - LEARNER_TENSORS);
     basal_assert(n >= 0);
     ret_tensors[n++] = (struct tensor){"learner.rng", TENSOR_I64, 1, {4}, l->rng.s};
     ret_tensors[n++] = (struct tensor){"learner.rng_sample", TENSOR_I64, 1, {4}, l->rng_sample.s};
@@ -157,6 +182,9 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
     ret_tensors[n++] = (struct tensor){"learner.stats", TENSOR_F64, 1, {STATS_MAX}, l->stats.v};
     if (l->scale != NULL) {
         n += scale_tensors(l->scale, ret_tensors + n, n_max - n);
+    }
+    if (l->by != NULL) {
+        n += prioritized_tensors(l->by, ret_tensors + n, n_max - n);
     }
     return n;
 }
@@ -169,6 +197,9 @@ void learner_restored(struct learner *l)
     }
     if (l->scale != NULL) {
         scale_get(l->scale, l->mean, l->inv_std);
+    }
+    if (l->by != NULL) {
+        prioritized_restored(l->by);
     }
     /* a replay that was lost meanwhile begins again at row 0, the count of what was seen does not
      */

@@ -7,7 +7,7 @@
 #include "daemon/config.h"
 #include "daemon/shared.h"
 #include "policies/nn/scale.h"
-#include "policies/replay.h"
+#include "policies/replay_prioritized.h"
 #include "policies/weights.h"
 
 enum learner_counter {
@@ -27,6 +27,7 @@ struct learner {
     struct dims dims;
     void *self; /* the algorithm */
     struct sampler *sampler;
+    struct prioritized *by; /* NULL: rows are drawn uniformly */
     struct rng rng, rng_sample;
     struct scale *scale; /* NULL: observations are not normalised */
     float mean[OBS_MAX], inv_std[OBS_MAX];

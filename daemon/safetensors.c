@@ -19,7 +19,8 @@ static const struct {
 } types[] = {[TENSOR_F32] = {"F32", 4},
              [TENSOR_F64] = {"F64", 8},
              [TENSOR_I64] = {"I64", 8},
-             [TENSOR_U8] = {"U8", 1}};
+             [TENSOR_U8] = {"U8", 1},
+             [TENSOR_I32] = {"I32", 4}};
 
 #define TYPES_N ((int)(sizeof types / sizeof types[0]))
 

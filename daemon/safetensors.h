@@ -1,8 +1,8 @@
 /*
  * Named arrays in a file that any tool opens. Format: Hugging Face safetensors: u64 N, N bytes of
  * JSON that name type, shape and place of each array, then the arrays, little-endian, without
- * holes. Here F32, F64, I64 and U8; the arrays begin at a multiple of 64 bytes, the widest types
- * first, so that each is aligned to its elements.
+ * holes. Here F32, F64, I64, I32 and U8; the arrays begin at a multiple of 64 bytes, the widest
+ * types first, so that each is aligned to its elements.
  */
 #pragma once
 

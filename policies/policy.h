@@ -42,7 +42,7 @@ struct wants {
     int seg_len;
 };
 
-enum tensor_type { TENSOR_F32, TENSOR_F64, TENSOR_I64, TENSOR_U8 };
+enum tensor_type { TENSOR_F32, TENSOR_F64, TENSOR_I64, TENSOR_U8, TENSOR_I32 };
 
 /* A named view of memory that a checkpoint must hold. */
 struct tensor {

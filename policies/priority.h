@@ -14,6 +14,7 @@
 #include "daemon/base/rng.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum priority_kind { PRIORITY_UNIFORM, PRIORITY_PROPORTIONAL, PRIORITY_RANK };
 
@@ -26,11 +27,14 @@ struct priority_spec {
 struct priority;
 
 struct priority *priority_init(const struct priority_spec *spec, struct arena *mem);
+/* What that takes, nearly. */
+size_t priority_bytes(int kind, int capacity);
 
 /* An item that nobody has learnt from yet: the largest priority of all so far. */
 void priority_add(struct priority *p, int item);
 /* This item is never drawn: it ends an episode, or is about to be overwritten. */
 void priority_remove(struct priority *p, int item);
+bool priority_has(const struct priority *p, int item);
 int priority_count(const struct priority *p);
 
 /*
@@ -42,20 +46,24 @@ bool priority_draw(struct priority *p, struct rng *rng, int n, int *ret_item, do
 /* td [n] of those items. Items that were removed meanwhile stay so. */
 void priority_update(struct priority *p, const int *item, const float *td, int n);
 
+/* beta0 at step 0, from there in a straight line to 1 at step iters, and 1 ever after. */
+double priority_beta(double beta0, int64_t iters, int64_t step);
 /* w [n] from P [n]. beta = 1 corrects in full. */
-void priority_weights(const struct priority *p, const double *prob, double beta, int n,
-                      float *ret_w);
+void priority_weights(const double *prob, double beta, int n, float *ret_w);
 
-/* rank: sort the heap, so that its order is the rank. Worth its while every million updates. */
+/* rank: sort the heap, so that its order is the rank. Updates do so themselves, once a million. */
 void priority_sort(struct priority *p);
 
 /* The flat state for a checkpoint, and what to do when it was written anew. */
 struct priority_view {
-    double *value;   /* [capacity]: p_i, or |TD| for ranks; 0 or negative: not there */
+    float *value;    /* [capacity]: p_i of each item, 0: not there; rank: |TD| of each place */
     double *largest; /* [1] */
-    int32_t *order;  /* [capacity]: the heap, for ranks; else NULL */
-    int64_t *count;  /* [1] */
+    int32_t *order;  /* [capacity]: rank: the item at each place; else NULL */
+    int64_t *count;  /* [2]: items, updates since the last sort */
 };
 
 void priority_state(struct priority *p, struct priority_view *ret_view);
-void priority_restored(struct priority *p);
+/* False: this is no state of priorities; then they are empty. */
+bool priority_restored(struct priority *p);
+/* Nothing is there any more; the largest priority stays. */
+void priority_clear(struct priority *p);

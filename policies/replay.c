@@ -21,7 +21,7 @@ static size_t words_of(int n_obs, int n_act)
     return (size_t)n_obs + 2 * (size_t)n_act + ROW_WORDS;
 }
 
-size_t segment_bytes(int n_obs, int n_act, int64_t capacity)
+size_t replay_need_bytes(int n_obs, int n_act, int64_t capacity)
 {
     return sizeof(struct segment_header) +
            (size_t)capacity * words_of(n_obs, n_act) * sizeof(uint32_t);
@@ -90,7 +90,7 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
     if (rc < 0) {
         return rc;
     }
-    const size_t bytes = segment_bytes(spec->n_obs, spec->n_act, spec->capacity);
+    const size_t bytes = replay_need_bytes(spec->n_obs, spec->n_act, spec->capacity);
     const int fd = memfd_create("basald-replay", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) {
         rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20,
@@ -106,6 +106,13 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
     if (p == MAP_FAILED) {
         rc = why(ret_why, cap, -errno, "replay: cannot map %zu MB: %s", bytes >> 20,
                  strerror(errno));
+        goto out;
+    }
+    /* MAP_POPULATE is silent about pages that it did not get; EINVAL: Linux before 5.14 */
+    if (madvise(p, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+        rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20,
+                 strerror(errno));
+        (void)munmap(p, bytes);
         goto out;
     }
     write_header(p, spec);
@@ -139,7 +146,7 @@ static int check_header(const struct segment_header *h, size_t bytes, char *ret_
     }
     const struct replay_spec s = {.capacity = h->capacity, .n_obs = h->n_obs, .n_act = h->n_act};
     if (check_spec(&s, NULL, 0) < 0 || h->row_words != words_of(h->n_obs, h->n_act) ||
-        bytes != segment_bytes(h->n_obs, h->n_act, h->capacity)) {
+        bytes != replay_need_bytes(h->n_obs, h->n_act, h->capacity)) {
         return why(ret_why, cap, -EBADMSG,
                    "replay: the header's counts do not fit the segment's size");
     }
@@ -188,6 +195,16 @@ static int map_segment(struct replay **ret_replay, int fd, bool writer, char *re
     return rc;
 }
 
+/* The row before the next one to come ends its run. */
+static void mark_last(struct replay *r)
+{
+    const int64_t head = atomic_load_explicit(&r->seg->head, memory_order_relaxed);
+    if (head > 0) {
+        _Atomic uint32_t *meta = segment_row(r, head - 1) + r->at_tail + ROW_META;
+        word_put(meta, word_get(meta) | META_NEXT_FINAL);
+    }
+}
+
 /* A row that holds only an observation: never a start, and the run before it ends there. */
 static void make_final(struct replay *r)
 {
@@ -213,6 +230,7 @@ int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *s
                    "replay: the kept segment belongs to another robot or configuration");
     }
     if (atomic_load(&r->seg->open) != 0) {
+        mark_last(r);
         make_final(r);
     }
     r->seg->run_id = spec->run_id;
@@ -255,7 +273,8 @@ static void close_row(struct replay *r, _Atomic uint32_t *row, const struct peri
     float_put(&tail[ROW_R], p->reward);
     float_put(&tail[ROW_LOGP], p->logp);
     float_put(&tail[ROW_DT], p->dt_s);
-    word_put(&tail[ROW_META], (uint32_t)(p->bits & ~ROW_FINAL) | (uint32_t)p->source << 8);
+    word_put(&tail[ROW_META], (uint32_t)(p->bits & ~ROW_FINAL) | (uint32_t)p->source << 8 |
+                                  (p->opens ? 0 : META_NEXT_FINAL));
     word_put(&tail[ROW_VERSION], p->version);
     word_put(&tail[ROW_T_LO], (uint32_t)p->t_ns);
     word_put(&tail[ROW_T_HI], (uint32_t)((uint64_t)p->t_ns >> 32));

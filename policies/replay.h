@@ -53,6 +53,8 @@ struct replay_info {
     char slot[OBS_MAX + ACT_MAX][NAME_CHARS * 2];
 };
 
+/* Bytes of memory that a segment takes. */
+size_t replay_need_bytes(int n_obs, int n_act, int64_t capacity);
 /* Make a sealed, prefaulted segment. Errors: -errno and one sentence. */
 int replay_create(struct replay **ret_replay, const struct replay_spec *spec, char *ret_why,
                   int cap) BASAL_MUST_USE;
@@ -69,6 +71,8 @@ int replay_fd(const struct replay *r);
 void replay_commit(struct replay *r, const struct period *p) BASAL_RT;
 int64_t replay_head(const struct replay *r) BASAL_RT;
 
+struct prioritized;
+
 enum replay_action { REPLAY_ASKED, REPLAY_APPLIED, REPLAY_BY_SOURCE };
 
 struct sample_spec {
@@ -76,13 +80,16 @@ struct sample_spec {
     double gamma;
     int action; /* enum replay_action */
     const float *obs_mean,
-        *obs_scale; /* [O] or NULL: s and s2 are normalised at gather, clipped to +-10 */
+        *obs_scale;         /* [O] or NULL: s and s2 are normalised at gather, clipped to +-10 */
+    struct prioritized *by; /* NULL: every row alike. seg_len is 1 otherwise */
 };
 
 /*
- * Draw a batch of rows uniformly into buffers that belong to the sampler. False: not one valid
- * start yet. g = gamma^k (1 - terminal), r = discounted n-step sum; windows stop at the end of an
- * episode, at a flag, at the head. What was overwritten while reading is drawn again.
+ * Draw a batch of rows, uniformly or by their priorities, into buffers that belong to the sampler.
+ * False: not one valid start yet. g = gamma^k (1 - terminal), r = discounted n-step sum; windows
+ * stop at the end of an episode, at a flag, at the head. What was overwritten while reading is
+ * drawn again. By priority the batch has weights w and wants ret_td, for prioritized_learnt
+ * (replay_prioritized.h); otherwise w is all 1 and ret_td NULL.
  */
 struct sampler;
 struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec,

@@ -10,8 +10,11 @@
 #include <stdatomic.h>
 
 #define REPLAY_MAGIC   UINT64_C(0x314c505241534142) /* "BASARPL1" */
-#define REPLAY_VERSION 1u
+#define REPLAY_VERSION 2u
 #define REPLAY_SLOTS   (OBS_MAX + ACT_MAX)
+#define SEGMENT_GUARD                                                                              \
+    64 /* rows at the old end that are left alone: the writer comes there next                     \
+        */
 
 enum slot_type { SLOT_F32, SLOT_U8, SLOT_BIT };
 
@@ -40,7 +43,7 @@ struct segment_header {
     _Alignas(CACHE_LINE) _Atomic uint32_t rows[];
 };
 
-/* One row, in 32-bit words: obs[O] asked[A] applied[A] r logp dt bits|source version t_lo t_hi
+/* One row, in 32-bit words: obs[O] asked[A] applied[A] r logp dt bits|source|next version t_lo t_hi
  * legal_lo legal_hi */
 enum row_word {
     ROW_R,
@@ -55,6 +58,10 @@ enum row_word {
     ROW_WORDS
 };
 
+/* In ROW_META, above enum row_bits and, from bit 8, enum source: a final row follows. So who reads
+ * a row need not wait for the next one's word. */
+#define META_NEXT_FINAL (UINT32_C(1) << 16)
+
 struct replay {
     struct segment_header *seg;
     size_t bytes;
@@ -65,11 +72,17 @@ struct replay {
     int64_t capacity;
 };
 
-size_t segment_bytes(int n_obs, int n_act, int64_t capacity);
-
 static inline _Atomic uint32_t *segment_row(const struct replay *r, int64_t row)
 {
     return r->seg->rows + (size_t)(row % r->capacity) * r->row_words;
+}
+
+/* Around the ring: the row after the one at w. */
+static inline const _Atomic uint32_t *segment_next(const struct replay *r,
+                                                   const _Atomic uint32_t *w)
+{
+    const _Atomic uint32_t *next = w + r->row_words;
+    return next < r->seg->rows + (size_t)r->capacity * r->row_words ? next : r->seg->rows;
 }
 
 static inline uint32_t word_get(const _Atomic uint32_t *w)
@@ -80,6 +93,33 @@ static inline uint32_t word_get(const _Atomic uint32_t *w)
 static inline void word_put(_Atomic uint32_t *w, uint32_t v)
 {
     atomic_store_explicit(w, v, memory_order_relaxed);
+}
+
+/* The oldest row that the writer does not touch at this head: row head + 1 may be in the making. */
+static inline int64_t segment_oldest(const struct replay *r, int64_t head)
+{
+    return head - r->capacity + 2;
+}
+
+/* Rows [first, head) are closed and safe to read for a while: the writer is far from them. */
+static inline int64_t segment_first(const struct replay *r, int64_t head)
+{
+    const int64_t guard = r->capacity / 4 < SEGMENT_GUARD ? r->capacity / 4 : SEGMENT_GUARD;
+    const int64_t oldest = segment_oldest(r, head) + guard;
+    return oldest > 0 ? oldest : 0;
+}
+
+/* After reading: was all of row still there? Acquire: what was read comes before this look at head;
+ * pairs with the release fence of a commit. */
+static inline bool segment_was_whole(const struct replay *r, int64_t row)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return row >= segment_oldest(r, replay_head(r));
+}
+
+static inline uint32_t segment_meta(const struct replay *r, int64_t row)
+{
+    return word_get(&segment_row(r, row)[r->at_tail + ROW_META]);
 }
 
 static inline float word_float(const _Atomic uint32_t *w)

@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -57,4 +60,20 @@ void memory_prefault(void *p, size_t n)
         const char same = *first;
         *first = same;
     }
+}
+
+int64_t memory_available_bytes(void)
+{
+    char line[256];
+    long long kb = -1;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f != NULL && kb < 0 && fgets(line, (int)sizeof line, f) != NULL) {
+        if (strncmp(line, "MemAvailable:", 13) == 0) {
+            kb = strtoll(line + 13, NULL, 10);
+        }
+    }
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    return kb < 0 ? INT64_MAX : (int64_t)kb * 1024;
 }

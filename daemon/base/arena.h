@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena {
     const char *name;
@@ -29,3 +30,7 @@ void arena_prefault(struct arena *a);
 
 /* The same for n writable bytes from wherever. */
 void memory_prefault(void *p, size_t n);
+
+/* Memory that programs may still take without swapping, as the system says; INT64_MAX where it says
+ * nothing. */
+int64_t memory_available_bytes(void);

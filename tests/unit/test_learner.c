@@ -10,6 +10,7 @@
 
 #include "tests/unit/crawler_fixture.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,57 @@ static void a_learner_goes_on_from_its_tensors(void **state)
     bench_close(b);
 }
 
+/* Drawn by priority: rows come in as they are committed, errors go back, beta keeps time. */
+static void priorities_follow_the_robot(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.prioritized_replay=proportional",
+                                       "learner.prioritized_replay_beta0=0.5",
+                                       "learner.prioritized_replay_beta_iters=100",
+                                       "learner.learning_starts=20",
+                                       "learner.train_freq=1",
+                                       "learner.gradient_steps=1"};
+    struct bench *b = bench_open(sets, 6);
+    struct tensor t[TENSORS_MAX];
+    const int n = learner_tensors(&b->house.learner, t, TENSORS_MAX);
+    const float *value = NULL;
+    const int64_t *next = NULL;
+    for (int i = 0; i < n; i++) {
+        value = strcmp(t[i].name, "priority.value") == 0 ? t[i].data : value;
+        next = strcmp(t[i].name, "priority.next") == 0 ? t[i].data : next;
+    }
+    assert_non_null(value);
+    assert_non_null(next);
+    for (int k = 1; k <= 120; k++) {
+        step(b, (float)k);
+        assert_int_equal(work(b), k > 20 ? 1 : 0);
+        assert_int_equal(*next, k > 20 ? k : 0);
+    }
+    int changed = 0;
+    for (int i = 0; i < 120; i++) {
+        assert_true(value[i] > 0.0f);
+        changed += value[i] != 1.0f;
+    }
+    assert_true(value[120] == 0.0f); /* the open row */
+    assert_true(changed > 60);
+    bench_close(b);
+}
+
+/* Refused before a byte is taken, whatever the machine has. */
+static void too_large_a_replay_is_refused(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.prioritized_replay=rank",
+                                       "replay.capacity=1000000000"};
+    const struct house_spec spec = crawler_spec(sets, 2);
+    struct house *h = calloc(1, sizeof *h);
+    char reason[WHY_CHARS] = "";
+    assert_int_equal(house_open(h, &spec, reason, sizeof reason), -ENOMEM);
+    assert_non_null(strstr(reason, "replay.capacity 1000000000: its priorities take 19073 MB"));
+    house_close(h);
+    free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +321,8 @@ int main(void)
         cmocka_unit_test(the_normaliser_follows_then_freezes),
         cmocka_unit_test(without_a_normaliser_weights_say_so),
         cmocka_unit_test(a_learner_goes_on_from_its_tensors),
+        cmocka_unit_test(priorities_follow_the_robot),
+        cmocka_unit_test(too_large_a_replay_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

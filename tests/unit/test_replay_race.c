@@ -1,6 +1,7 @@
 /*
- * A writer at full speed around a small ring, a reader in a thread and one in another process: what
- * a draw gives is whole rows, or nothing. Every word of row i says i, so that a torn row shows.
+ * A writer at full speed around a small ring, a reader in a thread and one in another process,
+ * which draws by priority: what a draw gives is whole rows, or nothing. Every word of row i says i,
+ * so that a torn row shows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "policies/replay_prioritized.h"
 #include "tests/unit/replay_fixture.h"
 
 #include <pthread.h>
@@ -82,6 +84,7 @@ static void check_row(const struct batch *b, int i, char *ret_why, int cap)
 
 struct reading {
     const struct replay *replay;
+    int kind; /* enum priority_kind */
     uint64_t seed;
     int64_t drawn;
     char why[256];
@@ -93,10 +96,14 @@ static void *read_rows(void *self)
     struct reading *z = self;
     struct drawer d;
     struct batch b;
-    const struct sample_spec spec = {.batch = 4, .n_steps = N_STEPS, .seg_len = 1, .gamma = GAMMA};
+    struct sample_spec spec = {.batch = 4, .n_steps = N_STEPS, .seg_len = 1, .gamma = GAMMA};
+    const struct prioritized_spec by = {.kind = z->kind, .batch = 4, .alpha = 0.6, .eps = 1e-6};
     if (arena_open(&d.mem, "draws", (size_t)16 << 20) < 0) {
         (void)snprintf(z->why, sizeof z->why, "no memory");
         return NULL;
+    }
+    if (z->kind != PRIORITY_UNIFORM) {
+        spec.by = prioritized_init(z->replay, &by, &d.mem);
     }
     d.sampler = sampler_init(z->replay, &spec, &d.mem);
     rng_seed(&d.rng, z->seed);
@@ -107,6 +114,12 @@ static void *read_rows(void *self)
         for (int i = 0; i < b.n && z->why[0] == '\0'; i++) {
             check_row(&b, i, z->why, (int)sizeof z->why);
             z->drawn++;
+            if (spec.by != NULL) {
+                b.ret_td[i] = (float)(b.version[i] % 13);
+            }
+        }
+        if (spec.by != NULL) {
+            prioritized_learnt(spec.by, b.ret_td, b.n);
         }
     }
     arena_close(&d.mem);
@@ -129,7 +142,7 @@ static void *verify_rows(void *self)
 /* The process that has only the descriptor: 0, or 1 and a sentence. */
 static int other_process(int fd)
 {
-    static struct reading z = {.seed = 3};
+    static struct reading z = {.kind = PRIORITY_PROPORTIONAL, .seed = 3};
     struct replay *r = NULL;
     if (replay_attach(&r, fd, z.why, (int)sizeof z.why) == 0) {
         z.replay = r;
