@@ -1,8 +1,7 @@
 /*
- * The kernels in vectors of LANES floats, for whichever instruction set the file that includes this
- * is compiled: GCC's and Clang's vector types, no intrinsics. LANES divides PANEL.
+ * The kernels in vectors, for whichever instruction set the file that includes this is compiled.
  *
- * All three products are one loop: a tile of ROWS x PANEL results stays in registers while k runs,
+ * All three products are one loop: a tile of ROWS x COLS results stays in registers while k runs,
  *
  *   c[r][j] += a[r rs + k cs] b[k ldb + j]
  *
@@ -11,27 +10,20 @@
  * backward_weights   k = rows,    a = dy', b = x                     c = dw + c
  *
  * Six rows by two vectors of eight fill the sixteen registers of AVX2: twelve sums, two of b, one
- * of a. Nothing is packed on the way.
+ * of a. Twelve rows by two vectors of sixteen, of two panels, take 24 of the 32 of AVX-512. A number
+ * of a is always used twice: two loads a cycle would not feed two products that need one each.
+ * Nothing is packed on the way.
  */
-#include "policies/nn/kernel.h"
+#include "policies/nn/kernel_vec.h"
 
 #include <math.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-#define VECS     (PANEL / LANES) /* vectors in a panel */
-#define ROWS_MAX 8
-
-typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+#define TWO_PANELS (LANES == PANEL) /* a tile is as wide */
+#define VECS       (TWO_PANELS ? 2 : PANEL / LANES)
+#define COLS       (VECS * LANES)
+#define ROWS       (TWO_PANELS ? 12 : 6)
+#define ROWS_MAX   12
 
 enum finish { BIAS, BIAS_RELU, STORE, MASK, ADD };
 
@@ -40,23 +32,13 @@ struct tile {
     const float *a;
     ptrdiff_t rs, cs;
     const float *b;
-    ptrdiff_t ldb;
+    ptrdiff_t ldb, next; /* next: from a vector of b to the one beside it, of the other panel */
     float *c;
     ptrdiff_t ldc;
-    const float *x; /* BIAS: [PANEL]; MASK: rows of ldx */
+    const float *x; /* BIAS: [COLS]; MASK: rows of ldx */
     ptrdiff_t ldx;
     int cols; /* of c that exist */
 };
-
-INLINE vec load(const float *p)
-{
-    return *(const vec *)p;
-}
-
-INLINE vec positive(vec y, vec where)
-{
-    return (vec)((ivec)y & (ivec)(where > 0.0f));
-}
 
 INLINE vec finished(const enum finish f, vec sum, const struct tile *t, int r, int at)
 {
@@ -70,17 +52,18 @@ INLINE vec finished(const enum finish f, vec sum, const struct tile *t, int r, i
 }
 
 /* Whole vectors, or only the columns that exist. */
-INLINE void put(const enum finish f, const bool narrow, vec y, float *c, int cols)
+INLINE void finish(const enum finish f, const bool narrow, vec y, float *c, int cols)
 {
-    if (!narrow) {
-        if (f == ADD) {
-            y += load(c);
-        }
-        *(vec *)c = y;
+    if (narrow && cols <= 0) {
         return;
     }
-    for (int j = 0; j < LANES && j < cols; j++) {
-        c[j] = f == ADD ? c[j] + y[j] : y[j];
+    if (f == ADD) {
+        y += narrow ? get_some(c, cols) : load(c);
+    }
+    if (narrow) {
+        put_some(c, y, cols);
+    } else {
+        put(c, y);
     }
 }
 
@@ -89,7 +72,7 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
 {
     vec c[ROWS_MAX][VECS];
     const float *a = t->a, *b = t->b;
-    const ptrdiff_t rs = t->rs, cs = t->cs, ldb = t->ldb;
+    const ptrdiff_t rs = t->rs, cs = t->cs, ldb = t->ldb, next = TWO_PANELS ? t->next : LANES;
     UNROLL for (int r = 0; r < rows; r++)
     {
         UNROLL for (int v = 0; v < vecs; v++)
@@ -101,7 +84,7 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
         vec bv[VECS];
         UNROLL for (int v = 0; v < vecs; v++)
         {
-            bv[v] = load(b + v * LANES);
+            bv[v] = load(b + v * next);
         }
         UNROLL for (int r = 0; r < rows; r++)
         {
@@ -117,7 +100,7 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
         UNROLL for (int v = 0; v < vecs; v++)
         {
             const vec y = finished(f, c[r][v], t, r, v * LANES);
-            put(f, narrow, y, t->c + r * t->ldc + v * LANES, t->cols - v * LANES);
+            finish(f, narrow, y, t->c + r * t->ldc + v * LANES, t->cols - v * LANES);
         }
     }
 }
@@ -129,33 +112,39 @@ INLINE void step_down(struct tile *t, int rows)
     t->x = t->ldx > 0 ? t->x + rows * t->ldx : t->x;
 }
 
+INLINE void strip_by(const int rows, const int vecs, const enum finish f, const bool narrow,
+                     struct tile *t, int *m)
+{
+    for (; *m >= rows; *m -= rows) {
+        tile(rows, vecs, f, narrow, t);
+        step_down(t, rows);
+    }
+}
+
 /* m rows of results, down one panel: so many at a time that two units of latency four always have
  * a sum that does not wait. */
 INLINE void strip(const int vecs, const enum finish f, const bool narrow, struct tile t, int m)
 {
-    const int most = vecs == VECS ? 6 : 8;
-    for (; m >= most && (m != 8 || most == 8); m -= most) {
-        tile(most, vecs, f, narrow, &t);
-        step_down(&t, most);
+    if (TWO_PANELS) {
+        strip_by(ROWS, vecs, f, narrow, &t, &m);
     }
-    for (; m >= 4; m -= 4) {
-        tile(4, vecs, f, narrow, &t);
-        step_down(&t, 4);
+    if (!TWO_PANELS && vecs == VECS && m != 8) {
+        strip_by(ROWS, vecs, f, narrow, &t, &m);
     }
-    for (; m >= 2; m -= 2) {
-        tile(2, vecs, f, narrow, &t);
-        step_down(&t, 2);
+    if (TWO_PANELS || vecs < VECS) {
+        strip_by(8, vecs, f, narrow, &t, &m);
     }
-    if (m > 0) {
-        tile(1, vecs, f, narrow, &t);
-    }
+    strip_by(4, vecs, f, narrow, &t, &m);
+    strip_by(2, vecs, f, narrow, &t, &m);
+    strip_by(1, vecs, f, narrow, &t, &m);
 }
 
-/* One panel: half of its vectors where that is enough. padded: c has room for whole vectors. */
+/* One tile's columns: half of its vectors where that is enough. padded: c has room for whole
+ * vectors. */
 INLINE void panel(const enum finish f, bool padded, const struct tile *t, int m)
 {
-    const bool half = VECS > 1 && t->cols <= PANEL / 2;
-    const bool whole = t->cols == (half ? PANEL / 2 : PANEL);
+    const bool half = VECS > 1 && t->cols <= COLS / 2;
+    const bool whole = t->cols == (half ? COLS / 2 : COLS);
     if (half && (padded || whole)) {
         strip(VECS > 1 ? VECS / 2 : 1, f, false, *t, m);
     } else if (half) {
@@ -190,43 +179,6 @@ static void panel_mask(bool padded, const struct tile *t, int m)
 static void panel_add(bool padded, const struct tile *t, int m)
 {
     panel(ADD, padded, t, m);
-}
-
-/*
- * Transpose LANES x LANES numbers: blocks of h x h change places, h = LANES/2 ... 1. Of two rows h
- * apart, LOW h takes what stays or comes up, HIGH h what goes down or stays.
- */
-#if LANES == 8
-#define LOW4(a, b)  __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
-#define HIGH4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
-#define LOW2(a, b)  __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
-#define HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
-#define LOW1(a, b)  __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
-#define HIGH1(a, b) __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
-#elif LANES == 4
-#define LOW2(a, b)  __builtin_shufflevector(a, b, 0, 1, 4, 5)
-#define HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
-#define LOW1(a, b)  __builtin_shufflevector(a, b, 0, 4, 2, 6)
-#define HIGH1(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
-#endif
-
-#define SWAP_BLOCKS(t, h)                                                                          \
-    UNROLL for (int i = 0; i < LANES; i++)                                                         \
-    {                                                                                              \
-        if ((i & (h)) == 0) {                                                                      \
-            const vec a = (t)[i], b = (t)[i + (h)];                                                \
-            (t)[i] = LOW##h(a, b);                                                                 \
-            (t)[i + (h)] = HIGH##h(a, b);                                                          \
-        }                                                                                          \
-    }
-
-INLINE void transpose(vec t[LANES])
-{
-#if LANES == 8
-    SWAP_BLOCKS(t, 4)
-#endif
-    SWAP_BLOCKS(t, 2)
-    SWAP_BLOCKS(t, 1)
 }
 
 /* One output: a dot product a row, LANES rows at a time; their sums come together by transposing.
@@ -273,9 +225,10 @@ static void forward(const struct layer *l, struct matrix x, int n, bool relu, st
         return;
     }
     struct tile t = {.k = l->in, .a = x.v, .rs = x.ld, .cs = 1, .ldb = PANEL, .ldc = y.ld};
-    for (int p = 0; p < l->out; p += PANEL) {
-        float bias[PANEL] = {0};
-        t.cols = l->out - p < PANEL ? l->out - p : PANEL;
+    t.next = (ptrdiff_t)l->in * PANEL;
+    for (int p = 0; p < l->out; p += COLS) {
+        float bias[COLS] = {0};
+        t.cols = l->out - p < COLS ? l->out - p : COLS;
         memcpy(bias, l->b + p, (size_t)t.cols * sizeof(float));
         t.b = l->panels + (ptrdiff_t)p * l->in;
         t.c = y.v + p;
@@ -293,8 +246,9 @@ static void backward_input(const struct layer *l, struct matrix dy, int n, struc
 {
     struct tile t = {
         .k = l->out, .a = dy.v, .rs = dy.ld, .cs = 1, .ldb = l->w.ld, .ldc = dx.ld, .ldx = x.ld};
-    for (int p = 0; p < l->in; p += PANEL) {
-        t.cols = l->in - p < PANEL ? l->in - p : PANEL;
+    t.next = LANES;
+    for (int p = 0; p < l->in; p += COLS) {
+        t.cols = l->in - p < COLS ? l->in - p : COLS;
         t.b = l->w.v + p;
         t.c = dx.v + p;
         if (x.v != NULL) {
@@ -332,9 +286,10 @@ static void add_rows(struct matrix dy, int n, int out, float *db)
 static void backward_weights(const struct layer *l, struct matrix dy, struct matrix x, int n,
                              float *dw, float *db)
 {
-    struct tile t = {.k = n, .a = dy.v, .rs = 1, .cs = dy.ld, .ldb = x.ld, .ldc = l->in};
-    for (int p = 0; p < l->in; p += PANEL) {
-        t.cols = l->in - p < PANEL ? l->in - p : PANEL;
+    struct tile t = {
+        .k = n, .a = dy.v, .rs = 1, .cs = dy.ld, .ldb = x.ld, .next = LANES, .ldc = l->in};
+    for (int p = 0; p < l->in; p += COLS) {
+        t.cols = l->in - p < COLS ? l->in - p : COLS;
         t.b = x.v + p;
         t.c = dw + p;
         panel_add(false, &t, l->out);
@@ -369,58 +324,93 @@ static void panels(int in, int out, const float *w, float *ret_panels)
     }
 }
 
+INLINE vec adam_of(const struct adam_pass *c, vec g, float *m, float *v, vec w, int n)
+{
+    const vec mi = c->beta1 * get_some(m, n) + (1.0f - c->beta1) * g;
+    const vec vi = c->beta2 * get_some(v, n) + (1.0f - c->beta2) * g * g;
+    put_some(m, mi, n);
+    put_some(v, vi, n);
+    return w - c->step * mi / (c->root * root_of(vi) + c->eps);
+}
+
 static void adam(int n, const struct adam_pass *c, const float *restrict g, float *restrict m,
                  float *restrict v, float *restrict w)
 {
-    const float b1 = c->beta1, b2 = c->beta2, eps = c->eps, step = c->step, root = c->root;
-    for (int i = 0; i < n; i++) {
-        const float mi = b1 * m[i] + (1.0f - b1) * g[i];
-        const float vi = b2 * v[i] + (1.0f - b2) * g[i] * g[i];
-        m[i] = mi;
-        v[i] = vi;
-        w[i] -= step * mi / (root * sqrtf(vi) + eps);
+    const struct adam_pass pass = *c;
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        put(w + i, adam_of(&pass, load(g + i), m + i, v + i, load(w + i), LANES));
+    }
+    if (i < n) {
+        put_some(w + i, adam_of(&pass, get_some(g + i, n - i), m + i, v + i, get_some(w + i, n - i), n - i), n - i);
     }
 }
 
 static void blend(int n, float tau, const float *restrict w, float *restrict target)
 {
-    for (int i = 0; i < n; i++) {
-        target[i] += tau * (w[i] - target[i]);
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vec t = load(target + i);
+        *(vec *)(target + i) = t + tau * (load(w + i) - t);
+    }
+    if (i < n) {
+        const vec t = get_some(target + i, n - i);
+        put_some(target + i, t + tau * (get_some(w + i, n - i) - t), n - i);
     }
 }
 
-/* Over a panel's outputs at once: the inner loop is a vector, the outer one reads on in order; four
- * sums a vector, so that none waits for the one before. */
-#define CHAINS 4
+/*
+ * Over a block of outputs at once: the inner loop is a vector, the outer one reads on in order. So
+ * many sums that none waits for the one before.
+ */
+#define CHAINS 8 /* sums in all: of vecs side by side, and of inputs that take turns */
+
+INLINE void row_block(const int vecs, const float *w, ptrdiff_t next, const float *b,
+                      const float *x, int in, bool relu, float *ret_y)
+{
+    const int turns = CHAINS / vecs;
+    vec y[CHAINS];
+    UNROLL for (int c = 0; c < CHAINS; c++)
+    {
+        y[c] = c < vecs ? load(b + c * LANES) : (vec){0};
+    }
+    int i = 0;
+    for (; i + turns <= in; i += turns, w += turns * PANEL) {
+        UNROLL for (int c = 0; c < CHAINS; c++)
+        {
+            const int at = c / vecs;
+            y[c] += x[i + at] * load(w + at * PANEL + c % vecs * next);
+        }
+    }
+    for (; i < in; i++, w += PANEL) {
+        UNROLL for (int v = 0; v < vecs; v++)
+        {
+            y[v] += x[i] * load(w + v * next);
+        }
+    }
+    UNROLL for (int c = CHAINS / 2; c >= vecs; c /= 2)
+    {
+        UNROLL for (int v = 0; v < c; v++)
+        {
+            y[v] += y[v + c];
+        }
+    }
+    UNROLL for (int v = 0; v < vecs; v++)
+    {
+        put(ret_y + v * LANES, relu ? positive(y[v], y[v]) : y[v]);
+    }
+}
 
 static void row(const float *panels_at, const float *b, const float *x, int in, int out, bool relu,
                 float *ret_y)
 {
-    for (int p = 0; p < out; p += PANEL, panels_at += (ptrdiff_t)in * PANEL) {
-        vec y[CHAINS][VECS] = {0};
-        int i = 0;
-        for (; i + CHAINS <= in; i += CHAINS) {
-            UNROLL for (int c = 0; c < CHAINS; c++)
-            {
-                UNROLL for (int v = 0; v < VECS; v++)
-                {
-                    y[c][v] += x[i + c] * load(panels_at + (ptrdiff_t)(i + c) * PANEL + v * LANES);
-                }
-            }
-        }
-        for (; i < in; i++) {
-            UNROLL for (int v = 0; v < VECS; v++)
-            {
-                y[0][v] += x[i] * load(panels_at + (ptrdiff_t)i * PANEL + v * LANES);
-            }
-        }
-        UNROLL for (int v = 0; v < VECS; v++)
-        {
-            vec sum = load(b + p + v * LANES) + ((y[0][v] + y[1][v]) + (y[2][v] + y[3][v]));
-            if (relu) {
-                sum = positive(sum, sum);
-            }
-            *(vec *)(ret_y + p + v * LANES) = sum;
-        }
+    const ptrdiff_t panel_floats = (ptrdiff_t)in * PANEL;
+    int p = 0;
+    for (; TWO_PANELS && p + 4 * PANEL <= out; p += 4 * PANEL) {
+        row_block(4, panels_at + p * (ptrdiff_t)in, panel_floats, b + p, x, in, relu, ret_y + p);
+    }
+    for (; p < out; p += PANEL) {
+        row_block(PANEL / LANES, panels_at + p * (ptrdiff_t)in, LANES, b + p, x, in, relu,
+                  ret_y + p);
     }
 }
