@@ -15,7 +15,8 @@ extern const struct kernel kernel_neon;
 
 const struct kernel *const kernels[] = {
 #if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
-    &kernel_avx512, &kernel_avx2,
+    &kernel_avx512,
+    &kernel_avx2,
 #elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
     &kernel_neon,
 #endif

@@ -7,12 +7,12 @@
  *
  * forward            k = inputs,  a = x,   b = panels (contiguous)   c = y = act(c + bias)
  * backward_input     k = outputs, a = dy,  b = w                     c = dx, masked by x > 0
- * backward_weights   k = rows,    a = dy', b = x                     c = dw + c
+ * backward_weights   k = rows,    a = dy', b = x                     c = dw
  *
  * Six rows by two vectors of eight fill the sixteen registers of AVX2: twelve sums, two of b, one
- * of a. Twelve rows by two vectors of sixteen, of two panels, take 24 of the 32 of AVX-512. A number
- * of a is always used twice: two loads a cycle would not feed two products that need one each.
- * Nothing is packed on the way.
+ * of a. Twelve rows by two vectors of sixteen, of two panels, take 24 of the 32 of AVX-512. A
+ * number of a is always used twice: two loads a cycle would not feed two products that need one
+ * each. Nothing is packed on the way.
  */
 #include "policies/nn/kernel_vec.h"
 
@@ -25,7 +25,7 @@
 #define ROWS       (TWO_PANELS ? 12 : 6)
 #define ROWS_MAX   12
 
-enum finish { BIAS, BIAS_RELU, STORE, MASK, ADD };
+enum finish { BIAS, BIAS_RELU, STORE, MASK };
 
 struct tile {
     int k;
@@ -49,22 +49,6 @@ INLINE vec finished(const enum finish f, vec sum, const struct tile *t, int r, i
         sum = positive(sum, load(t->x + r * t->ldx + at));
     }
     return sum;
-}
-
-/* Whole vectors, or only the columns that exist. */
-INLINE void finish(const enum finish f, const bool narrow, vec y, float *c, int cols)
-{
-    if (narrow && cols <= 0) {
-        return;
-    }
-    if (f == ADD) {
-        y += narrow ? get_some(c, cols) : load(c);
-    }
-    if (narrow) {
-        put_some(c, y, cols);
-    } else {
-        put(c, y);
-    }
 }
 
 INLINE void tile(const int rows, const int vecs, const enum finish f, const bool narrow,
@@ -100,7 +84,12 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
         UNROLL for (int v = 0; v < vecs; v++)
         {
             const vec y = finished(f, c[r][v], t, r, v * LANES);
-            finish(f, narrow, y, t->c + r * t->ldc + v * LANES, t->cols - v * LANES);
+            float *to = t->c + r * t->ldc + v * LANES;
+            if (!narrow) {
+                put(to, y);
+            } else if (v * LANES < t->cols) {
+                put_some(to, y, t->cols - v * LANES);
+            }
         }
     }
 }
@@ -176,52 +165,97 @@ static void panel_mask(bool padded, const struct tile *t, int m)
     panel(MASK, padded, t, m);
 }
 
-static void panel_add(bool padded, const struct tile *t, int m)
-{
-    panel(ADD, padded, t, m);
-}
-
-/* One output: a dot product a row, LANES rows at a time; their sums come together by transposing.
+/*
+ * Few outputs: a dot product for each, so many rows at a time that their sums are the lanes of a
+ * vector; they come together by transposing.
  */
-static void forward_one(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y)
+#define FEW (LANES / 2) /* outputs */
+
+INLINE void dots(const int outs, const struct layer *l, struct matrix x, int n, bool relu,
+                 struct matrix y)
 {
-    const float *w = l->w.v;
-    const int whole = l->in / LANES * LANES;
-    for (int i = 0; i < n; i += LANES) {
-        const float *at[LANES];
-        vec sum[LANES];
-        UNROLL for (int r = 0; r < LANES; r++)
+    const int rows = LANES / outs, lanes = rows * outs, in = l->in;
+    const float *w[FEW], *at[LANES];
+    vec bias = {0};
+    UNROLL for (int j = 0; j < lanes; j++)
+    {
+        bias[j] = l->b[j % outs];
+        w[j % outs] = l->w.v + j % outs * (ptrdiff_t)l->w.ld;
+    }
+    for (int i = 0; i < n; i += rows) {
+        vec sum[LANES] = {{0}}, q = bias;
+        UNROLL for (int r = 0; r < rows; r++)
         {
             at[r] = x.v + (ptrdiff_t)(i + r < n ? i + r : n - 1) * x.ld;
-            sum[r] = (vec){0};
         }
-        for (int k = 0; k < whole; k += LANES) {
-            const vec wk = load(w + k);
-            UNROLL for (int r = 0; r < LANES; r++)
+        int k = 0;
+        for (; k + LANES <= in; k += LANES) {
+            UNROLL for (int j = 0; j < lanes; j++)
             {
-                sum[r] += load(at[r] + k) * wk;
+                sum[j] += load(at[j / outs] + k) * load(w[j % outs] + k);
+            }
+        }
+        if (k < in) {
+            UNROLL for (int j = 0; j < lanes; j++)
+            {
+                sum[j] += get_some(at[j / outs] + k, in - k) * get_some(w[j % outs] + k, in - k);
             }
         }
         transpose(sum);
-        vec q = (vec){0} + l->b[0];
-        UNROLL for (int r = 0; r < LANES; r++)
+        UNROLL for (int j = 0; j < LANES; j++)
         {
-            q += sum[r];
+            q += sum[j];
         }
-        for (int r = 0; r < LANES && i + r < n; r++) {
-            float rest = q[r];
-            for (int k = whole; k < l->in; k++) {
-                rest += at[r][k] * w[k];
+        q = relu ? positive(q, q) : q;
+        const int here = i + rows < n ? lanes : (n - i) * outs;
+        if (y.ld == outs) {
+            put_some(y.v + (ptrdiff_t)i * outs, q, here);
+        } else {
+            for (int j = 0; j < here; j++) {
+                y.v[(ptrdiff_t)(i + j / outs) * y.ld + j % outs] = q[j];
             }
-            y.v[(ptrdiff_t)(i + r) * y.ld] = relu && rest < 0.0f ? 0.0f : rest;
         }
+    }
+}
+
+static void forward_few(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y)
+{
+    switch (l->out) {
+    case 1:
+        dots(1, l, x, n, relu, y);
+        break;
+    case 2:
+        dots(2, l, x, n, relu, y);
+        break;
+#if LANES > 4
+    case 3:
+        dots(3, l, x, n, relu, y);
+        break;
+    case 4:
+        dots(4, l, x, n, relu, y);
+        break;
+#endif
+#if LANES > 8
+    case 5:
+        dots(5, l, x, n, relu, y);
+        break;
+    case 6:
+        dots(6, l, x, n, relu, y);
+        break;
+    case 7:
+        dots(7, l, x, n, relu, y);
+        break;
+    default:
+        dots(8, l, x, n, relu, y);
+        break;
+#endif
     }
 }
 
 static void forward(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y)
 {
-    if (l->out == 1) {
-        forward_one(l, x, n, relu, y);
+    if (l->out <= FEW) {
+        forward_few(l, x, n, relu, y);
         return;
     }
     struct tile t = {.k = l->in, .a = x.v, .rs = x.ld, .cs = 1, .ldb = PANEL, .ldc = y.ld};
@@ -261,24 +295,54 @@ static void backward_input(const struct layer *l, struct matrix dy, int n, struc
     }
 }
 
-/* db += the sum of n rows, a vector of columns at a time. */
-static void add_rows(struct matrix dy, int n, int out, float *db)
+/* db = the sum of n rows, a vector of columns at a time, four rows a turn. */
+static void sum_rows(struct matrix dy, int n, int out, float *db)
 {
-    int o = 0;
-    for (; o + LANES <= out; o += LANES) {
-        vec sum[2] = {0};
-        for (int i = 0; i + 2 <= n; i += 2) {
-            sum[0] += load(dy.v + (ptrdiff_t)i * dy.ld + o);
-            sum[1] += load(dy.v + (ptrdiff_t)(i + 1) * dy.ld + o);
+    for (int o = 0; o < out; o += LANES) {
+        const int here = out - o < LANES ? out - o : LANES;
+        const float *from = dy.v + o;
+        vec sum[4] = {{0}};
+        int i = 0;
+        for (; i + 4 <= n; i += 4) {
+            UNROLL for (int c = 0; c < 4; c++, from += dy.ld)
+            {
+                sum[c] += get_some(from, here);
+            }
         }
-        if ((n & 1) != 0) {
-            sum[0] += load(dy.v + (ptrdiff_t)(n - 1) * dy.ld + o);
+        for (; i < n; i++, from += dy.ld) {
+            sum[0] += get_some(from, here);
         }
-        *(vec *)(db + o) = load(db + o) + (sum[0] + sum[1]);
+        put_some(db + o, (sum[0] + sum[1]) + (sum[2] + sum[3]), here);
     }
-    for (; o < out; o++) {
-        for (int i = 0; i < n; i++) {
-            db[o] += dy.v[(ptrdiff_t)i * dy.ld + o];
+}
+
+/*
+ * Fewer inputs than a tile has columns: dy' and x change places, k = rows, a = x', b = dy, and
+ * c = dw' is turned, a square of LANES at a time.
+ */
+static void weights_of_few_inputs(const struct layer *l, struct matrix dy, struct matrix x, int n,
+                                  float *dw)
+{
+    float turned[COLS * COLS] = {0}; /* [in][COLS] */
+    struct tile t = {.k = n, .a = x.v, .rs = 1, .cs = x.ld, .ldb = dy.ld, .next = LANES};
+    t.c = turned;
+    t.ldc = COLS;
+    for (int p = 0; p < l->out; p += COLS) {
+        t.cols = l->out - p < COLS ? l->out - p : COLS;
+        t.b = dy.v + p;
+        panel_store(true, &t, l->in);
+        for (int o = 0; o < t.cols; o += LANES) {
+            for (int k = 0; k < l->in; k += LANES) {
+                vec square[LANES];
+                UNROLL for (int j = 0; j < LANES; j++)
+                {
+                    square[j] = load(turned + (k + j) * COLS + o);
+                }
+                transpose(square);
+                for (int j = 0; j < LANES && o + j < t.cols; j++) {
+                    put_some(dw + (ptrdiff_t)(p + o + j) * l->in + k, square[j], l->in - k);
+                }
+            }
         }
     }
 }
@@ -288,38 +352,38 @@ static void backward_weights(const struct layer *l, struct matrix dy, struct mat
 {
     struct tile t = {
         .k = n, .a = dy.v, .rs = 1, .cs = dy.ld, .ldb = x.ld, .next = LANES, .ldc = l->in};
+    sum_rows(dy, n, l->out, db);
+    if (l->in < COLS && dy.ld >= (l->out + COLS - 1) / COLS * COLS) {
+        weights_of_few_inputs(l, dy, x, n, dw);
+        return;
+    }
     for (int p = 0; p < l->in; p += COLS) {
         t.cols = l->in - p < COLS ? l->in - p : COLS;
         t.b = x.v + p;
         t.c = dw + p;
-        panel_add(false, &t, l->out);
+        panel_store(false, &t, l->out);
     }
-    add_rows(dy, n, l->out, db);
 }
 
-/* Squares of LANES by vectors, what is left one by one. */
+/* A square of LANES at a time. */
 static void panels(int in, int out, const float *w, float *ret_panels)
 {
-    const int whole_in = in / LANES * LANES, whole_out = out / LANES * LANES;
-    for (int o = 0; o < whole_out; o += LANES) {
+    for (int o = 0; o < out; o += LANES) {
         float *to = ret_panels + (ptrdiff_t)(o / PANEL) * PANEL * in + o % PANEL;
-        for (int k = 0; k < whole_in; k += LANES) {
+        const float *from = w + (ptrdiff_t)o * in;
+        for (int k = 0; k < in; k += LANES) {
             vec t[LANES];
             UNROLL for (int j = 0; j < LANES; j++)
             {
-                t[j] = load(w + (ptrdiff_t)(o + j) * in + k);
+                t[j] = o + j < out ? get_some(from + (ptrdiff_t)j * in + k, in - k) : (vec){0};
             }
             transpose(t);
             UNROLL for (int j = 0; j < LANES; j++)
             {
-                *(vec *)(to + (ptrdiff_t)(k + j) * PANEL) = t[j];
+                if (k + j < in) {
+                    put(to + (ptrdiff_t)(k + j) * PANEL, t[j]);
+                }
             }
-        }
-    }
-    for (int o = 0; o < out; o++) {
-        float *to = ret_panels + (ptrdiff_t)(o / PANEL) * PANEL * in + o % PANEL;
-        for (int k = o < whole_out ? whole_in : 0; k < in; k++) {
-            to[(ptrdiff_t)k * PANEL] = w[(ptrdiff_t)o * in + k];
         }
     }
 }
@@ -342,7 +406,10 @@ static void adam(int n, const struct adam_pass *c, const float *restrict g, floa
         put(w + i, adam_of(&pass, load(g + i), m + i, v + i, load(w + i), LANES));
     }
     if (i < n) {
-        put_some(w + i, adam_of(&pass, get_some(g + i, n - i), m + i, v + i, get_some(w + i, n - i), n - i), n - i);
+        put_some(
+            w + i,
+            adam_of(&pass, get_some(g + i, n - i), m + i, v + i, get_some(w + i, n - i), n - i),
+            n - i);
     }
 }
 
@@ -361,9 +428,11 @@ static void blend(int n, float tau, const float *restrict w, float *restrict tar
 
 /*
  * Over a block of outputs at once: the inner loop is a vector, the outer one reads on in order. So
- * many sums that none waits for the one before.
+ * many sums that none waits for the one before. Four panels side by side share what they read of x;
+ * where they come from the second-level cache, one after the other in order is faster.
  */
-#define CHAINS 8 /* sums in all: of vecs side by side, and of inputs that take turns */
+#define CHAINS     8     /* sums in all: of vecs side by side, and of inputs that take turns */
+#define NEAR_BYTES 32768 /* what a first-level cache holds */
 
 INLINE void row_block(const int vecs, const float *w, ptrdiff_t next, const float *b,
                       const float *x, int in, bool relu, float *ret_y)
@@ -405,8 +474,9 @@ static void row(const float *panels_at, const float *b, const float *x, int in, 
                 float *ret_y)
 {
     const ptrdiff_t panel_floats = (ptrdiff_t)in * PANEL;
+    const bool near = (size_t)in * (size_t)out * sizeof(float) <= NEAR_BYTES;
     int p = 0;
-    for (; TWO_PANELS && p + 4 * PANEL <= out; p += 4 * PANEL) {
+    for (; TWO_PANELS && near && p + 4 * PANEL <= out; p += 4 * PANEL) {
         row_block(4, panels_at + p * (ptrdiff_t)in, panel_floats, b + p, x, in, relu, ret_y + p);
     }
     for (; p < out; p += PANEL) {
