@@ -227,10 +227,14 @@ static void step_half(void *arg, int half)
     for (int l = 0; l < m->shape.n_layers; l++) {
         const int in = m->shape.width[l], out = m->shape.width[l + 1];
         const struct span outs = half_of(m, out, PANEL, half);
-        const int w = at + outs.from * in, b = at + out * in + outs.from;
-        m->kernel->adam(outs.n * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+        const int b = at + out * in + outs.from;
+        for (int i = 0; i < outs.n; i += PANEL) { /* what was written is still near */
+            const int here = outs.n - i < PANEL ? outs.n - i : PANEL;
+            const int w = at + (outs.from + i) * in;
+            m->kernel->adam(here * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+            m->kernel->panels(in, here, m->w + w, m->panels + at_panel + (outs.from + i) * in);
+        }
         m->kernel->adam(outs.n, &j->pass, m->g + b, o->m + b, o->v + b, m->w + b);
-        m->kernel->panels(in, outs.n, m->w + w, m->panels + at_panel + outs.from * in);
         at += out * (in + 1);
         at_panel += padded(out) * in;
     }
@@ -276,11 +280,6 @@ void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part 
                               (struct matrix){ret_dx, part->columns});
 }
 
-void mlp_zero_grad(struct mlp *m)
-{
-    memset(m->g, 0, (size_t)m->n * sizeof(float));
-}
-
 void mlp_changed(struct mlp *m)
 {
     int at = 0, at_panel = 0;
@@ -294,8 +293,18 @@ void mlp_changed(struct mlp *m)
 
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target)
 {
-    m->kernel->blend(m->n, tau, m->w, target->w);
-    m->kernel->blend(n_panels(&m->shape), tau, m->panels, target->panels);
+    int at = 0, at_panel = 0;
+    for (int l = 0; l < m->shape.n_layers; l++) {
+        const int in = m->shape.width[l], out = m->shape.width[l + 1], b = at + out * in;
+        for (int o = 0; o < out; o += PANEL) {
+            const int here = out - o < PANEL ? out - o : PANEL, w = at + o * in;
+            m->kernel->blend(here * in, tau, m->w + w, target->w + w);
+            m->kernel->panels(in, here, target->w + w, target->panels + at_panel + o * in);
+        }
+        m->kernel->blend(out, tau, m->w + b, target->w + b);
+        at += out * (in + 1);
+        at_panel += padded(out) * in;
+    }
 }
 
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy)
