@@ -1,6 +1,7 @@
 #include "daemon/house.h"
 
 #include "daemon/base/hash.h"
+#include "policies/nn/kernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -141,6 +142,12 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     rc = h->config.policy->check(h->config.policy_config, &d, ret_why, cap);
     if (rc < 0) {
         return rc;
+    }
+    if (d.kernel == NULL) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.precision %s needs a processor with AVX512_BF16, which this one has "
+                   "not: set it to fp32",
+                   precision_names[h->config.learner.precision]);
     }
     const int n_weights = count_weights(h, &d);
     if (n_weights < 0) {
