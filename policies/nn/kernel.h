@@ -75,7 +75,7 @@ struct kernel {
 
     /* Elementwise, [n] each; y may be x. Errors: kernel_math.h. */
     void (*exp)(int n, const float *x, float *ret_y);
-    void (*tanh)(int n, const float *x, float *ret_y);
+    void (*tanh)(int n, const float *x, float *ret_y) BASAL_RT;
     void (*softplus)(int n, const float *x, float *ret_y); /* log(1 + exp x) */
     /* Box and Muller 1958: u [n] in (0,1] and v [n] in [0,1) become 2 n standard normals. */
     void (*normal)(int n, const float *u, const float *v, float *ret_z);

@@ -1,16 +1,19 @@
 #include "policies/nn/mlp.h"
 
+#include "daemon/base/hash.h"
+
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
 #define ROWS_PIECE 12 /* of a batch: whole tiles of six rows, or of four */
 
+const char *const activation_names[] = {"relu", "tanh", NULL};
+
 void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_hidden, int n_out)
 {
     basal_assert(n_hidden >= 0 && n_hidden < LAYERS_MAX);
-    ret_shape->n_layers = n_hidden + 1;
-    ret_shape->width[0] = n_in;
+    *ret_shape = (struct mlp_shape){.n_layers = n_hidden + 1, .width = {n_in}};
     for (int l = 0; l < n_hidden; l++) {
         basal_assert(hidden[l] <= MLP_WIDTH_MAX);
         ret_shape->width[l + 1] = hidden[l];
@@ -18,13 +21,48 @@ void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_h
     ret_shape->width[n_hidden + 1] = n_out;
 }
 
+void net_shape(const struct net_spec *spec, int n_in, int n_out, struct mlp_shape *ret_shape)
+{
+    mlp_shape(ret_shape, n_in, spec->hidden, spec->n_hidden, n_out);
+    ret_shape->activation = spec->activation;
+    ret_shape->layer_norm = spec->layer_norm;
+}
+
+static bool is_hidden(const struct mlp_shape *s, int l)
+{
+    return l + 1 < s->n_layers;
+}
+
+/* Vectors [out] of layer l: its bias, and the gain and bias of its normalisation. */
+static int n_vectors(const struct mlp_shape *s, int l)
+{
+    return s->layer_norm && is_hidden(s, l) ? 3 : 1;
+}
+
+static int layer_weights(const struct mlp_shape *s, int l)
+{
+    return s->width[l + 1] * (s->width[l] + n_vectors(s, l));
+}
+
 int mlp_weights(const struct mlp_shape *s)
 {
     int n = 0;
     for (int l = 0; l < s->n_layers; l++) {
-        n += s->width[l + 1] * (s->width[l] + 1);
+        n += layer_weights(s, l);
     }
     return n;
+}
+
+uint32_t mlp_shape_id(const struct mlp_shape *s)
+{
+    const int32_t what[] = {s->n_layers, s->activation, s->layer_norm};
+    uint64_t hash = hash_fnv1a(HASH_START, what, sizeof what);
+    for (int l = 0; l <= s->n_layers; l++) {
+        const int32_t width = s->width[l];
+        hash = hash_fnv1a(hash, &width, sizeof width);
+    }
+    const uint32_t id = (uint32_t)(hash ^ hash >> 32);
+    return id != 0 ? id : 1;
 }
 
 static int widest(const struct mlp_shape *s)
@@ -61,6 +99,17 @@ static struct matrix rows_of(struct arena *mem, int rows, int width)
     return (struct matrix){floats(mem, (size_t)rows * (size_t)ld), ld};
 }
 
+/* Its gain and bias [out] lie at w. */
+static void init_norm(struct layernorm *ret_norm, int out, float *w, int rows, struct arena *mem)
+{
+    layernorm_init(ret_norm, out, rows, mem);
+    ret_norm->gain = w;
+    ret_norm->bias = w + out;
+    for (int i = 0; i < out; i++) {
+        w[i] = 1.0f;
+    }
+}
+
 void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
               struct arena *mem, struct rng *rng)
 {
@@ -75,11 +124,14 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kerne
     float *w = m->w;
     for (int l = 0; l < s->n_layers; l++) {
         const double bound = 1.0 / sqrt((double)s->width[l]);
-        const int n = s->width[l + 1] * (s->width[l] + 1);
+        const int out = s->width[l + 1], n = out * (s->width[l] + 1);
         for (int i = 0; i < n; i++) {
             w[i] = (float)(bound * (2.0 * rng_uniform(rng) - 1.0));
         }
-        w += n;
+        if (n_vectors(s, l) > 1) {
+            init_norm(&m->norm[l], out, w + n, rows, mem);
+        }
+        w += layer_weights(s, l);
     }
     mlp_changed(m);
     for (int l = 0; l < s->n_layers; l++) {
@@ -138,17 +190,55 @@ static struct matrix from_row(struct matrix x, int row)
     return (struct matrix){x.v + (size_t)row * (size_t)x.ld, x.ld};
 }
 
+/* ReLU and nothing else: the kernels do it themselves. */
+static bool relu_alone(const struct mlp_shape *s)
+{
+    return s->activation == ACTIVATION_RELU && !s->layer_norm;
+}
+
+static void activate(const struct kernel *k, int activation, int n, float *x) BASAL_RT;
+
+static void activate(const struct kernel *k, int activation, int n, float *x)
+{
+    if (activation == ACTIVATION_TANH) {
+        k->tanh(n, x, x);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        x[i] = x[i] < 0.0f ? 0.0f : x[i];
+    }
+}
+
+/* What follows layer l where that is more: in place. */
+static void follow(struct mlp *m, int l, struct span rows)
+{
+    const struct matrix y = from_row(m->x[l + 1], rows.from);
+    if (relu_alone(&m->shape)) {
+        return;
+    }
+    if (m->shape.layer_norm) {
+        layernorm_forward(&m->norm[l], rows.from, rows.n, y);
+    }
+    for (int i = 0; i < rows.n; i++) {
+        activate(m->kernel, m->shape.activation, m->shape.width[l + 1], from_row(y, i).v);
+    }
+}
+
 static void forward_half(void *arg, int half)
 {
     const struct job *j = arg;
-    const struct mlp *m = j->m;
+    struct mlp *m = j->m;
     const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
     int at = 0, at_panel = 0;
     for (int l = 0; l < m->shape.n_layers && rows.n > 0; l++) {
         const struct layer y = layer_of(m, l, at, at_panel);
-        m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n, l + 1 < m->shape.n_layers,
-                           from_row(m->x[l + 1], rows.from));
-        at += y.out * (y.in + 1);
+        const bool hidden = is_hidden(&m->shape, l);
+        m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n,
+                           hidden && relu_alone(&m->shape), from_row(m->x[l + 1], rows.from));
+        if (hidden) {
+            follow(m, l, rows);
+        }
+        at += layer_weights(&m->shape, l);
         at_panel += padded(y.out) * y.in;
     }
 }
@@ -178,17 +268,59 @@ static struct matrix dy_of(const struct mlp *m, int l, const float *dy)
     return l < last ? m->dx[l + 1] : (struct matrix){(float *)dy, m->shape.width[last + 1]};
 }
 
+/* Rows of the last forward: n from row from on, or those that are named. */
+struct some_rows {
+    const int *rows;
+    int from, n;
+};
+
+/* Layer l's inputs in some rows. */
+static struct matrix inputs(const struct mlp *m, int l, const struct some_rows *r)
+{
+    const struct matrix x = m->x[l], some = {m->dx[0].v, x.ld};
+    if (r->rows == NULL) {
+        return from_row(x, r->from);
+    }
+    for (int i = 0; i < r->n; i++) {
+        memcpy(from_row(some, i).v, from_row(x, r->rows[i]).v,
+               (size_t)m->shape.width[l] * sizeof(float));
+    }
+    return some;
+}
+
+/* From dL/d(output of layer l) to that of layer l - 1, into dx[l]: through the weights, then
+ * through what follows that layer. */
+static void backward_layer(const struct mlp *m, int l, int at, struct matrix dy,
+                           const struct some_rows *r)
+{
+    const struct layer y = layer_of(m, l, at, 0);
+    const struct matrix x = inputs(m, l, r), dx = from_row(m->dx[l], r->from);
+    const struct layernorm *norm = &m->norm[l - 1];
+    const bool relu = m->shape.activation == ACTIVATION_RELU;
+    const struct matrix d = m->shape.layer_norm ? from_row(norm->dy, r->from) : dx;
+    m->kernel->backward_input(&y, dy, r->n, relu ? x : (struct matrix){0}, d);
+    for (int i = 0; i < r->n && !relu; i++) {
+        const float *xi = from_row(x, i).v;
+        float *di = from_row(d, i).v;
+        for (int k = 0; k < y.in; k++) {
+            di[k] *= 1.0f - xi[k] * xi[k];
+        }
+    }
+    if (m->shape.layer_norm) {
+        layernorm_backward(norm, r->rows, r->from, r->n, dx);
+    }
+}
+
 static void backward_rows(void *arg, int half)
 {
     const struct job *j = arg;
     const struct mlp *m = j->m;
-    const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
+    const struct span half_rows = half_of(m, j->n, ROWS_PIECE, half);
+    const struct some_rows rows = {.from = half_rows.from, .n = half_rows.n};
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l > 0 && rows.n > 0; l--) {
-        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
-        const struct layer y = layer_of(m, l, at, 0);
-        m->kernel->backward_input(&y, from_row(dy_of(m, l, j->dy), rows.from), rows.n,
-                                  from_row(m->x[l], rows.from), from_row(m->dx[l], rows.from));
+        at -= layer_weights(&m->shape, l);
+        backward_layer(m, l, at, from_row(dy_of(m, l, j->dy), rows.from), &rows);
     }
 }
 
@@ -198,11 +330,15 @@ static void backward_weights(void *arg, int half)
     const struct mlp *m = j->m;
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l >= 0; l--) {
-        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
+        at -= layer_weights(&m->shape, l);
         struct layer y = layer_of(m, l, at, 0);
         const struct span outs = half_of(m, y.out, PANEL, half);
         struct matrix dy = dy_of(m, l, j->dy);
         float *dw = m->g + at + outs.from * y.in, *db = m->g + at + y.out * y.in + outs.from;
+        if (n_vectors(&m->shape, l) > 1) {
+            layernorm_backward_weights(&m->norm[l], outs.from, outs.n, j->n, db + y.out,
+                                       db + 2 * y.out);
+        }
         y.out = outs.n;
         dy.v += outs.from;
         if (outs.n > 0) {
@@ -229,9 +365,11 @@ static void step_half(void *arg, int half)
         const struct span outs = half_of(m, out, PANEL, half);
         const int w = at + outs.from * in, b = at + out * in + outs.from;
         m->kernel->adam(outs.n * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
-        m->kernel->adam(outs.n, &j->pass, m->g + b, o->m + b, o->v + b, m->w + b);
+        for (int k = b; k < b + n_vectors(&m->shape, l) * out; k += out) {
+            m->kernel->adam(outs.n, &j->pass, m->g + k, o->m + k, o->v + k, m->w + k);
+        }
         m->kernel->panels(in, outs.n, m->w + w, m->panels + at_panel + outs.from * in);
-        at += out * (in + 1);
+        at += layer_weights(&m->shape, l);
         at_panel += padded(out) * in;
     }
 }
@@ -239,34 +377,21 @@ static void step_half(void *arg, int half)
 void mlp_step(struct mlp *m, struct adam *o)
 {
     struct job j = {.m = m, .opt = o};
+    adam_prepare(o, m->w, m->g);
     adam_next(o, &j.pass);
     team_run(team_for(m, widest(&m->shape), PANEL), step_half, &j);
-}
-
-/* Layer l's inputs in the rows that are asked for. */
-static struct matrix picked(const struct mlp *m, int l, const struct input_part *part)
-{
-    const struct matrix x = m->x[l], some = {m->dx[0].v, x.ld};
-    if (part->rows == NULL) {
-        return x;
-    }
-    for (int i = 0; i < part->n; i++) {
-        memcpy(some.v + (size_t)i * (size_t)some.ld, x.v + (size_t)part->rows[i] * (size_t)x.ld,
-               (size_t)m->shape.width[l] * sizeof(float));
-    }
-    return some;
 }
 
 void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part *part,
                         float *ret_dx)
 {
     const struct mlp_shape *s = &m->shape;
+    const struct some_rows rows = {.rows = part->rows, .n = part->n};
     struct matrix d = {(float *)dy, s->width[s->n_layers]};
     int at = m->n;
     for (int l = s->n_layers - 1; l > 0; l--) {
-        at -= s->width[l + 1] * (s->width[l] + 1);
-        const struct layer y = layer_of(m, l, at, 0);
-        m->kernel->backward_input(&y, d, part->n, picked(m, l, part), m->dx[l]);
+        at -= layer_weights(s, l);
+        backward_layer(m, l, at, d, &rows);
         d = m->dx[l];
     }
     struct layer first = layer_of(m, 0, 0, 0);
@@ -287,7 +412,7 @@ void mlp_changed(struct mlp *m)
     for (int l = 0; l < m->shape.n_layers; l++) {
         const int in = m->shape.width[l], out = m->shape.width[l + 1];
         m->kernel->panels(in, out, m->w + at, m->panels + at_panel);
-        at += out * (in + 1);
+        at += layer_weights(&m->shape, l);
         at_panel += padded(out) * in;
     }
 }
@@ -308,7 +433,7 @@ static int n_packed(const struct mlp_shape *s)
 {
     int n = n_panels(s);
     for (int l = 0; l < s->n_layers; l++) {
-        n += padded(s->width[l + 1]);
+        n += padded(s->width[l + 1]) * n_vectors(s, l);
     }
     return n;
 }
@@ -325,9 +450,11 @@ int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed
     for (int l = 0; l < s->n_layers; l++) {
         const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
         k->panels(in, out, w, p);
-        memcpy(p + in * wide, w + out * in, (size_t)out * sizeof(float));
-        w += out * (in + 1);
-        p += wide * (in + 1);
+        w += out * in;
+        p += wide * in;
+        for (int i = 0; i < n_vectors(s, l); i++, w += out, p += wide) {
+            memcpy(p, w, (size_t)out * sizeof(float));
+        }
     }
     return wanted;
 }
@@ -338,9 +465,17 @@ void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, flo
     const struct kernel *k = kernel_best();
     for (int l = 0; l < s->n_layers; l++) {
         const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
-        k->row(packed, packed + in * wide, x, in, out, l + 1 < s->n_layers, buf[l % 2]);
-        x = buf[l % 2];
+        float *y = buf[l % 2];
+        k->row(packed, packed + in * wide, x, in, out, is_hidden(s, l) && relu_alone(s), y);
         packed += (size_t)wide * (size_t)(in + 1);
+        if (n_vectors(s, l) > 1) {
+            layernorm_row(out, packed, packed + wide, y);
+            packed += 2 * wide;
+        }
+        if (is_hidden(s, l) && !relu_alone(s)) {
+            activate(k, s->activation, out, y);
+        }
+        x = y;
     }
     memcpy(ret_y, x, (size_t)s->width[s->n_layers] * sizeof(float));
 }
