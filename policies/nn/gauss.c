@@ -101,7 +101,6 @@ void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dl
             p->dy[i * 2 * k + k + j] = free ? du * spread - dlogp[i] : 0.0f;
         }
     }
-    mlp_zero_grad(&p->net);
     mlp_backward(&p->net, p->dy, n);
     mlp_step(&p->net, &p->opt);
 }

@@ -8,13 +8,14 @@ extern const struct kernel kernel_portable;
 extern const struct kernel kernel_cblas;
 #endif
 #if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
-extern const struct kernel kernel_avx2;
+extern const struct kernel kernel_avx512, kernel_avx2;
 #elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
 extern const struct kernel kernel_neon;
 #endif
 
 const struct kernel *const kernels[] = {
 #if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
+    &kernel_avx512,
     &kernel_avx2,
 #elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
     &kernel_neon,

@@ -48,8 +48,7 @@ struct kernel {
      * matrix_stride(out) floats, or exactly out. */
     void (*forward)(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y);
 
-    /* dw [out,in] += dy' x, db [out] += sum of dy's rows. x's rows have matrix_stride(in) floats.
-     */
+    /* dw [out,in] = dy' x, db [out] = sum of dy's rows. x's rows have matrix_stride(in) floats. */
     void (*backward_weights)(const struct layer *l, struct matrix dy, struct matrix x, int n,
                              float *dw, float *db);
 

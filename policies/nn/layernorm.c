@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #define EPS   ((float)1e-5)
 #define PARTS PANEL /* sums that do not wait for each other */
@@ -116,6 +117,8 @@ void layernorm_backward(const struct layernorm *norm, const int *rows, int from,
 void layernorm_backward_weights(const struct layernorm *norm, int from, int columns, int n,
                                 float *dgain, float *dbias)
 {
+    memset(dgain, 0, (size_t)columns * sizeof *dgain);
+    memset(dbias, 0, (size_t)columns * sizeof *dbias);
     for (int i = 0; i < n; i++) {
         const float *dy = at(norm->dy, i) + from, *xhat = at(norm->xhat, i) + from;
         for (int j = 0; j < columns; j++) {

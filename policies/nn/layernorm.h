@@ -30,7 +30,7 @@ void layernorm_forward(struct layernorm *norm, int from, int n, struct matrix x)
 void layernorm_backward(const struct layernorm *norm, const int *rows, int from, int n,
                         struct matrix ret_dx);
 
-/* Columns from .. from + columns of dy, all n rows: adds to dgain, dbias [columns]. */
+/* Columns from .. from + columns of dy, all n rows -> dgain, dbias [columns]. */
 void layernorm_backward_weights(const struct layernorm *norm, int from, int columns, int n,
                                 float *dgain, float *dbias);
 

@@ -1,8 +1,7 @@
-#include "policies/nn/mlp.h"
+#include "policies/nn/mlp_inside.h"
 
 #include "daemon/base/hash.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -26,17 +25,6 @@ void net_shape(const struct net_spec *spec, int n_in, int n_out, struct mlp_shap
     mlp_shape(ret_shape, n_in, spec->hidden, spec->n_hidden, n_out);
     ret_shape->activation = spec->activation;
     ret_shape->layer_norm = spec->layer_norm;
-}
-
-static bool is_hidden(const struct mlp_shape *s, int l)
-{
-    return l + 1 < s->n_layers;
-}
-
-/* Vectors [out] of layer l: its bias, and the gain and bias of its normalisation. */
-static int n_vectors(const struct mlp_shape *s, int l)
-{
-    return s->layer_norm && is_hidden(s, l) ? 3 : 1;
 }
 
 static int layer_weights(const struct mlp_shape *s, int l)
@@ -72,11 +60,6 @@ static int widest(const struct mlp_shape *s)
         most = s->width[l] > most ? s->width[l] : most;
     }
     return most;
-}
-
-static int padded(int n)
-{
-    return (n + PANEL - 1) / PANEL * PANEL;
 }
 
 static int n_panels(const struct mlp_shape *s)
@@ -188,25 +171,6 @@ static struct span half_of(const struct mlp *m, int n, int piece, int half)
 static struct matrix from_row(struct matrix x, int row)
 {
     return (struct matrix){x.v + (size_t)row * (size_t)x.ld, x.ld};
-}
-
-/* ReLU and nothing else: the kernels do it themselves. */
-static bool relu_alone(const struct mlp_shape *s)
-{
-    return s->activation == ACTIVATION_RELU && !s->layer_norm;
-}
-
-static void activate(const struct kernel *k, int activation, int n, float *x) BASAL_RT;
-
-static void activate(const struct kernel *k, int activation, int n, float *x)
-{
-    if (activation == ACTIVATION_TANH) {
-        k->tanh(n, x, x);
-        return;
-    }
-    for (int i = 0; i < n; i++) {
-        x[i] = x[i] < 0.0f ? 0.0f : x[i];
-    }
 }
 
 /* What follows layer l where that is more: in place. */
@@ -363,12 +327,16 @@ static void step_half(void *arg, int half)
     for (int l = 0; l < m->shape.n_layers; l++) {
         const int in = m->shape.width[l], out = m->shape.width[l + 1];
         const struct span outs = half_of(m, out, PANEL, half);
-        const int w = at + outs.from * in, b = at + out * in + outs.from;
-        m->kernel->adam(outs.n * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+        const int b = at + out * in + outs.from;
+        for (int i = 0; i < outs.n; i += PANEL) { /* what was written is still near */
+            const int here = outs.n - i < PANEL ? outs.n - i : PANEL;
+            const int w = at + (outs.from + i) * in;
+            m->kernel->adam(here * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+            m->kernel->panels(in, here, m->w + w, m->panels + at_panel + (outs.from + i) * in);
+        }
         for (int k = b; k < b + n_vectors(&m->shape, l) * out; k += out) {
             m->kernel->adam(outs.n, &j->pass, m->g + k, o->m + k, o->v + k, m->w + k);
         }
-        m->kernel->panels(in, outs.n, m->w + w, m->panels + at_panel + outs.from * in);
         at += layer_weights(&m->shape, l);
         at_panel += padded(out) * in;
     }
@@ -401,11 +369,6 @@ void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part 
                               (struct matrix){ret_dx, part->columns});
 }
 
-void mlp_zero_grad(struct mlp *m)
-{
-    memset(m->g, 0, (size_t)m->n * sizeof(float));
-}
-
 void mlp_changed(struct mlp *m)
 {
     int at = 0, at_panel = 0;
@@ -419,63 +382,22 @@ void mlp_changed(struct mlp *m)
 
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target)
 {
-    m->kernel->blend(m->n, tau, m->w, target->w);
-    m->kernel->blend(n_panels(&m->shape), tau, m->panels, target->panels);
+    int at = 0, at_panel = 0;
+    for (int l = 0; l < m->shape.n_layers; l++) {
+        const int in = m->shape.width[l], out = m->shape.width[l + 1], b = at + out * in;
+        for (int o = 0; o < out; o += PANEL) {
+            const int here = out - o < PANEL ? out - o : PANEL, w = at + o * in;
+            m->kernel->blend(here * in, tau, m->w + w, target->w + w);
+            m->kernel->panels(in, here, target->w + w, target->panels + at_panel + o * in);
+        }
+        m->kernel->blend(n_vectors(&m->shape, l) * out, tau, m->w + b, target->w + b);
+        at += layer_weights(&m->shape, l);
+        at_panel += padded(out) * in;
+    }
 }
 
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy)
 {
     memcpy(ret_copy->w, m->w, (size_t)m->n * sizeof(float));
     mlp_changed(ret_copy);
-}
-
-static int n_packed(const struct mlp_shape *s)
-{
-    int n = n_panels(s);
-    for (int l = 0; l < s->n_layers; l++) {
-        n += padded(s->width[l + 1]) * n_vectors(s, l);
-    }
-    return n;
-}
-
-int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max)
-{
-    const int wanted = n_packed(s);
-    const struct kernel *k = kernel_best();
-    float *p = ret_packed;
-    if (n != mlp_weights(s) || wanted > n_max) {
-        return -EPROTO;
-    }
-    memset(p, 0, (size_t)wanted * sizeof(float));
-    for (int l = 0; l < s->n_layers; l++) {
-        const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
-        k->panels(in, out, w, p);
-        w += out * in;
-        p += wide * in;
-        for (int i = 0; i < n_vectors(s, l); i++, w += out, p += wide) {
-            memcpy(p, w, (size_t)out * sizeof(float));
-        }
-    }
-    return wanted;
-}
-
-void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y)
-{
-    _Alignas(CACHE_LINE) float buf[2][MLP_WIDTH_MAX];
-    const struct kernel *k = kernel_best();
-    for (int l = 0; l < s->n_layers; l++) {
-        const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
-        float *y = buf[l % 2];
-        k->row(packed, packed + in * wide, x, in, out, is_hidden(s, l) && relu_alone(s), y);
-        packed += (size_t)wide * (size_t)(in + 1);
-        if (n_vectors(s, l) > 1) {
-            layernorm_row(out, packed, packed + wide, y);
-            packed += 2 * wide;
-        }
-        if (is_hidden(s, l) && !relu_alone(s)) {
-            activate(k, s->activation, out, y);
-        }
-        x = y;
-    }
-    memcpy(ret_y, x, (size_t)s->width[s->n_layers] * sizeof(float));
 }

@@ -74,7 +74,7 @@ float *mlp_forward(struct mlp *m, const float *x, int n);
 /* The same for inputs that the caller has put into m->x[0] already. */
 float *mlp_forward_inside(struct mlp *m, int n);
 
-/* dy [n,out] = dL/d(output) of the last forward. Adds to g. */
+/* dy [n,out] = dL/d(output) of the last forward, into g. */
 void mlp_backward(struct mlp *m, const float *dy, int n);
 
 /* A part of an input: n rows of the last forward (those that are named; NULL: the first n), and
@@ -89,7 +89,6 @@ struct input_part {
 void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part *part,
                         float *ret_dx);
 
-void mlp_zero_grad(struct mlp *m);
 /* target <- tau m + (1 - tau) target */
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target);
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy);
