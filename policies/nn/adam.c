@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#define NORM_EPS 1e-6
+#define CLIP_EPS 1e-6
 #define PARTS    PANEL /* sums that do not wait for each other */
 
 struct adam_options adam_defaults(float lr)
@@ -40,7 +40,7 @@ static double norm_of(const float *g, int n)
 void adam_prepare(const struct adam *o, const float *w, float *g)
 {
     const double most = (double)o->c.max_grad_norm;
-    const double shrink = most > 0.0 ? most / (norm_of(g, o->n) + NORM_EPS) : 1.0;
+    const double shrink = most > 0.0 ? most / (norm_of(g, o->n) + CLIP_EPS) : 1.0;
     const float scale = (float)shrink, decay = o->c.weight_decay;
     for (int i = 0; i < o->n && shrink < 1.0; i++) {
         g[i] *= scale;

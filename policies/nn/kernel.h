@@ -34,6 +34,13 @@ struct layer {
     const float *b, *panels;
 };
 
+/* Of layer normalisation; epsilon is torch's. */
+#define NORM_EPS ((float)1e-5)
+
+struct norm {
+    const float *gain, *bias;
+};
+
 /* Constants of one step of Adam: step = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t). */
 struct adam_pass {
     float beta1, beta2, eps, step, root;
@@ -71,6 +78,19 @@ struct kernel {
      * network, and 0 where that is negative if relu. */
     void (*row)(const float *panels, const float *b, const float *x, int in, int out, bool relu,
                 float *ret_y) BASAL_RT;
+
+    /*
+     * Layer normalisation of one row [n] (layernorm.h has the equations): xhat and y = gain xhat +
+     * bias, 0 where that is negative if relu; returns 1 / its deviation. xhat and y may be x.
+     */
+    float (*norm)(int n, const struct norm *norm, bool relu, const float *x, float *ret_xhat,
+                  float *ret_y) BASAL_RT;
+    /* dL/dx of a row from dL/dy, its xhat and 1 / its deviation. */
+    void (*norm_backward)(int n, const float *gain, const float *xhat, float inv_std,
+                          const float *dy, float *ret_dx);
+    /* dgain = sum of dy xhat, dbias = sum of dy over n rows, each [columns]. */
+    void (*norm_weights)(int columns, int n, struct matrix dy, struct matrix xhat, float *ret_dgain,
+                         float *ret_dbias);
 
     /* Elementwise, [n] each; y may be x. Errors: kernel_math.h. */
     void (*exp)(int n, const float *x, float *ret_y);

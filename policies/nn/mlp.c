@@ -83,11 +83,11 @@ static struct matrix rows_of(struct arena *mem, int rows, int width)
 }
 
 /* Its gain and bias [out] lie at w. */
-static void init_norm(struct layernorm *ret_norm, int out, float *w, int rows, struct arena *mem)
+static void init_norm(struct layernorm *ret_norm, const struct kernel *kernel, int out, float *w,
+                      int rows, struct arena *mem)
 {
-    layernorm_init(ret_norm, out, rows, mem);
-    ret_norm->gain = w;
-    ret_norm->bias = w + out;
+    layernorm_init(ret_norm, kernel, out, rows, mem);
+    ret_norm->w = (struct norm){w, w + out};
     for (int i = 0; i < out; i++) {
         w[i] = 1.0f;
     }
@@ -112,7 +112,7 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kerne
             w[i] = (float)(bound * (2.0 * rng_uniform(rng) - 1.0));
         }
         if (n_vectors(s, l) > 1) {
-            init_norm(&m->norm[l], out, w + n, rows, mem);
+            init_norm(&m->norm[l], m->kernel, out, w + n, rows, mem);
         }
         w += layer_weights(s, l);
     }
@@ -173,18 +173,17 @@ static struct matrix from_row(struct matrix x, int row)
     return (struct matrix){x.v + (size_t)row * (size_t)x.ld, x.ld};
 }
 
-/* What follows layer l where that is more: in place. */
+/* What follows layer l where that is more than a kernel's ReLU: in place. */
 static void follow(struct mlp *m, int l, struct span rows)
 {
     const struct matrix y = from_row(m->x[l + 1], rows.from);
-    if (relu_alone(&m->shape)) {
-        return;
-    }
+    const bool relu = m->shape.activation == ACTIVATION_RELU;
     if (m->shape.layer_norm) {
-        layernorm_forward(&m->norm[l], rows.from, rows.n, y);
+        layernorm_forward(&m->norm[l], rows.from, rows.n, relu, y);
     }
-    for (int i = 0; i < rows.n; i++) {
-        activate(m->kernel, m->shape.activation, m->shape.width[l + 1], from_row(y, i).v);
+    for (int i = 0; i < rows.n && !relu; i++) {
+        float *yi = from_row(y, i).v;
+        m->kernel->tanh(m->shape.width[l + 1], yi, yi);
     }
 }
 
@@ -300,8 +299,7 @@ static void backward_weights(void *arg, int half)
         struct matrix dy = dy_of(m, l, j->dy);
         float *dw = m->g + at + outs.from * y.in, *db = m->g + at + y.out * y.in + outs.from;
         if (n_vectors(&m->shape, l) > 1) {
-            layernorm_backward_weights(&m->norm[l], outs.from, outs.n, j->n, db + y.out,
-                                       db + 2 * y.out);
+            layernorm_weights(&m->norm[l], outs.from, outs.n, j->n, db + y.out, db + 2 * y.out);
         }
         y.out = outs.n;
         dy.v += outs.from;

@@ -24,15 +24,3 @@ static inline bool relu_alone(const struct mlp_shape *s)
 {
     return s->activation == ACTIVATION_RELU && !s->layer_norm;
 }
-
-/* x [n], in place. */
-static inline void activate(const struct kernel *k, int activation, int n, float *x)
-{
-    if (activation == ACTIVATION_TANH) {
-        k->tanh(n, x, x);
-        return;
-    }
-    for (int i = 0; i < n; i++) {
-        x[i] = x[i] < 0.0f ? 0.0f : x[i];
-    }
-}

@@ -44,11 +44,12 @@ void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, flo
         k->row(packed, packed + in * wide, x, in, out, is_hidden(s, l) && relu_alone(s), y);
         packed += (size_t)wide * (size_t)(in + 1);
         if (n_vectors(s, l) > 1) {
-            layernorm_row(out, packed, packed + wide, y);
+            const struct norm w = {packed, packed + wide};
+            (void)k->norm(out, &w, s->activation == ACTIVATION_RELU, y, y, y);
             packed += 2 * wide;
         }
-        if (is_hidden(s, l) && !relu_alone(s)) {
-            activate(k, s->activation, out, y);
+        if (is_hidden(s, l) && s->activation == ACTIVATION_TANH) {
+            k->tanh(out, y, y);
         }
         x = y;
     }
