@@ -45,7 +45,7 @@ INLINE vec positive(vec y, vec where)
 #if LANES == 16
 INLINE __mmask16 first(int n)
 {
-    return n >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
+    return _cvtu32_mask16(n >= LANES ? 0xffffu : (1u << n) - 1u);
 }
 
 INLINE vec get_some(const float *p, int n)
