@@ -84,6 +84,18 @@ static struct matrix rows(struct gemm *g, int n, struct rng *r)
     return (struct matrix){floats(g, (size_t)g->batch * (size_t)ld, r), ld};
 }
 
+/* As much as the one that asks for most; NULL: none asks. */
+static float *scratch(struct gemm *g, int in, int out, struct rng *r)
+{
+    int most = 0;
+    for (int i = 0; i < g->n_kernels; i++) {
+        const struct kernel *k = g->kernel[i];
+        const int n = k->scratch != NULL ? k->scratch(g->batch, in, out) : 0;
+        most = n > most ? n : most;
+    }
+    return most > 0 ? floats(g, (size_t)most, r) : NULL;
+}
+
 static void make_layer(struct gemm *g, int in, int out, struct rng *r, struct layer_case *ret_case)
 {
     struct layer_case *c = ret_case;
@@ -98,7 +110,12 @@ static void make_layer(struct gemm *g, int in, int out, struct rng *r, struct la
     c->dx = rows(g, in, r);
     c->y = rows(g, out, r);
     c->dy = rows(g, out, r);
-    c->l = (struct layer){.in = in, .out = out, .w = {c->w, in}, .b = c->b, .panels = c->panels};
+    c->l = (struct layer){.in = in,
+                          .out = out,
+                          .w = {c->w, in},
+                          .b = c->b,
+                          .panels = c->panels,
+                          .scratch = scratch(g, in, out, r)};
 }
 
 static void once(const struct kernel *k, enum operation o, struct layer_case *c, int n)
