@@ -151,7 +151,7 @@ static int serve(const struct arguments *a)
     return service_run(&spec);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct arguments a = {.steps = 2400, .eval_s = 30.0, .runtime_dir = "/run/basald"};
     const struct program program = {
@@ -210,4 +210,9 @@ int main(int argc, char **argv)
         .json = a.json,
     };
     return lockstep_run(&spec);
+}
+
+int main(int argc, char **argv)
+{
+    return args_end("basald", run(argc, argv));
 }

@@ -27,6 +27,9 @@ daemon=("$bin/basald" --config "$robot" --runtime-dir "$work/r" --set control.re
 expect "no config" 78 "cannot read $work/none.yaml: No such file" "$bin/basald" --config "$work/none.yaml"
 expect "a folder as config" 78 "it is a folder" "$bin/basald" --config "$work"
 expect "no flag" 2 "give --config FILE" "$bin/basald"
+for words in "basald --manual" "basald --config $robot --dump-config" "basalctl --help" "basalsim --help" "basal-bench --list"; do
+    expect "a full disk for $words" 1 "cannot write to standard output" sh -c "$bin/$words >/dev/full"
+done
 printf 'schema: 1\nname: x\ncontrl:\n  rate_hz: 100\n' >"$work/bad.yaml"
 expect "an unknown key" 78 "bad.yaml:3:1" "$bin/basald" --config "$work/bad.yaml"
 expect "no runtime folder" 78 "give another with --runtime-dir" "${daemon[@]}" --runtime-dir "$work/no/such"
@@ -53,6 +56,17 @@ for words in "torque is not read back as off at: arm, hand, odometer" "make safe
     "torque is not read back as off at: tail"; do
     grep -qF "$words" "$work/said" || { echo "make safe of two buses: nothing says \"$words\""; sed 's/^/    /' "$work/said"; bad=1; }
 done
+
+# standard streams that the caller closed: no other file gets their numbers, into which what is said would go
+rm -r "$work/r"
+"${daemon[@]}" --run-dir "$work/empty" --set bus.servo.device=/dev/null <&- >&- 2>&- &
+daemon_pid=$!
+for _ in $(seq 100); do [ -S "$work/r/command" ] && break; sleep 0.05; done
+for fd in 0 1 2; do
+    is=$(readlink "/proc/$daemon_pid/fd/$fd")
+    [ "$is" = /dev/null ] || { echo "standard stream $fd, closed by the caller, is $is"; bad=1; }
+done
+stop_daemon
 
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     stranger=(setpriv --reuid nobody --clear-groups --inh-caps=-all --bounding-set=-all)
