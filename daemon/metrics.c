@@ -87,6 +87,11 @@ int metrics_write(struct metrics *m, const struct metric *v, int n, char *ret_wh
     line[at++] = '}';
     line[at++] = '\n';
     const int rc = filewriter_append(m->writer, m->fd, line, at, ret_why, cap);
+    if (rc < 0) { /* part of it may be there: the next line is not to follow that */
+        const off_t end = end_of_lines(m->fd);
+        const int ignored = end >= 0 ? ftruncate(m->fd, end) : 0;
+        (void)ignored;
+    }
     m->lines += rc == 0;
     m->lost += rc < 0;
     return rc;
