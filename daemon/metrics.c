@@ -39,7 +39,9 @@ int metrics_open(struct metrics *ret_metrics, struct filewriter *writer, const c
 {
     const int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     if (fd < 0) {
-        return why(ret_why, cap, -errno, "cannot open %s: %s", path, strerror(errno));
+        return why(ret_why, cap, -errno,
+                   "cannot open %s: %s; make its folder writable, or give another --run-dir", path,
+                   strerror(errno));
     }
     const off_t end = end_of_lines(fd);
     if (end < 0 || ftruncate(fd, end) < 0) {
