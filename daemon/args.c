@@ -132,10 +132,12 @@ int exit_status(int rc)
     case -EPROTO:  /* a checkpoint of another robot or algorithm */
     case -EBADMSG: /* ... or a damaged one */
         return EXIT_CONFIG;
-    case -EPERM: /* real time */
+    case -EPERM:  /* real time */
+    case -EMFILE: /* open files */
     case -ENOMEM:
         return EXIT_OS;
     case -EACCES:
+    case -EROFS:
         return EXIT_PERMISSION;
     default:
         return EXIT_FAILURE;

@@ -32,8 +32,13 @@ for words in "basald --manual" "basald --config $robot --dump-config" "basalctl 
 done
 printf 'schema: 1\nname: x\ncontrl:\n  rate_hz: 100\n' >"$work/bad.yaml"
 expect "an unknown key" 78 "bad.yaml:3:1" "$bin/basald" --config "$work/bad.yaml"
+expect "networks too large" 78 "give fewer or smaller layers in policy.net_arch" \
+    "$bin/basald" --check-config "$robot" --set "policy.net_arch=[1024,1024,1024,1024,1024]"
+expect "a robot that may not arm" 1 "too near its limit of 70 C" \
+    "$bin/basald" --lockstep --config "$robot" --steps 10 --set safety.derate_from_frac=0.1
+expect "too few open files" 71 "only 20 files may be open at once" sh -c 'ulimit -n 20; exec "$@"' - "${daemon[@]}"
 expect "no runtime folder" 78 "give another with --runtime-dir" "${daemon[@]}" --runtime-dir "$work/no/such"
-expect "no run folder" 78 "cannot make the folder $work/no/such" "${daemon[@]}" --run-dir "$work/no/such"
+expect "no run folder" 78 "cannot make the folder $work/no/such: No such file or directory; give another --run-dir" "${daemon[@]}" --run-dir "$work/no/such"
 expect "no checkpoint" 78 "cannot go on from $work/none: No such file" "${daemon[@]}" --resume "$work/none"
 [ ! -e "$work/none" ] || { echo "--resume made the folder that it looked for"; bad=1; }
 mkdir "$work/empty"
@@ -92,6 +97,8 @@ start_sim
 start_daemon --set control.realtime=off
 expect "two in one folder" 1 "another basald uses $work/sockets; stop it, or give another --runtime-dir" \
     "${daemon[@]}" --runtime-dir "$work/sockets"
+expect "two in one run folder" 1 "another basald keeps its run in $work/state; stop it, or give another --run-dir" \
+    "${daemon[@]}" --run-dir "$work/state"
 expect_alive "two on one bus" "bus servo: $work/servo is used by another program; stop it first" "${daemon[@]}" --set bus.servo.device="$work/servo"
 ctl health >/dev/null || { echo "the first daemon suffered from the second"; bad=1; }
 stop_daemon
