@@ -8,6 +8,7 @@
 
 #define BENCH_SETS_MAX 128
 #define SET_CHARS      256
+#define BENCH_ROBOT    "deploy/robots/crawler.yaml"
 
 struct bench_robot {
     struct house house;
@@ -39,3 +40,7 @@ void bench_robot_close(struct bench_robot *b);
 /* Fetch what the loop has told, note every record, ask it to run when it does not. */
 void bench_robot_attend(struct bench_robot *b, void (*note)(void *self, const struct record *r),
                         void *self);
+
+/* The robot file that comes with basald: in the current folder, beside this program's build, or
+ * where it is installed; "" if nowhere. */
+void bench_robot_find(char *ret_path, size_t cap);

@@ -1,6 +1,7 @@
 #include "daemon/house.h"
 
 #include "daemon/base/hash.h"
+#include "policies/nn/kernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -134,8 +135,9 @@ int house_check(const struct config *c, char *ret_why, int cap)
     struct dims d;
     int rc = task_open(&t, &c->task, &c->robot, ret_why, cap);
     if (rc == 0) {
-        loop_dims(c, &t, &d);
-        rc = count_weights(c, &d, ret_why, cap);
+        loop_dims(c, &t,
+                  &d); /* the robot's own processor may have a kernel that this one has not */
+        rc = d.kernel != NULL ? count_weights(c, &d, ret_why, cap) : 0;
     }
     return rc < 0 ? rc : 0;
 }
@@ -158,6 +160,12 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     rc = h->config.policy->check(h->config.policy_config, &d, ret_why, cap);
     if (rc < 0) {
         return rc;
+    }
+    if (d.kernel == NULL) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.precision %s needs a processor with AVX512_BF16, which this one has "
+                   "not: set it to fp32",
+                   precision_names[h->config.learner.precision]);
     }
     const int n_weights = count_weights(&h->config, &d, ret_why, cap);
     if (n_weights < 0) {

@@ -58,7 +58,6 @@ float critic_loss(struct critic *q, const struct critic_target *t, int n)
 
 void critic_step(struct critic *q, int n)
 {
-    mlp_zero_grad(&q->net);
     mlp_backward(&q->net, q->dq, n);
     mlp_step(&q->net, &q->opt);
 }

@@ -1,5 +1,4 @@
-/* AVX2 and FMA: every x86-64 of the last ten years. AVX-512 adds nothing in float on the cores that
- * split its vectors in two. */
+/* AVX2 and FMA: every x86-64 of the last ten years. */
 #include "policies/nn/kernel.h"
 
 #if defined(__AVX2__) && defined(__FMA__) && !defined(BASAL_PORTABLE_ONLY)

@@ -1,62 +1,48 @@
 /*
- * The kernels in vectors of LANES floats, for whichever instruction set the file that includes this
- * is compiled: GCC's and Clang's vector types, no intrinsics. LANES divides PANEL.
+ * The kernels in vectors, for whichever instruction set the file that includes this is compiled.
  *
- * All three products are one loop: a tile of ROWS x PANEL results stays in registers while k runs,
+ * All three products are one loop: a tile of ROWS x COLS results stays in registers while k runs,
  *
  *   c[r][j] += a[r rs + k cs] b[k ldb + j]
  *
  * forward            k = inputs,  a = x,   b = panels (contiguous)   c = y = act(c + bias)
  * backward_input     k = outputs, a = dy,  b = w                     c = dx, masked by x > 0
- * backward_weights   k = rows,    a = dy', b = x                     c = dw + c
+ * backward_weights   k = rows,    a = dy', b = x                     c = dw
  *
  * Six rows by two vectors of eight fill the sixteen registers of AVX2: twelve sums, two of b, one
- * of a. Nothing is packed on the way.
+ * of a. Twelve rows by two vectors of sixteen, of two panels, take 24 of the 32 of AVX-512. A
+ * number of a is always used twice: two loads a cycle would not feed two products that need one
+ * each. Nothing is packed on the way.
  */
-#include "policies/nn/kernel.h"
+#include "policies/nn/kernel_vec.h"
 
 #include <math.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
+#define TWO_PANELS (LANES == PANEL) /* a tile is as wide */
+#define VECS       (TWO_PANELS ? 2 : PANEL / LANES)
+#define COLS       (VECS * LANES)
+#define ROWS       (TWO_PANELS ? 12 : 6)
+#define ROWS_MAX   12
+
+#ifndef MULTIPLY_ADD /* numbers of a and b may be something else, of a float's size */
+#define MULTIPLY_ADD(c, a, b) ((c) + (a) * (b))
 #endif
 
-#define VECS     (PANEL / LANES) /* vectors in a panel */
-#define ROWS_MAX 8
-
-typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
-
-enum finish { BIAS, BIAS_RELU, STORE, MASK, ADD };
+enum finish { BIAS, BIAS_RELU, STORE, MASK };
 
 struct tile {
     int k;
     const float *a;
     ptrdiff_t rs, cs;
     const float *b;
-    ptrdiff_t ldb;
+    ptrdiff_t ldb, next; /* next: from a vector of b to the one beside it, of the other panel */
     float *c;
     ptrdiff_t ldc;
-    const float *x; /* BIAS: [PANEL]; MASK: rows of ldx */
+    const float *x; /* BIAS: [COLS]; MASK: rows of ldx */
     ptrdiff_t ldx;
     int cols; /* of c that exist */
 };
-
-INLINE vec load(const float *p)
-{
-    return *(const vec *)p;
-}
-
-INLINE vec positive(vec y, vec where)
-{
-    return (vec)((ivec)y & (ivec)(where > 0.0f));
-}
 
 INLINE vec finished(const enum finish f, vec sum, const struct tile *t, int r, int at)
 {
@@ -69,27 +55,12 @@ INLINE vec finished(const enum finish f, vec sum, const struct tile *t, int r, i
     return sum;
 }
 
-/* Whole vectors, or only the columns that exist. */
-INLINE void put(const enum finish f, const bool narrow, vec y, float *c, int cols)
-{
-    if (!narrow) {
-        if (f == ADD) {
-            y += load(c);
-        }
-        *(vec *)c = y;
-        return;
-    }
-    for (int j = 0; j < LANES && j < cols; j++) {
-        c[j] = f == ADD ? c[j] + y[j] : y[j];
-    }
-}
-
 INLINE void tile(const int rows, const int vecs, const enum finish f, const bool narrow,
                  const struct tile *t)
 {
     vec c[ROWS_MAX][VECS];
     const float *a = t->a, *b = t->b;
-    const ptrdiff_t rs = t->rs, cs = t->cs, ldb = t->ldb;
+    const ptrdiff_t rs = t->rs, cs = t->cs, ldb = t->ldb, next = TWO_PANELS ? t->next : LANES;
     UNROLL for (int r = 0; r < rows; r++)
     {
         UNROLL for (int v = 0; v < vecs; v++)
@@ -101,14 +72,14 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
         vec bv[VECS];
         UNROLL for (int v = 0; v < vecs; v++)
         {
-            bv[v] = load(b + v * LANES);
+            bv[v] = load(b + v * next);
         }
         UNROLL for (int r = 0; r < rows; r++)
         {
             const float s = a[r * rs];
             UNROLL for (int v = 0; v < vecs; v++)
             {
-                c[r][v] += s * bv[v];
+                c[r][v] = MULTIPLY_ADD(c[r][v], s, bv[v]);
             }
         }
     }
@@ -117,7 +88,12 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
         UNROLL for (int v = 0; v < vecs; v++)
         {
             const vec y = finished(f, c[r][v], t, r, v * LANES);
-            put(f, narrow, y, t->c + r * t->ldc + v * LANES, t->cols - v * LANES);
+            float *to = t->c + r * t->ldc + v * LANES;
+            if (!narrow) {
+                put(to, y);
+            } else if (v * LANES < t->cols) {
+                put_some(to, y, t->cols - v * LANES);
+            }
         }
     }
 }
@@ -129,33 +105,39 @@ INLINE void step_down(struct tile *t, int rows)
     t->x = t->ldx > 0 ? t->x + rows * t->ldx : t->x;
 }
 
+INLINE void strip_by(const int rows, const int vecs, const enum finish f, const bool narrow,
+                     struct tile *t, int *m)
+{
+    for (; *m >= rows; *m -= rows) {
+        tile(rows, vecs, f, narrow, t);
+        step_down(t, rows);
+    }
+}
+
 /* m rows of results, down one panel: so many at a time that two units of latency four always have
  * a sum that does not wait. */
 INLINE void strip(const int vecs, const enum finish f, const bool narrow, struct tile t, int m)
 {
-    const int most = vecs == VECS ? 6 : 8;
-    for (; m >= most && (m != 8 || most == 8); m -= most) {
-        tile(most, vecs, f, narrow, &t);
-        step_down(&t, most);
+    if (TWO_PANELS) {
+        strip_by(ROWS, vecs, f, narrow, &t, &m);
     }
-    for (; m >= 4; m -= 4) {
-        tile(4, vecs, f, narrow, &t);
-        step_down(&t, 4);
+    if (!TWO_PANELS && vecs == VECS && m != 8) {
+        strip_by(ROWS, vecs, f, narrow, &t, &m);
     }
-    for (; m >= 2; m -= 2) {
-        tile(2, vecs, f, narrow, &t);
-        step_down(&t, 2);
+    if (TWO_PANELS || vecs < VECS) {
+        strip_by(8, vecs, f, narrow, &t, &m);
     }
-    if (m > 0) {
-        tile(1, vecs, f, narrow, &t);
-    }
+    strip_by(4, vecs, f, narrow, &t, &m);
+    strip_by(2, vecs, f, narrow, &t, &m);
+    strip_by(1, vecs, f, narrow, &t, &m);
 }
 
-/* One panel: half of its vectors where that is enough. padded: c has room for whole vectors. */
+/* One tile's columns: half of its vectors where that is enough. padded: c has room for whole
+ * vectors. */
 INLINE void panel(const enum finish f, bool padded, const struct tile *t, int m)
 {
-    const bool half = VECS > 1 && t->cols <= PANEL / 2;
-    const bool whole = t->cols == (half ? PANEL / 2 : PANEL);
+    const bool half = VECS > 1 && t->cols <= COLS / 2;
+    const bool whole = t->cols == (half ? COLS / 2 : COLS);
     if (half && (padded || whole)) {
         strip(VECS > 1 ? VECS / 2 : 1, f, false, *t, m);
     } else if (half) {
@@ -187,97 +169,106 @@ static void panel_mask(bool padded, const struct tile *t, int m)
     panel(MASK, padded, t, m);
 }
 
-static void panel_add(bool padded, const struct tile *t, int m)
-{
-    panel(ADD, padded, t, m);
-}
-
 /*
- * Transpose LANES x LANES numbers: blocks of h x h change places, h = LANES/2 ... 1. Of two rows h
- * apart, LOW h takes what stays or comes up, HIGH h what goes down or stays.
+ * Few outputs: a dot product for each, so many rows at a time that their sums are the lanes of a
+ * vector; they come together by transposing.
  */
-#if LANES == 8
-#define LOW4(a, b)  __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
-#define HIGH4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
-#define LOW2(a, b)  __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
-#define HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
-#define LOW1(a, b)  __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
-#define HIGH1(a, b) __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
-#elif LANES == 4
-#define LOW2(a, b)  __builtin_shufflevector(a, b, 0, 1, 4, 5)
-#define HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
-#define LOW1(a, b)  __builtin_shufflevector(a, b, 0, 4, 2, 6)
-#define HIGH1(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
-#endif
+#define FEW (LANES / 2) /* outputs */
 
-#define SWAP_BLOCKS(t, h)                                                                          \
-    UNROLL for (int i = 0; i < LANES; i++)                                                         \
-    {                                                                                              \
-        if ((i & (h)) == 0) {                                                                      \
-            const vec a = (t)[i], b = (t)[i + (h)];                                                \
-            (t)[i] = LOW##h(a, b);                                                                 \
-            (t)[i + (h)] = HIGH##h(a, b);                                                          \
-        }                                                                                          \
+INLINE void dots(const int outs, const struct layer *l, struct matrix x, int n, bool relu,
+                 struct matrix y)
+{
+    const int rows = LANES / outs, lanes = rows * outs, in = l->in;
+    const float *w[FEW], *at[LANES];
+    vec bias = {0};
+    UNROLL for (int j = 0; j < lanes; j++)
+    {
+        bias[j] = l->b[j % outs];
+        w[j % outs] = l->w.v + j % outs * (ptrdiff_t)l->w.ld;
     }
-
-INLINE void transpose(vec t[LANES])
-{
-#if LANES == 8
-    SWAP_BLOCKS(t, 4)
-#endif
-    SWAP_BLOCKS(t, 2)
-    SWAP_BLOCKS(t, 1)
-}
-
-/* One output: a dot product a row, LANES rows at a time; their sums come together by transposing.
- */
-static void forward_one(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y)
-{
-    const float *w = l->w.v;
-    const int whole = l->in / LANES * LANES;
-    for (int i = 0; i < n; i += LANES) {
-        const float *at[LANES];
-        vec sum[LANES];
-        UNROLL for (int r = 0; r < LANES; r++)
+    for (int i = 0; i < n; i += rows) {
+        vec sum[LANES] = {{0}}, q = bias;
+        UNROLL for (int r = 0; r < rows; r++)
         {
             at[r] = x.v + (ptrdiff_t)(i + r < n ? i + r : n - 1) * x.ld;
-            sum[r] = (vec){0};
         }
-        for (int k = 0; k < whole; k += LANES) {
-            const vec wk = load(w + k);
-            UNROLL for (int r = 0; r < LANES; r++)
+        int k = 0;
+        for (; k + LANES <= in; k += LANES) {
+            UNROLL for (int j = 0; j < lanes; j++)
             {
-                sum[r] += load(at[r] + k) * wk;
+                sum[j] += load(at[j / outs] + k) * load(w[j % outs] + k);
+            }
+        }
+        if (k < in) {
+            UNROLL for (int j = 0; j < lanes; j++)
+            {
+                sum[j] += get_some(at[j / outs] + k, in - k) * get_some(w[j % outs] + k, in - k);
             }
         }
         transpose(sum);
-        vec q = (vec){0} + l->b[0];
-        UNROLL for (int r = 0; r < LANES; r++)
+        UNROLL for (int j = 0; j < LANES; j++)
         {
-            q += sum[r];
+            q += sum[j];
         }
-        for (int r = 0; r < LANES && i + r < n; r++) {
-            float rest = q[r];
-            for (int k = whole; k < l->in; k++) {
-                rest += at[r][k] * w[k];
+        q = relu ? positive(q, q) : q;
+        const int here = i + rows < n ? lanes : (n - i) * outs;
+        if (y.ld == outs) {
+            put_some(y.v + (ptrdiff_t)i * outs, q, here);
+        } else {
+            for (int j = 0; j < here; j++) {
+                y.v[(ptrdiff_t)(i + j / outs) * y.ld + j % outs] = q[j];
             }
-            y.v[(ptrdiff_t)(i + r) * y.ld] = relu && rest < 0.0f ? 0.0f : rest;
         }
+    }
+}
+
+static void forward_few(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y)
+{
+    switch (l->out) {
+    case 1:
+        dots(1, l, x, n, relu, y);
+        break;
+    case 2:
+        dots(2, l, x, n, relu, y);
+        break;
+#if LANES > 4
+    case 3:
+        dots(3, l, x, n, relu, y);
+        break;
+    case 4:
+        dots(4, l, x, n, relu, y);
+        break;
+#endif
+#if LANES > 8
+    case 5:
+        dots(5, l, x, n, relu, y);
+        break;
+    case 6:
+        dots(6, l, x, n, relu, y);
+        break;
+    case 7:
+        dots(7, l, x, n, relu, y);
+        break;
+    default:
+        dots(8, l, x, n, relu, y);
+        break;
+#endif
     }
 }
 
 static void forward(const struct layer *l, struct matrix x, int n, bool relu, struct matrix y)
 {
-    if (l->out == 1) {
-        forward_one(l, x, n, relu, y);
+    if (l->out <= FEW) {
+        forward_few(l, x, n, relu, y);
         return;
     }
     struct tile t = {.k = l->in, .a = x.v, .rs = x.ld, .cs = 1, .ldb = PANEL, .ldc = y.ld};
-    for (int p = 0; p < l->out; p += PANEL) {
-        float bias[PANEL] = {0};
-        t.cols = l->out - p < PANEL ? l->out - p : PANEL;
+    t.next = (ptrdiff_t)l->w.ld * PANEL;
+    for (int p = 0; p < l->out; p += COLS) {
+        float bias[COLS] = {0};
+        t.cols = l->out - p < COLS ? l->out - p : COLS;
         memcpy(bias, l->b + p, (size_t)t.cols * sizeof(float));
-        t.b = l->panels + (ptrdiff_t)p * l->in;
+        t.b = l->panels + (ptrdiff_t)p * l->w.ld;
         t.c = y.v + p;
         t.x = bias;
         if (relu) {
@@ -293,8 +284,9 @@ static void backward_input(const struct layer *l, struct matrix dy, int n, struc
 {
     struct tile t = {
         .k = l->out, .a = dy.v, .rs = dy.ld, .cs = 1, .ldb = l->w.ld, .ldc = dx.ld, .ldx = x.ld};
-    for (int p = 0; p < l->in; p += PANEL) {
-        t.cols = l->in - p < PANEL ? l->in - p : PANEL;
+    t.next = LANES;
+    for (int p = 0; p < l->in; p += COLS) {
+        t.cols = l->in - p < COLS ? l->in - p : COLS;
         t.b = l->w.v + p;
         t.c = dx.v + p;
         if (x.v != NULL) {
@@ -307,120 +299,202 @@ static void backward_input(const struct layer *l, struct matrix dy, int n, struc
     }
 }
 
-/* db += the sum of n rows, a vector of columns at a time. */
-static void add_rows(struct matrix dy, int n, int out, float *db)
+/* db = the sum of n rows, a vector of columns at a time, four rows a turn. */
+static void sum_rows(struct matrix dy, int n, int out, float *db)
 {
-    int o = 0;
-    for (; o + LANES <= out; o += LANES) {
-        vec sum[2] = {0};
-        for (int i = 0; i + 2 <= n; i += 2) {
-            sum[0] += load(dy.v + (ptrdiff_t)i * dy.ld + o);
-            sum[1] += load(dy.v + (ptrdiff_t)(i + 1) * dy.ld + o);
+    for (int o = 0; o < out; o += LANES) {
+        const int here = out - o < LANES ? out - o : LANES;
+        const float *from = dy.v + o;
+        vec sum[4] = {{0}};
+        int i = 0;
+        for (; i + 4 <= n; i += 4) {
+            UNROLL for (int c = 0; c < 4; c++, from += dy.ld)
+            {
+                sum[c] += get_some(from, here);
+            }
         }
-        if ((n & 1) != 0) {
-            sum[0] += load(dy.v + (ptrdiff_t)(n - 1) * dy.ld + o);
+        for (; i < n; i++, from += dy.ld) {
+            sum[0] += get_some(from, here);
         }
-        *(vec *)(db + o) = load(db + o) + (sum[0] + sum[1]);
+        put_some(db + o, (sum[0] + sum[1]) + (sum[2] + sum[3]), here);
     }
-    for (; o < out; o++) {
-        for (int i = 0; i < n; i++) {
-            db[o] += dy.v[(ptrdiff_t)i * dy.ld + o];
+}
+
+/*
+ * Fewer inputs than a tile has columns: dy' and x change places, k = rows, a = x', b = dy, and
+ * c = dw' is turned, a square of LANES at a time.
+ */
+static void weights_of_few_inputs(const struct layer *l, struct matrix dy, struct matrix x, int n,
+                                  float *dw)
+{
+    float turned[COLS * COLS] = {0}; /* [in][COLS] */
+    struct tile t = {.k = n, .a = x.v, .rs = 1, .cs = x.ld, .ldb = dy.ld, .next = LANES};
+    t.c = turned;
+    t.ldc = COLS;
+    for (int p = 0; p < l->out; p += COLS) {
+        t.cols = l->out - p < COLS ? l->out - p : COLS;
+        t.b = dy.v + p;
+        panel_store(true, &t, l->in);
+        for (int o = 0; o < t.cols; o += LANES) {
+            for (int k = 0; k < l->in; k += LANES) {
+                vec square[LANES];
+                UNROLL for (int j = 0; j < LANES; j++)
+                {
+                    square[j] = load(turned + (k + j) * COLS + o);
+                }
+                transpose(square);
+                for (int j = 0; j < LANES && o + j < t.cols; j++) {
+                    put_some(dw + (ptrdiff_t)(p + o + j) * l->in + k, square[j], l->in - k);
+                }
+            }
         }
     }
 }
 
+static void weight_products(const struct layer *l, struct matrix dy, struct matrix x, int n,
+                            float *dw)
+{
+    struct tile t = {
+        .k = n, .a = dy.v, .rs = 1, .cs = dy.ld, .ldb = x.ld, .next = LANES, .ldc = l->in};
+    if (l->in < COLS && dy.ld >= (l->out + COLS - 1) / COLS * COLS) {
+        weights_of_few_inputs(l, dy, x, n, dw);
+        return;
+    }
+    for (int p = 0; p < l->in; p += COLS) {
+        t.cols = l->in - p < COLS ? l->in - p : COLS;
+        t.b = x.v + p;
+        t.c = dw + p;
+        panel_store(false, &t, l->out);
+    }
+}
+
+#ifndef PAIRS /* of numbers: their panels and gradients are made otherwise */
 static void backward_weights(const struct layer *l, struct matrix dy, struct matrix x, int n,
                              float *dw, float *db)
 {
-    struct tile t = {.k = n, .a = dy.v, .rs = 1, .cs = dy.ld, .ldb = x.ld, .ldc = l->in};
-    for (int p = 0; p < l->in; p += PANEL) {
-        t.cols = l->in - p < PANEL ? l->in - p : PANEL;
-        t.b = x.v + p;
-        t.c = dw + p;
-        panel_add(false, &t, l->out);
-    }
-    add_rows(dy, n, l->out, db);
+    weight_products(l, dy, x, n, dw);
+    sum_rows(dy, n, l->out, db);
 }
 
-/* Squares of LANES by vectors, what is left one by one. */
+/* A square of LANES at a time. */
 static void panels(int in, int out, const float *w, float *ret_panels)
 {
-    const int whole_in = in / LANES * LANES, whole_out = out / LANES * LANES;
-    for (int o = 0; o < whole_out; o += LANES) {
+    for (int o = 0; o < out; o += LANES) {
         float *to = ret_panels + (ptrdiff_t)(o / PANEL) * PANEL * in + o % PANEL;
-        for (int k = 0; k < whole_in; k += LANES) {
+        const float *from = w + (ptrdiff_t)o * in;
+        for (int k = 0; k < in; k += LANES) {
             vec t[LANES];
             UNROLL for (int j = 0; j < LANES; j++)
             {
-                t[j] = load(w + (ptrdiff_t)(o + j) * in + k);
+                t[j] = o + j < out ? get_some(from + (ptrdiff_t)j * in + k, in - k) : (vec){0};
             }
             transpose(t);
             UNROLL for (int j = 0; j < LANES; j++)
             {
-                *(vec *)(to + (ptrdiff_t)(k + j) * PANEL) = t[j];
+                if (k + j < in) {
+                    put(to + (ptrdiff_t)(k + j) * PANEL, t[j]);
+                }
             }
         }
     }
-    for (int o = 0; o < out; o++) {
-        float *to = ret_panels + (ptrdiff_t)(o / PANEL) * PANEL * in + o % PANEL;
-        for (int k = o < whole_out ? whole_in : 0; k < in; k++) {
-            to[(ptrdiff_t)k * PANEL] = w[(ptrdiff_t)o * in + k];
-        }
-    }
+}
+#endif
+
+INLINE vec adam_of(const struct adam_pass *c, vec g, float *m, float *v, vec w, int n)
+{
+    const vec mi = c->beta1 * get_some(m, n) + (1.0f - c->beta1) * g;
+    const vec vi = c->beta2 * get_some(v, n) + (1.0f - c->beta2) * g * g;
+    put_some(m, mi, n);
+    put_some(v, vi, n);
+    return w - c->step * mi / (c->root * root_of(vi) + c->eps);
 }
 
 static void adam(int n, const struct adam_pass *c, const float *restrict g, float *restrict m,
                  float *restrict v, float *restrict w)
 {
-    const float b1 = c->beta1, b2 = c->beta2, eps = c->eps, step = c->step, root = c->root;
-    for (int i = 0; i < n; i++) {
-        const float mi = b1 * m[i] + (1.0f - b1) * g[i];
-        const float vi = b2 * v[i] + (1.0f - b2) * g[i] * g[i];
-        m[i] = mi;
-        v[i] = vi;
-        w[i] -= step * mi / (root * sqrtf(vi) + eps);
+    const struct adam_pass pass = *c;
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        put(w + i, adam_of(&pass, load(g + i), m + i, v + i, load(w + i), LANES));
+    }
+    if (i < n) {
+        put_some(
+            w + i,
+            adam_of(&pass, get_some(g + i, n - i), m + i, v + i, get_some(w + i, n - i), n - i),
+            n - i);
     }
 }
 
 static void blend(int n, float tau, const float *restrict w, float *restrict target)
 {
-    for (int i = 0; i < n; i++) {
-        target[i] += tau * (w[i] - target[i]);
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vec t = load(target + i);
+        *(vec *)(target + i) = t + tau * (load(w + i) - t);
+    }
+    if (i < n) {
+        const vec t = get_some(target + i, n - i);
+        put_some(target + i, t + tau * (get_some(w + i, n - i) - t), n - i);
     }
 }
 
-/* Over a panel's outputs at once: the inner loop is a vector, the outer one reads on in order; four
- * sums a vector, so that none waits for the one before. */
-#define CHAINS 4
+#ifndef PAIRS /* only learn */
+/*
+ * Over a block of outputs at once: the inner loop is a vector, the outer one reads on in order. So
+ * many sums that none waits for the one before. Four panels side by side share what they read of x;
+ * where they come from the second-level cache, one after the other in order is faster.
+ */
+#define CHAINS     8     /* sums in all: of vecs side by side, and of inputs that take turns */
+#define NEAR_BYTES 32768 /* what a first-level cache holds */
+
+INLINE void row_block(const int vecs, const float *w, ptrdiff_t next, const float *b,
+                      const float *x, int in, bool relu, float *ret_y)
+{
+    const int turns = CHAINS / vecs;
+    vec y[CHAINS];
+    UNROLL for (int c = 0; c < CHAINS; c++)
+    {
+        y[c] = c < vecs ? load(b + c * LANES) : (vec){0};
+    }
+    int i = 0;
+    for (; i + turns <= in; i += turns, w += turns * PANEL) {
+        UNROLL for (int c = 0; c < CHAINS; c++)
+        {
+            const int at = c / vecs;
+            y[c] += x[i + at] * load(w + at * PANEL + c % vecs * next);
+        }
+    }
+    for (; i < in; i++, w += PANEL) {
+        UNROLL for (int v = 0; v < vecs; v++)
+        {
+            y[v] += x[i] * load(w + v * next);
+        }
+    }
+    UNROLL for (int c = CHAINS / 2; c >= vecs; c /= 2)
+    {
+        UNROLL for (int v = 0; v < c; v++)
+        {
+            y[v] += y[v + c];
+        }
+    }
+    UNROLL for (int v = 0; v < vecs; v++)
+    {
+        put(ret_y + v * LANES, relu ? positive(y[v], y[v]) : y[v]);
+    }
+}
 
 static void row(const float *panels_at, const float *b, const float *x, int in, int out, bool relu,
                 float *ret_y)
 {
-    for (int p = 0; p < out; p += PANEL, panels_at += (ptrdiff_t)in * PANEL) {
-        vec y[CHAINS][VECS] = {0};
-        int i = 0;
-        for (; i + CHAINS <= in; i += CHAINS) {
-            UNROLL for (int c = 0; c < CHAINS; c++)
-            {
-                UNROLL for (int v = 0; v < VECS; v++)
-                {
-                    y[c][v] += x[i + c] * load(panels_at + (ptrdiff_t)(i + c) * PANEL + v * LANES);
-                }
-            }
-        }
-        for (; i < in; i++) {
-            UNROLL for (int v = 0; v < VECS; v++)
-            {
-                y[0][v] += x[i] * load(panels_at + (ptrdiff_t)i * PANEL + v * LANES);
-            }
-        }
-        UNROLL for (int v = 0; v < VECS; v++)
-        {
-            vec sum = load(b + p + v * LANES) + ((y[0][v] + y[1][v]) + (y[2][v] + y[3][v]));
-            if (relu) {
-                sum = positive(sum, sum);
-            }
-            *(vec *)(ret_y + p + v * LANES) = sum;
-        }
+    const ptrdiff_t panel_floats = (ptrdiff_t)in * PANEL;
+    const bool near = (size_t)in * (size_t)out * sizeof(float) <= NEAR_BYTES;
+    int p = 0;
+    for (; TWO_PANELS && near && p + 4 * PANEL <= out; p += 4 * PANEL) {
+        row_block(4, panels_at + p * (ptrdiff_t)in, panel_floats, b + p, x, in, relu, ret_y + p);
+    }
+    for (; p < out; p += PANEL) {
+        row_block(PANEL / LANES, panels_at + p * (ptrdiff_t)in, LANES, b + p, x, in, relu,
+                  ret_y + p);
     }
 }
+#endif

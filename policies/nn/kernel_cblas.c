@@ -9,6 +9,7 @@
 
 #include <cblas.h>
 #include <stddef.h>
+#include <string.h>
 
 extern const struct kernel kernel_portable;
 
@@ -34,7 +35,8 @@ static void backward_weights(const struct layer *l, struct matrix dy, struct mat
                              float *dw, float *db)
 {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, l->out, l->in, n, 1.0f, dy.v, dy.ld, x.v,
-                x.ld, 1.0f, dw, l->in);
+                x.ld, 0.0f, dw, l->in);
+    memset(db, 0, (size_t)l->out * sizeof *db);
     for (int i = 0; i < n; i++) {
         for (int o = 0; o < l->out; o++) {
             db[o] += dy.v[(ptrdiff_t)i * dy.ld + o];

@@ -5,7 +5,7 @@
  * iteration), each over the interval beside it. Errors against the exact value, over all floats in
  * the stated range, are tested: exp 1.5 ulp, tanh 2.5 ulp, softplus 3 ulp.
  */
-#include "policies/nn/kernel.h"
+#include "policies/nn/kernel_vec.h"
 
 #define EXP_LOW  (-87.3f) /* below: 0 is near enough; e^-87.3 is the last normal number */
 #define EXP_HIGH 88.3f
@@ -113,15 +113,6 @@ INLINE void turn_of(vec v, vec *ret_cos, vec *ret_sin)
     const ivec flip_cos = ((q + 1) & 2) << 30, flip_sin = (q & 2) << 30;
     *ret_cos = (vec)((ivec)choose(swap, s, c) ^ flip_cos);
     *ret_sin = (vec)((ivec)choose(swap, c, s) ^ flip_sin);
-}
-
-INLINE vec root_of(vec x)
-{
-    UNROLL for (int j = 0; j < LANES; j++)
-    {
-        x[j] = sqrtf(x[j]);
-    }
-    return x;
 }
 
 /* A loop over whole vectors, and a last one through a buffer. */

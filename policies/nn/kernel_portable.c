@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #define TWO_PI ((float)6.28318530717958648)
 
@@ -33,6 +34,8 @@ static void forward(const struct layer *l, struct matrix x, int n, bool relu, st
 static void backward_weights(const struct layer *l, struct matrix dy, struct matrix x, int n,
                              float *dw, float *db)
 {
+    memset(dw, 0, (size_t)l->out * (size_t)l->in * sizeof *dw);
+    memset(db, 0, (size_t)l->out * sizeof *db);
     for (int i = 0; i < n; i++) {
         for (int o = 0; o < l->out; o++) {
             const float d = at(dy, i)[o];

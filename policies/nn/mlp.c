@@ -61,6 +61,18 @@ static struct matrix rows_of(struct arena *mem, int rows, int width)
     return (struct matrix){floats(mem, (size_t)rows * (size_t)ld), ld};
 }
 
+static void take_scratch(struct mlp *m, struct arena *mem)
+{
+    int most = 0;
+    for (int l = 0; m->kernel->scratch != NULL && l < m->shape.n_layers; l++) {
+        const int n = m->kernel->scratch(m->rows, m->shape.width[l], m->shape.width[l + 1]);
+        most = n > most ? n : most;
+    }
+    for (int half = 0; half < 2 && most > 0; half++) {
+        m->scratch[half] = floats(mem, (size_t)most);
+    }
+}
+
 void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
               struct arena *mem, struct rng *rng)
 {
@@ -87,20 +99,22 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kerne
     }
     const int out = s->width[s->n_layers];
     m->x[s->n_layers] = (struct matrix){floats(mem, (size_t)rows * (size_t)out), out};
+    take_scratch(m, mem);
     for (int l = 0; l < s->n_layers; l++) {
         m->dx[l] = rows_of(mem, rows, l == 0 ? widest(s) : s->width[l]);
     }
 }
 
 /* Layer l, its first weight at w + at, its first panel at panels + at_panel. */
-static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel)
+static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel, int half)
 {
     const int in = m->shape.width[l], out = m->shape.width[l + 1];
     return (struct layer){.in = in,
                           .out = out,
                           .w = {m->w + at, in},
                           .b = m->w + at + in * out,
-                          .panels = m->panels + at_panel};
+                          .panels = m->panels + at_panel,
+                          .scratch = m->scratch[half]};
 }
 
 /*
@@ -145,7 +159,7 @@ static void forward_half(void *arg, int half)
     const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
     int at = 0, at_panel = 0;
     for (int l = 0; l < m->shape.n_layers && rows.n > 0; l++) {
-        const struct layer y = layer_of(m, l, at, at_panel);
+        const struct layer y = layer_of(m, l, at, at_panel, half);
         m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n, l + 1 < m->shape.n_layers,
                            from_row(m->x[l + 1], rows.from));
         at += y.out * (y.in + 1);
@@ -186,7 +200,7 @@ static void backward_rows(void *arg, int half)
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l > 0 && rows.n > 0; l--) {
         at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
-        const struct layer y = layer_of(m, l, at, 0);
+        const struct layer y = layer_of(m, l, at, 0, half);
         m->kernel->backward_input(&y, from_row(dy_of(m, l, j->dy), rows.from), rows.n,
                                   from_row(m->x[l], rows.from), from_row(m->dx[l], rows.from));
     }
@@ -199,7 +213,7 @@ static void backward_weights(void *arg, int half)
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l >= 0; l--) {
         at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
-        struct layer y = layer_of(m, l, at, 0);
+        struct layer y = layer_of(m, l, at, 0, half);
         const struct span outs = half_of(m, y.out, PANEL, half);
         struct matrix dy = dy_of(m, l, j->dy);
         float *dw = m->g + at + outs.from * y.in, *db = m->g + at + y.out * y.in + outs.from;
@@ -227,10 +241,14 @@ static void step_half(void *arg, int half)
     for (int l = 0; l < m->shape.n_layers; l++) {
         const int in = m->shape.width[l], out = m->shape.width[l + 1];
         const struct span outs = half_of(m, out, PANEL, half);
-        const int w = at + outs.from * in, b = at + out * in + outs.from;
-        m->kernel->adam(outs.n * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+        const int b = at + out * in + outs.from;
+        for (int i = 0; i < outs.n; i += PANEL) { /* what was written is still near */
+            const int here = outs.n - i < PANEL ? outs.n - i : PANEL;
+            const int w = at + (outs.from + i) * in;
+            m->kernel->adam(here * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
+            m->kernel->panels(in, here, m->w + w, m->panels + at_panel + (outs.from + i) * in);
+        }
         m->kernel->adam(outs.n, &j->pass, m->g + b, o->m + b, o->v + b, m->w + b);
-        m->kernel->panels(in, outs.n, m->w + w, m->panels + at_panel + outs.from * in);
         at += out * (in + 1);
         at_panel += padded(out) * in;
     }
@@ -265,20 +283,15 @@ void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part 
     int at = m->n;
     for (int l = s->n_layers - 1; l > 0; l--) {
         at -= s->width[l + 1] * (s->width[l] + 1);
-        const struct layer y = layer_of(m, l, at, 0);
+        const struct layer y = layer_of(m, l, at, 0, 0);
         m->kernel->backward_input(&y, d, part->n, picked(m, l, part), m->dx[l]);
         d = m->dx[l];
     }
-    struct layer first = layer_of(m, 0, 0, 0);
+    struct layer first = layer_of(m, 0, 0, 0, 0);
     first.in = part->columns;
     first.w.v += part->from;
     m->kernel->backward_input(&first, d, part->n, (struct matrix){0},
                               (struct matrix){ret_dx, part->columns});
-}
-
-void mlp_zero_grad(struct mlp *m)
-{
-    memset(m->g, 0, (size_t)m->n * sizeof(float));
 }
 
 void mlp_changed(struct mlp *m)
@@ -294,8 +307,18 @@ void mlp_changed(struct mlp *m)
 
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target)
 {
-    m->kernel->blend(m->n, tau, m->w, target->w);
-    m->kernel->blend(n_panels(&m->shape), tau, m->panels, target->panels);
+    int at = 0, at_panel = 0;
+    for (int l = 0; l < m->shape.n_layers; l++) {
+        const int in = m->shape.width[l], out = m->shape.width[l + 1], b = at + out * in;
+        for (int o = 0; o < out; o += PANEL) {
+            const int here = out - o < PANEL ? out - o : PANEL, w = at + o * in;
+            m->kernel->blend(here * in, tau, m->w + w, target->w + w);
+            m->kernel->panels(in, here, target->w + w, target->panels + at_panel + o * in);
+        }
+        m->kernel->blend(out, tau, m->w + b, target->w + b);
+        at += out * (in + 1);
+        at_panel += padded(out) * in;
+    }
 }
 
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy)

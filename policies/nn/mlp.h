@@ -38,6 +38,7 @@ struct mlp {
     int rows;                        /* largest batch */
     float *w, *g;                    /* [n] */
     float *panels;                   /* w in forward's order; mlp_changed makes it */
+    float *scratch[2];               /* the kernel's, for either half */
     struct matrix x[LAYERS_MAX + 1]; /* x[l] [rows,width[l]]: inputs of layer l, after ReLU;
                                         x[n_layers] the output, packed tight */
     struct matrix dx[LAYERS_MAX];    /* dx[l] [rows,width[l]]: dL/dx[l]; dx[0] is scratch */
@@ -58,7 +59,7 @@ float *mlp_forward(struct mlp *m, const float *x, int n);
 /* The same for inputs that the caller has put into m->x[0] already. */
 float *mlp_forward_inside(struct mlp *m, int n);
 
-/* dy [n,out] = dL/d(output) of the last forward. Adds to g. */
+/* dy [n,out] = dL/d(output) of the last forward, into g. */
 void mlp_backward(struct mlp *m, const float *dy, int n);
 
 /* A part of an input: n rows of the last forward (those that are named; NULL: the first n), and
@@ -73,7 +74,6 @@ struct input_part {
 void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part *part,
                         float *ret_dx);
 
-void mlp_zero_grad(struct mlp *m);
 /* target <- tau m + (1 - tau) target */
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target);
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy);

@@ -26,7 +26,6 @@ void mu_fit(struct mu *p, const float *a, const float *da, int n)
     for (int i = 0; i < n * p->n_act; i++) {
         p->dy[i] = da[i] * (1.0f - a[i] * a[i]);
     }
-    mlp_zero_grad(&p->net);
     mlp_backward(&p->net, p->dy, n);
     mlp_step(&p->net, &p->opt);
 }

@@ -11,7 +11,7 @@ for f in $(ours | grep -v '^tests/'); do
     n=$(wc -l <"$f")
     [ "$n" -le 500 ] || say "$f: $n lines, 500 are the limit"
     case $f in
-    policies/nn/kernel_body.h | policies/nn/kernel_math.h) ;; # code that each back end compiles for itself
+    policies/nn/kernel_body.h | policies/nn/kernel_math.h | policies/nn/kernel_vec.h) ;; # code that each back end compiles for itself
     *.h) [ "$n" -le 150 ] || say "$f: $n lines, 150 are the limit of a header" ;;
     esac
 done

@@ -1,7 +1,7 @@
 /*
- * Every back end against the definition, at shapes with and without whole vectors and panels; the
- * vectors' exp, tanh, softplus over all floats of their range; normal draws by their moments; the
- * same bits twice.
+ * Every back end in float (bf16: test_kernel_bf16) against the definition, at shapes with and
+ * without whole vectors and panels; the vectors' exp, tanh, softplus over all floats of their
+ * range; normal draws by their moments; the same bits twice, and from a job that is cut in two.
  */
 #include "daemon/base/arena.h"
 #include "daemon/base/rng.h"
@@ -23,7 +23,9 @@ static const int shapes[][3] = {/* rows, in, out */
                                 {1, 1, 1},     {2, 3, 1},      {7, 4, 2},    {100, 3, 64},
                                 {100, 64, 64}, {33, 23, 48},   {96, 48, 12}, {128, 6, 200},
                                 {31, 17, 17},  {256, 23, 256}, {13, 256, 6}, {5, 40, 8},
-                                {64, 64, 1},   {9, 9, 9},      {6, 16, 16}};
+                                {64, 64, 1},   {9, 9, 9},      {6, 16, 16},  {17, 33, 2},
+                                {19, 18, 3},   {9, 70, 4},     {11, 48, 5},  {10, 35, 7},
+                                {21, 31, 40},  {50, 129, 65},  {25, 32, 33}, {3, 300, 256}};
 
 struct problem {
     struct arena mem;
@@ -32,6 +34,11 @@ struct problem {
     int n;
     float *w, *panels;
 };
+
+static bool here(const struct kernel *k)
+{
+    return k->usable() && k->precision == PRECISION_FP32;
+}
 
 static float *some(struct arena *mem, struct rng *rng, int n)
 {
@@ -70,6 +77,14 @@ static void alike(struct matrix a, struct matrix b, int rows, int columns, float
     }
 }
 
+/* Of an array from the arena, what lies behind it. */
+static void untouched(const float *end)
+{
+    for (int j = 0; j < PANEL; j++) {
+        assert_true(end[j] == 0.0f);
+    }
+}
+
 static void check_products(const struct kernel *k, struct problem *p)
 {
     const struct kernel *d = kernel_find("portable");
@@ -85,6 +100,7 @@ static void check_products(const struct kernel *k, struct problem *p)
         k->forward(&p->l, p->x, n, t == 0, y[0]);
         d->forward(&p->l, p->x, n, t == 0, y[1]);
         alike(y[0], y[1], n, out, 4.0f * sqrtf((float)in) + 4.0f);
+        untouched(y[0].v + n * widths[t]);
     }
     for (int t = 0; t < 3; t++) {
         const int ld = t == 2 ? in : matrix_stride(in);
@@ -97,12 +113,13 @@ static void check_products(const struct kernel *k, struct problem *p)
         k->backward_input(&p->l, p->dy, n, mask, dx[0]);
         d->backward_input(&p->l, p->dy, n, mask, dx[1]);
         alike(dx[0], dx[1], n, in, 4.0f * sqrtf((float)out) + 4.0f);
+        untouched(dx[0].v + n * ld);
     }
     float *g[2];
     for (int i = 0; i < 2; i++) {
         g[i] = arena_take(&p->mem, (size_t)(out * (in + 1)) * sizeof(float));
         for (int j = 0; j < out * (in + 1); j++) {
-            g[i][j] = 1.0f; /* it adds */
+            g[i][j] = NAN; /* it does not add */
         }
     }
     k->backward_weights(&p->l, p->dy, p->x, n, g[0], g[0] + in * out);
@@ -117,10 +134,74 @@ static void products_equal_the_definition(void **state)
     struct rng rng;
     rng_seed(&rng, 1);
     for (int i = 0; kernels[i] != NULL; i++) {
-        for (size_t s = 0; kernels[i]->usable() && s < sizeof shapes / sizeof shapes[0]; s++) {
+        for (size_t s = 0; here(kernels[i]) && s < sizeof shapes / sizeof shapes[0]; s++) {
             struct problem p = {0};
             make(&p, shapes[s], &rng);
             check_products(kernels[i], &p);
+            arena_close(&p.mem);
+        }
+    }
+}
+
+/* All results of one problem, its rows or its outputs in two parts. */
+struct results {
+    struct matrix y, dx;
+    float *g;
+};
+
+static struct matrix after(struct matrix x, int rows)
+{
+    return (struct matrix){x.v + rows * x.ld, x.ld};
+}
+
+static struct results work_out(const struct kernel *k, struct problem *p, int rows, int outs)
+{
+    const int in = p->l.in, out = p->l.out, n = p->n, ldy = matrix_stride(out);
+    const int ldx = matrix_stride(in);
+    struct results r = {
+        .y = {arena_take(&p->mem, (size_t)(n * ldy) * sizeof(float)), ldy},
+        .dx = {arena_take(&p->mem, (size_t)(n * ldx) * sizeof(float)), ldx},
+        .g = arena_take(&p->mem, (size_t)(out * (in + 1)) * sizeof(float)),
+    };
+    struct layer first = p->l, second = p->l;
+    first.out = outs;
+    second.out = out - outs;
+    k->forward(&p->l, p->x, rows, true, r.y);
+    k->backward_input(&p->l, p->dy, rows, p->x, r.dx);
+    k->backward_weights(&first, p->dy, p->x, n, r.g, r.g + in * out);
+    if (rows < n) {
+        const struct matrix x = after(p->x, rows);
+        k->forward(&p->l, x, n - rows, true, after(r.y, rows));
+        k->backward_input(&p->l, after(p->dy, rows), n - rows, x, after(r.dx, rows));
+    }
+    if (outs < out) {
+        const struct matrix dy = {p->dy.v + outs, p->dy.ld};
+        k->backward_weights(&second, dy, p->x, n, r.g + outs * in, r.g + in * out + outs);
+    }
+    return r;
+}
+
+static void the_same_bits_in_one_part_and_in_two(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_seed(&rng, 6);
+    for (int i = 0; kernels[i] != NULL; i++) {
+        const struct kernel *k = kernels[i];
+        for (size_t s = 0; here(k) && k->shares && s < sizeof shapes / sizeof shapes[0]; s++) {
+            struct problem p = {0};
+            make(&p, shapes[s], &rng);
+            const int n = p.n, in = p.l.in, out = p.l.out;
+            const int rows = n > 12 ? 12 : n, outs = out > PANEL ? PANEL : out;
+            k->panels(in, out, p.w, p.panels);
+            const struct results one = work_out(k, &p, n, out), two = work_out(k, &p, rows, outs);
+            for (int j = 0; j < n; j++) {
+                assert_memory_equal(after(one.y, j).v, after(two.y, j).v,
+                                    (size_t)out * sizeof(float));
+                assert_memory_equal(after(one.dx, j).v, after(two.dx, j).v,
+                                    (size_t)in * sizeof(float));
+            }
+            assert_memory_equal(one.g, two.g, (size_t)(out * (in + 1)) * sizeof(float));
             arena_close(&p.mem);
         }
     }
@@ -133,7 +214,7 @@ static void input_gradient_of_some_columns(void **state)
     struct rng rng;
     rng_seed(&rng, 2);
     for (int i = 0; kernels[i] != NULL; i++) {
-        if (!kernels[i]->usable()) {
+        if (!here(kernels[i])) {
             continue;
         }
         struct problem p = {0};
@@ -187,7 +268,7 @@ static void row_equals_forward(void **state)
     struct rng rng;
     rng_seed(&rng, 4);
     for (int i = 0; kernels[i] != NULL; i++) {
-        for (size_t s = 0; kernels[i]->usable() && s < sizeof shapes / sizeof shapes[0]; s++) {
+        for (size_t s = 0; here(kernels[i]) && s < sizeof shapes / sizeof shapes[0]; s++) {
             struct problem p = {0};
             make(&p, shapes[s], &rng);
             float y[2][512], b[512] = {0};
@@ -317,6 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_the_definition),
+        cmocka_unit_test(the_same_bits_in_one_part_and_in_two),
         cmocka_unit_test(input_gradient_of_some_columns),
         cmocka_unit_test(optimiser_equals_the_definition),
         cmocka_unit_test(row_equals_forward),
