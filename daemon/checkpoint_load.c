@@ -79,8 +79,8 @@ static int read_state(struct loading *l, int dir)
         return damaged(l, CHECKPOINT_STATE, "cannot be read");
     }
     l->sealed = basald__state__v1__sealed__unpack(NULL, n, bytes);
-    const bool whole =
-        l->sealed != NULL && basald__state__v1__sealed__get_packed_size(l->sealed) == n &&
+    const bool whole = /* of nothing, the checksum would be right */
+        n > 0 && l->sealed != NULL && basald__state__v1__sealed__get_packed_size(l->sealed) == n &&
         l->sealed->crc32c == hash_crc32c(0, l->sealed->run_state.data, l->sealed->run_state.len);
     free(bytes);
     if (!whole) {

@@ -253,6 +253,7 @@ static void damage_is_refused_and_the_one_before_is_tried(void **state)
             assert_non_null(strstr(b->why, "ckpt-000000000200 is damaged"));
             folder_write(&b->folder, path, whole, at);
             assert_int_equal(load_last(b), 1);
+            assert_non_null(strstr(b->why, "ckpt-000000000200 is damaged"));
         }
         assert_int_equal(unlinkat(b->folder.fd, path, 0), 0);
         assert_int_equal(load_last(b), 1);
