@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROBOT         "crawler.yaml"
 #define MEMORY_BYTES  ((size_t)4 << 30)
 #define TICKS_RUN_MAX 1e7
 
@@ -91,11 +92,10 @@ static int run(void *args)
         return EXIT_USAGE;
     }
     if (a->spec.config_path == NULL) {
-        bench_robot_find(robot, sizeof robot);
+        bench_robot_find(ROBOT, robot, sizeof robot);
         a->spec.config_path = robot;
         if (robot[0] == '\0') {
-            (void)fprintf(stderr,
-                          "basal-bench loop: no " BENCH_ROBOT " here: give --config FILE\n");
+            (void)fprintf(stderr, "basal-bench loop: no " ROBOT " here: give --config FILE\n");
             return EXIT_CONFIG;
         }
     }

@@ -172,12 +172,12 @@ void bench_robot_close(struct bench_robot *b)
     house_close(&b->house);
 }
 
-void bench_robot_find(char *ret_path, size_t cap)
+void bench_robot_find(const char *file, char *ret_path, size_t cap)
 {
-    static const char *const from_program[] = {"/../../../" BENCH_ROBOT,
-                                               "/../share/basald/robots/crawler.yaml"};
+    static const char *const from_program[] = {"/../../../deploy/robots/",
+                                               "/../share/basald/robots/"};
     char program[PATH_CHARS * 3];
-    (void)snprintf(ret_path, cap, "%s", BENCH_ROBOT);
+    (void)snprintf(ret_path, cap, "deploy/robots/%s", file);
     if (access(ret_path, R_OK) == 0) {
         return;
     }
@@ -186,7 +186,7 @@ void bench_robot_find(char *ret_path, size_t cap)
     char *slash = strrchr(program, '/');
     for (size_t i = 0; slash != NULL && i < sizeof from_program / sizeof from_program[0]; i++) {
         *slash = '\0';
-        (void)snprintf(ret_path, cap, "%s%s", program, from_program[i]);
+        (void)snprintf(ret_path, cap, "%s%s%s", program, from_program[i], file);
         if (access(ret_path, R_OK) == 0) {
             return;
         }

@@ -8,7 +8,6 @@
 
 #define BENCH_SETS_MAX 128
 #define SET_CHARS      256
-#define BENCH_ROBOT    "deploy/robots/crawler.yaml"
 
 struct bench_robot {
     struct house house;
@@ -41,6 +40,6 @@ void bench_robot_close(struct bench_robot *b);
 void bench_robot_attend(struct bench_robot *b, void (*note)(void *self, const struct record *r),
                         void *self);
 
-/* The robot file that comes with basald: in the current folder, beside this program's build, or
- * where it is installed; "" if nowhere. */
-void bench_robot_find(char *ret_path, size_t cap);
+/* A robot file that comes with basald, "crawler.yaml": in the current folder's deploy/robots,
+ * beside this program's build, or where it is installed; "" if nowhere. */
+void bench_robot_find(const char *file, char *ret_path, size_t cap);

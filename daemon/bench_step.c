@@ -152,7 +152,7 @@ static int measure(const struct arguments *a, struct step_bench *b, char *ret_wh
     for (int i = 0; i < a->n_sets; i++) {
         sets[n++] = a->sets[i];
     }
-    bench_robot_find(robot_path, sizeof robot_path);
+    bench_robot_find("crawler.yaml", robot_path, sizeof robot_path);
     const struct bench_robot_spec spec = {.config_path = a->config != NULL ? a->config : robot_path,
                                           .sets = sets,
                                           .n_sets = n,

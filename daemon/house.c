@@ -172,8 +172,10 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
         return n_weights;
     }
     open_shared(h, packed_max(n_weights));
-    const struct plant_spec plant = {
-        .config = &h->config, .kind = spec->kind, .clock = &h->clock, .seed = spec->seed};
+    const struct plant_spec plant = {.config = &h->config,
+                                     .kind = h->config.robot.direct ? PLANT_BODY : spec->kind,
+                                     .clock = &h->clock,
+                                     .seed = spec->seed};
     rc = plant_open(&h->plant, &plant, &h->arena, ret_why, cap);
     if (rc < 0) {
         return rc;

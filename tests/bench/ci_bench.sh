@@ -19,6 +19,8 @@ bench act --seconds 0.02 --repeat 2 --json >"$work/act.json"
 bench act --seconds 0.02 --repeat 2 --algo sac --obs 4 --act 2 --hidden 8 --json >"$work/own.json"
 bench step --config "$here/../../deploy/robots/crawler.yaml" --seconds 0.05 --repeat 2 --set policy.net_arch=[8] \
     --set learner.batch_size=8 --json >"$work/step.json"
+bench pendulum --config "$here/../../deploy/robots/pendulum.yaml" --steps 220 --seeds 2 --set task.eval_episodes=3 \
+    --json >"$work/pendulum.json"
 
 # a peer that always says a hundred updates a second, and one that leaves
 cat >"$work/peer" <<'EOF'
@@ -137,6 +139,17 @@ for name, actors in (("act", ["17-256-256-6", "3-64-64-1"]), ("own", ["4-8-4"]))
             for key in ("p50_us", "p99_us", "max_us"):
                 if c[kind]["samples"] > 0:
                     sane(c[kind][key], 2, (kind, key))
+
+swing = load("pendulum")
+assert swing["updates"] == 120 and swing["eval_episodes"] == 3
+sane(swing["wall_s"], 2, "wall")
+sane(swing["peak_fp32_gflop_s"], 2, "peak")
+assert len(swing["return"]["runs"]) == 2 and all(-2000 < x < 0 for x in swing["return"]["runs"])
+assert math.isclose(swing["mean_return"], sum(swing["return"]["runs"]) / 2, rel_tol=1e-6)
+assert swing["worst_return"] == swing["return"]["min"]
+peak = swing["peak_fp32_gflop_s"]["median"]
+assert math.isclose(swing["judged"]["wall_s"], 1.7 * 115 / peak, rel_tol=1e-6)
+assert not swing["judged"]["returns_hold"], "nobody swings up after 220 steps"
 
 step = load("step")
 assert step["running_frac"] == 1.0, step["running_frac"]
