@@ -169,8 +169,10 @@ static int read_tensors(struct loading *l, int dir, const struct checkpoint *c)
         rc = safetensors_check(tensors, c->tensors, c->n_tensors, reason, (int)sizeof reason);
     }
     return rc == 0 ? 0
-                   : why(l->ret_why, l->cap, rc, "checkpoint %s cannot be used: %.160s", l->path,
-                         reason);
+                   : why(l->ret_why, l->cap, rc,
+                         "checkpoint %s cannot be used: %.160s; give the policy and learner "
+                         "settings that it was made with, or another run folder",
+                         l->path, reason);
 }
 
 static int read_blob(struct loading *l, int dir, const struct checkpoint_blob *b, int i)

@@ -135,8 +135,8 @@ int house_check(const struct config *c, char *ret_why, int cap)
     struct dims d;
     int rc = task_open(&t, &c->task, &c->robot, ret_why, cap);
     if (rc == 0) {
-        loop_dims(c, &t,
-                  &d); /* the robot's own processor may have a kernel that this one has not */
+        /* a kernel that is not here may be on the robot's own processor */
+        loop_dims(c, &t, &d);
         rc = d.kernel != NULL ? count_weights(c, &d, ret_why, cap) : 0;
     }
     return rc < 0 ? rc : 0;
