@@ -330,7 +330,7 @@ static int check_modules(const struct walk *w)
                            .batch = c->learner.batch_size,
                            .seg_len = 1,
                            .policy_rate_hz = c->robot.policy_rate_hz};
-    if (c->policy->check(c->policy_config, &d, reason, (int)sizeof reason) < 0) {
+    if (policy_check(c->policy, c->policy_config, &d, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "policy"), "%s", reason);
     }
     return 0;

@@ -157,7 +157,7 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
         return rc;
     }
     loop_dims(&h->config, t, &d);
-    rc = h->config.policy->check(h->config.policy_config, &d, ret_why, cap);
+    rc = policy_check(h->config.policy, h->config.policy_config, &d, ret_why, cap);
     if (rc < 0) {
         return rc;
     }

@@ -22,7 +22,8 @@ void intake_init(struct intake *ret_intake, const struct config *c, const struct
         .want = {.robot_hash = c->robot_hash,
                  .policy_rate_hz = c->robot.policy_rate_hz,
                  .n_obs = d->n_obs,
-                 .n_act = d->n_act},
+                 .n_act = d->n_act,
+                 .net = policy_net(c->policy, c->policy_config, d)},
         .any_run = true,
     };
     (void)snprintf(ret_intake->want.algo, sizeof ret_intake->want.algo, "%s", c->policy->name);

@@ -44,7 +44,7 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
                           .replay = with->replay,
                           .dims = *d,
                           .w_max = WEIGHTS_MAX};
-    const int rc = c->policy->check(c->policy_config, d, ret_why, cap);
+    const int rc = policy_check(c->policy, c->policy_config, d, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
@@ -71,7 +71,8 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
                                 .robot_hash = c->robot_hash,
                                 .policy_rate_hz = d->policy_rate_hz,
                                 .n_obs = d->n_obs,
-                                .n_act = d->n_act};
+                                .n_act = d->n_act,
+                                .net = policy_net(c->policy, c->policy_config, d)};
     (void)snprintf(l->id.algo, sizeof l->id.algo, "%s", c->policy->name);
     return 0;
 }

@@ -1,5 +1,7 @@
 #include "daemon/loop_inside.h"
 
+#include "policies/nn/scale.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -66,10 +68,8 @@ static void act(struct loop *l)
         return;
     }
     float obs[OBS_MAX];
-    for (int i = 0; i < l->task.n_obs; i++) {
-        const float x = (z->now.v[i] - l->packed->mean[i]) * l->packed->scale[i];
-        obs[i] = fmaxf(-10.0f, fminf(10.0f, x));
-    }
+    memcpy(obs, z->now.v, (size_t)l->task.n_obs * sizeof *obs);
+    scale_apply(l->task.n_obs, l->packed->mean, l->packed->scale, obs);
     const struct act_in in = {
         .packed = l->packed->w,
         .obs = obs,

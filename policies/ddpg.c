@@ -3,11 +3,12 @@
  *
  * Lillicrap et al. 2016, "Continuous control with deep reinforcement learning", arXiv:1509.02971,
  * Algorithm 1. Departs from it: the action joins the critic at its first layer; one learning rate
- * for actor and critic unless both are set; no batch normalisation, no weight decay; Gaussian
- * exploration beside Ornstein-Uhlenbeck.
+ * for actor and critic unless both are set; no batch normalisation, no weight decay unless asked
+ * for; Gaussian exploration beside Ornstein-Uhlenbeck.
  */
 #include "policies/nn/critic.h"
 #include "policies/nn/mu.h"
+#include "policies/nn/settings.h"
 #include "policies/nn/views.h"
 
 #include <errno.h>
@@ -15,9 +16,9 @@
 #include <string.h>
 
 struct ddpg_config {
-    double learning_rate, learning_rate_actor, tau, action_noise_std, ou_theta;
-    int action_noise; /* enum noise_kind */
-    int n_hidden, hidden[LAYERS_MAX - 1];
+    double learning_rate, learning_rate_actor, tau;
+    struct noise_settings noise;
+    struct net_settings net;
 };
 
 struct ddpg {
@@ -39,14 +40,8 @@ static const struct option ddpg_options[] = {
      .help = "Adam's step for the actor; 0: the critic's"},
     {.key = "tau", .type = OPTION_DOUBLE, .offset = AT(tau), .min = 0, .max = 1, .def = "0.005",
      .help = "Polyak step of both targets, per update"},
-    {.key = "action_noise", .type = OPTION_CHOICE, .offset = AT(action_noise), .def = "normal", .choices = noise_names,
-     .help = "exploration noise"},
-    {.key = "action_noise_std", .type = OPTION_DOUBLE, .offset = AT(action_noise_std), .min = 0, .max = 2, .def = "0.1",
-     .help = "its standard deviation per step, in action units"},
-    {.key = "ou_theta", .type = OPTION_DOUBLE, .offset = AT(ou_theta), .min = 0, .max = 1, .def = "0.15",
-     .help = "pull of Ornstein-Uhlenbeck noise back to 0, per step"},
-    {.key = "net_arch", .type = OPTION_INTS, .offset = AT(hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = "[256, 256]",
-     .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers of actor and critic"},
+    NOISE_OPTIONS,
+    NET_OPTIONS("[400, 300]"),
     {.key = NULL},
 };
 
@@ -98,23 +93,17 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
 
 static int ddpg_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
-    (void)config;
+    const struct ddpg_config *c = config;
     if (d->n_act < 1 || d->n_obs < 1) {
         return why(ret_why, cap, -EINVAL, "ddpg needs continuous actions and observations");
     }
-    return 0;
+    return net_check(&c->net, ret_why, cap);
 }
 
 static void ddpg_wants(const void *config, struct wants *ret_wants)
 {
     (void)config;
     *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static void actor_shape(const struct ddpg_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    mlp_shape(ret_shape, d->n_obs, c->hidden, c->n_hidden, d->n_act);
 }
 
 static void name_all(struct ddpg *z, struct arena *mem)
@@ -134,21 +123,17 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
 {
     struct ddpg *z = arena_take(mem, sizeof *z);
     const struct ddpg_config *c = config;
-    const struct net_spec net = {.n_obs = d->n_obs,
-                                 .n_act = d->n_act,
-                                 .hidden = c->hidden,
-                                 .n_hidden = c->n_hidden,
-                                 .rows = d->batch,
-                                 .kernel = d->kernel,
-                                 .lr = (float)c->learning_rate};
-    struct net_spec actor = net;
+    struct net_spec pi, qf;
+    net_specs(&c->net, d, c->learning_rate, &pi, &qf);
     z->c = *c;
     z->n_act = d->n_act;
-    actor.lr = c->learning_rate_actor > 0.0 ? (float)c->learning_rate_actor : net.lr;
-    mu_init(&z->mu, &actor, mem, rng);
-    mu_init(&z->mu_targ, &actor, mem, rng);
-    critic_init(&z->q, &net, mem, rng);
-    critic_init(&z->q_targ, &net, mem, rng);
+    if (c->learning_rate_actor > 0.0) {
+        pi.adam.lr = (float)c->learning_rate_actor;
+    }
+    mu_init(&z->mu, &pi, mem, rng);
+    mu_init(&z->mu_targ, &pi, mem, rng);
+    critic_init(&z->q, &qf, mem, rng);
+    critic_init(&z->q_targ, &qf, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);
     mlp_copy(&z->q.net, &z->q_targ.net);
     z->mu.net.team = z->mu_targ.net.team = z->q.net.team = z->q_targ.net.team = d->team;
@@ -185,9 +170,20 @@ static void ddpg_restored(void *learner)
     mlp_changed(&z->q_targ.net);
 }
 
-/* --- acting
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- acting --- */
+
+static void actor_shape(const struct ddpg_config *c, const struct dims *d,
+                        struct mlp_shape *ret_shape)
+{
+    net_actor_shape(&c->net, d, d->n_act, ret_shape);
+}
+
+static uint32_t ddpg_net(const void *config, const struct dims *d)
+{
+    struct mlp_shape shape;
+    actor_shape(config, d, &shape);
+    return mlp_shape_id(&shape);
+}
 
 static int ddpg_pack(const void *config, const struct dims *d, const float *w, int n,
                      float *ret_packed, int n_max)
@@ -207,12 +203,9 @@ static size_t ddpg_actor_bytes(const void *config, const struct dims *d)
 static void ddpg_actor_init(const void *config, const struct dims *d, void *ret_actor)
 {
     const struct ddpg_config *c = config;
-    struct mu_actor *a = ret_actor;
-    *a = (struct mu_actor){.n_act = d->n_act,
-                           .noise = c->action_noise,
-                           .std = (float)c->action_noise_std,
-                           .theta = (float)c->ou_theta};
-    actor_shape(c, d, &a->shape);
+    struct mlp_shape shape;
+    actor_shape(c, d, &shape);
+    mu_actor_init(ret_actor, &shape, &c->noise);
 }
 
 static void ddpg_reset(void *actor, struct rng *rng)
@@ -241,6 +234,7 @@ const struct policy policy_ddpg = {
     .save = ddpg_save,
     .state = ddpg_state,
     .restored = ddpg_restored,
+    .net = ddpg_net,
     .pack = ddpg_pack,
     .actor_bytes = ddpg_actor_bytes,
     .actor_init = ddpg_actor_init,

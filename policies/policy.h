@@ -13,7 +13,7 @@
 #include "daemon/base/types.h"
 
 #define STATS_MAX   16
-#define TENSORS_MAX 192
+#define TENSORS_MAX 320
 
 enum action_kind { ACTION_BOX = 1, ACTION_DISCRETE = 2 };
 
@@ -32,6 +32,7 @@ struct kernel;
 struct dims {
     int n_obs, n_act, n_choices, h, w, c, history, batch, seg_len;
     double policy_rate_hz;
+    unsigned gives;    /* enum policy_needs bits that the learner's batches can hold */
     struct team *team; /* does half of an update's work; NULL: nobody */
     const struct kernel
         *kernel; /* computes the updates; NULL: the best that this processor can run */
@@ -109,6 +110,8 @@ struct policy {
     /* what those views show was written anew; NULL: nothing follows from it */
     void (*restored)(void *learner);
 
+    /* names what act's networks are made of: weights of another name do not drive; NULL: 0 */
+    uint32_t (*net)(const void *config, const struct dims *d);
     /* comms thread: weights as sent -> the layout that act likes to read; n or -errno */
     int (*pack)(const void *config, const struct dims *d, const float *w, int n, float *ret_packed,
                 int n_max);
@@ -119,6 +122,15 @@ struct policy {
     void (*reset)(void *actor, struct rng *rng) BASAL_RT; /* an episode begins: noise state */
     void (*act)(void *actor, const struct act_in *in, float *ret_act, float *ret_logp) BASAL_RT;
 };
+
+/*
+ * Can a robot of these dims run and teach this policy? Its kind of action, what it wants in its
+ * batches, its own check. Errors: -EINVAL and one sentence.
+ */
+int policy_check(const struct policy *p, const void *config, const struct dims *d, char *ret_why,
+                 int cap) BASAL_MUST_USE;
+/* policy.net, or 0 */
+uint32_t policy_net(const struct policy *p, const void *config, const struct dims *d);
 
 /* All of them, NULL at the end; and by name, or NULL. */
 extern const struct policy *const policies[];

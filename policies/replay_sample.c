@@ -4,6 +4,7 @@
  */
 #include "policies/replay_segment.h"
 
+#include "policies/nn/scale.h"
 #include "policies/replay_prioritized.h"
 
 #include <math.h>
@@ -29,11 +30,6 @@ static float clip1(float x)
     return x > 1.0f ? 1.0f : x < -1.0f ? -1.0f : x;
 }
 
-static float clip10(float x)
-{
-    return x > 10.0f ? 10.0f : x < -10.0f ? -10.0f : x;
-}
-
 /* Row i of an array of observations, out of the words at w. */
 static void gather_obs(const struct sampler *s, const _Atomic uint32_t *w, int i, float *ret_obs)
 {
@@ -43,8 +39,8 @@ static void gather_obs(const struct sampler *s, const _Atomic uint32_t *w, int i
     for (int k = 0; k < n; k++) {
         obs[k] = word_float(&w[k]);
     }
-    for (int k = 0; k < n && mean != NULL; k++) {
-        obs[k] = clip10((obs[k] - mean[k]) * scale[k]);
+    if (mean != NULL) {
+        scale_apply(n, mean, scale, obs);
     }
 }
 

@@ -6,22 +6,23 @@
  * [1e-4, 1e2]; an update whose critic loss is not finite is skipped and counted.
  */
 #include "policies/nn/gauss.h"
+#include "policies/nn/settings.h"
+#include "policies/nn/temperature.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LOG_ALPHA_MIN ((float)-9.210340371976182) /* log 1e-4 */
 #define LOG_ALPHA_MAX ((float)4.605170185988092)  /* log 1e2 */
 
 struct sac_config {
-    double learning_rate, tau, target_entropy_per_action;
-    char ent_coef[16];
-    double ent_coef_init;
-    int n_hidden, hidden[LAYERS_MAX - 1];
+    double learning_rate, tau;
+    char ent_coef[24], target_entropy[24];
+    int target_update_interval;
+    struct net_settings net;
 };
 
 struct sac {
@@ -34,7 +35,7 @@ struct sac {
     struct twin q, q_targ;
     float log_alpha[1], *g_alpha;
     struct adam alpha_opt;
-    int64_t skipped;
+    int64_t updates, skipped;
     float *a, *logp, *y; /* [B,A] [B] [B] */
     float *da, *dlogp;   /* [B,A] [B] */
     struct views views;
@@ -46,15 +47,14 @@ static const struct option sac_options[] = {
     {.key = "learning_rate", .type = OPTION_DOUBLE, .offset = AT(learning_rate), .min = 1e-8, .max = 1, .def = "3e-4",
      .help = "Adam's step for actor, critics and temperature"},
     {.key = "tau", .type = OPTION_DOUBLE, .offset = AT(tau), .min = 0, .max = 1, .def = "0.005",
-     .help = "Polyak step of the target critics, per update"},
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 16, .def = "auto",
-     .help = "temperature alpha: auto, or a fixed positive number"},
-    {.key = "ent_coef_init", .type = OPTION_DOUBLE, .offset = AT(ent_coef_init), .min = 1e-4, .max = 100, .def = "1",
-     .help = "where an automatic temperature starts"},
-    {.key = "target_entropy_per_action", .type = OPTION_DOUBLE, .offset = AT(target_entropy_per_action), .min = -10, .max = 0.69, .def = "-1",
-     .help = "entropy that an automatic temperature aims at, per action"},
-    {.key = "net_arch", .type = OPTION_INTS, .offset = AT(hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = "[256, 256]",
-     .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers of actor and critics"},
+     .help = "Polyak step of the target critics"},
+    {.key = "target_update_interval", .type = OPTION_INT, .offset = AT(target_update_interval), .min = 1, .max = 1000000, .def = "1",
+     .help = "updates between two of those steps"},
+    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto",
+     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
+    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto",
+     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"},
+    NET_OPTIONS("[256, 256]"),
     {.key = NULL},
 };
 
@@ -124,28 +124,20 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
     ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
 
     /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
-    twin_blend(&z->q, (float)z->c.tau, &z->q_targ);
-}
-
-static bool fixed_alpha(const struct sac_config *c, double *ret_alpha)
-{
-    char *end = NULL;
-    *ret_alpha = strtod(c->ent_coef, &end);
-    return end != c->ent_coef && *end == '\0' && isfinite(*ret_alpha) && *ret_alpha > 0.0;
+    if (++z->updates % z->c.target_update_interval == 0) {
+        twin_blend(&z->q, (float)z->c.tau, &z->q_targ);
+    }
 }
 
 static int sac_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct sac_config *c = config;
-    double alpha;
+    struct temperature t;
     if (d->n_act < 1 || d->n_obs < 1) {
         return why(ret_why, cap, -EINVAL, "sac needs continuous actions and observations");
     }
-    if (strcmp(c->ent_coef, "auto") != 0 && !fixed_alpha(c, &alpha)) {
-        return why(ret_why, cap, -EINVAL,
-                   "policy.ent_coef must be auto or a positive number, not \"%s\"", c->ent_coef);
-    }
-    return 0;
+    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
 }
 
 static void sac_wants(const void *config, struct wants *ret_wants)
@@ -170,6 +162,7 @@ static void name_all(struct sac *z, struct arena *mem)
     views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, z->alpha_opt.m);
     views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, z->alpha_opt.v);
     views_value(v, "log_ent_coef.adam_t", TENSOR_I64, 1, &z->alpha_opt.t);
+    views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
 }
 
@@ -177,28 +170,25 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
 {
     struct sac *z = arena_take(mem, sizeof *z);
     const struct sac_config *c = config;
-    const struct net_spec net = {.n_obs = d->n_obs,
-                                 .n_act = d->n_act,
-                                 .hidden = c->hidden,
-                                 .n_hidden = c->n_hidden,
-                                 .rows = d->batch,
-                                 .kernel = d->kernel,
-                                 .lr = (float)c->learning_rate};
-    double alpha = c->ent_coef_init;
+    struct net_spec pi, qf;
+    struct temperature t;
+    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
+    basal_assert(rc == 0); /* sac_check has seen it */
+    net_specs(&c->net, d, c->learning_rate, &pi, &qf);
     z->c = *c;
     z->rng = rng;
     z->n_act = d->n_act;
-    z->auto_alpha = !fixed_alpha(c, &alpha);
-    alpha = z->auto_alpha ? c->ent_coef_init : alpha;
-    z->target_entropy = (float)(c->target_entropy_per_action * d->n_act);
-    gauss_init(&z->pi, &net, mem, rng);
-    twin_init(&z->q, &net, mem, rng);
-    twin_init(&z->q_targ, &net, mem, rng);
+    z->auto_alpha = t.learned;
+    z->target_entropy = (float)t.target_entropy;
+    gauss_init(&z->pi, &pi, mem, rng);
+    twin_init(&z->q, &qf, mem, rng);
+    twin_init(&z->q_targ, &qf, mem, rng);
     twin_copy(&z->q, &z->q_targ);
     z->pi.net.team = z->q.team = z->q_targ.team = d->team;
-    z->log_alpha[0] = (float)log(alpha);
+    z->log_alpha[0] = (float)log(t.alpha);
     z->g_alpha = floats(mem, 1);
-    adam_init(&z->alpha_opt, z->pi.net.kernel, 1, net.lr, mem);
+    const struct adam_options alpha_adam = adam_defaults((float)c->learning_rate);
+    adam_init(&z->alpha_opt, z->pi.net.kernel, 1, &alpha_adam, mem);
     z->a = floats(mem, d->batch * d->n_act);
     z->logp = floats(mem, d->batch);
     z->da = floats(mem, d->batch * d->n_act);
@@ -232,9 +222,7 @@ static void sac_restored(void *learner)
     twin_changed(&z->q_targ);
 }
 
-/* --- acting
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- acting --- */
 
 struct sac_actor {
     struct mlp_shape shape;
@@ -244,7 +232,14 @@ struct sac_actor {
 static void actor_shape(const struct sac_config *c, const struct dims *d,
                         struct mlp_shape *ret_shape)
 {
-    mlp_shape(ret_shape, d->n_obs, c->hidden, c->n_hidden, 2 * d->n_act);
+    net_actor_shape(&c->net, d, 2 * d->n_act, ret_shape);
+}
+
+static uint32_t sac_net(const void *config, const struct dims *d)
+{
+    struct mlp_shape shape;
+    actor_shape(config, d, &shape);
+    return mlp_shape_id(&shape);
 }
 
 static int sac_pack(const void *config, const struct dims *d, const float *w, int n,
@@ -298,6 +293,7 @@ const struct policy policy_sac = {
     .save = sac_save,
     .state = sac_state,
     .restored = sac_restored,
+    .net = sac_net,
     .pack = sac_pack,
     .actor_bytes = sac_actor_bytes,
     .actor_init = sac_actor_init,

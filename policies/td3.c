@@ -8,6 +8,7 @@
  */
 #include "policies/nn/gauss.h"
 #include "policies/nn/mu.h"
+#include "policies/nn/settings.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
@@ -16,9 +17,10 @@
 #include <string.h>
 
 struct td3_config {
-    double learning_rate, tau, target_policy_noise, target_noise_clip, action_noise_std, ou_theta;
-    int policy_delay, action_noise; /* enum noise_kind */
-    int n_hidden, hidden[LAYERS_MAX - 1];
+    double learning_rate, tau, target_policy_noise, target_noise_clip;
+    int policy_delay;
+    struct noise_settings noise;
+    struct net_settings net;
 };
 
 struct td3 {
@@ -45,14 +47,8 @@ static const struct option td3_options[] = {
      .help = "standard deviation of the noise on the target's action, in action units"},
     {.key = "target_noise_clip", .type = OPTION_DOUBLE, .offset = AT(target_noise_clip), .min = 0, .max = 2, .def = "0.5",
      .help = "where that noise is clipped"},
-    {.key = "action_noise", .type = OPTION_CHOICE, .offset = AT(action_noise), .def = "normal", .choices = noise_names,
-     .help = "exploration noise"},
-    {.key = "action_noise_std", .type = OPTION_DOUBLE, .offset = AT(action_noise_std), .min = 0, .max = 2, .def = "0.1",
-     .help = "its standard deviation per step, in action units"},
-    {.key = "ou_theta", .type = OPTION_DOUBLE, .offset = AT(ou_theta), .min = 0, .max = 1, .def = "0.15",
-     .help = "pull of Ornstein-Uhlenbeck noise back to 0, per step"},
-    {.key = "net_arch", .type = OPTION_INTS, .offset = AT(hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = "[256, 256]",
-     .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers of actor and critics"},
+    NOISE_OPTIONS,
+    NET_OPTIONS("[400, 300]"),
     {.key = NULL},
 };
 
@@ -120,23 +116,17 @@ static void td3_update(void *self, const struct batch *b, struct stats *ret_stat
 
 static int td3_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
-    (void)config;
+    const struct td3_config *c = config;
     if (d->n_act < 1 || d->n_obs < 1) {
         return why(ret_why, cap, -EINVAL, "td3 needs continuous actions and observations");
     }
-    return 0;
+    return net_check(&c->net, ret_why, cap);
 }
 
 static void td3_wants(const void *config, struct wants *ret_wants)
 {
     (void)config;
     *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static void actor_shape(const struct td3_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    mlp_shape(ret_shape, d->n_obs, c->hidden, c->n_hidden, d->n_act);
 }
 
 static void name_all(struct td3 *z, struct arena *mem)
@@ -161,21 +151,16 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
     struct td3 *z = arena_take(mem, sizeof *z);
     const struct td3_config *c = config;
     const int n = d->batch * d->n_act;
-    const struct net_spec net = {.n_obs = d->n_obs,
-                                 .n_act = d->n_act,
-                                 .hidden = c->hidden,
-                                 .n_hidden = c->n_hidden,
-                                 .rows = d->batch,
-                                 .kernel = d->kernel,
-                                 .lr = (float)c->learning_rate};
+    struct net_spec pi, qf;
+    net_specs(&c->net, d, c->learning_rate, &pi, &qf);
     z->c = *c;
     z->rng = rng;
     z->n_act = d->n_act;
-    mu_init(&z->mu, &net, mem, rng);
-    mu_init(&z->mu_targ, &net, mem, rng);
+    mu_init(&z->mu, &pi, mem, rng);
+    mu_init(&z->mu_targ, &pi, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);
-    twin_init(&z->q, &net, mem, rng);
-    twin_init(&z->q_targ, &net, mem, rng);
+    twin_init(&z->q, &qf, mem, rng);
+    twin_init(&z->q_targ, &qf, mem, rng);
     twin_copy(&z->q, &z->q_targ);
     z->mu.net.team = z->mu_targ.net.team = z->q.team = z->q_targ.team = d->team;
     z->a = floats(mem, n);
@@ -214,6 +199,19 @@ static void td3_restored(void *learner)
 
 /* --- acting --- */
 
+static void actor_shape(const struct td3_config *c, const struct dims *d,
+                        struct mlp_shape *ret_shape)
+{
+    net_actor_shape(&c->net, d, d->n_act, ret_shape);
+}
+
+static uint32_t td3_net(const void *config, const struct dims *d)
+{
+    struct mlp_shape shape;
+    actor_shape(config, d, &shape);
+    return mlp_shape_id(&shape);
+}
+
 static int td3_pack(const void *config, const struct dims *d, const float *w, int n,
                     float *ret_packed, int n_max)
 {
@@ -232,12 +230,9 @@ static size_t td3_actor_bytes(const void *config, const struct dims *d)
 static void td3_actor_init(const void *config, const struct dims *d, void *ret_actor)
 {
     const struct td3_config *c = config;
-    struct mu_actor *a = ret_actor;
-    *a = (struct mu_actor){.n_act = d->n_act,
-                           .noise = c->action_noise,
-                           .std = (float)c->action_noise_std,
-                           .theta = (float)c->ou_theta};
-    actor_shape(c, d, &a->shape);
+    struct mlp_shape shape;
+    actor_shape(c, d, &shape);
+    mu_actor_init(ret_actor, &shape, &c->noise);
 }
 
 static void td3_reset(void *actor, struct rng *rng)
@@ -266,6 +261,7 @@ const struct policy policy_td3 = {
     .save = td3_save,
     .state = td3_state,
     .restored = td3_restored,
+    .net = td3_net,
     .pack = td3_pack,
     .actor_bytes = td3_actor_bytes,
     .actor_init = td3_actor_init,

@@ -17,7 +17,7 @@ struct head {
     uint32_t version, flags;
     uint64_t robot_hash;
     double policy_rate_hz;
-    uint32_t n_obs, n_act, n_weights, reserved;
+    uint32_t n_obs, n_act, n_weights, net;
     char algo[16];
     int64_t step;
 };
@@ -47,6 +47,7 @@ int64_t weights_encode(const struct weights_id *id, const float *mean, const flo
                      .n_obs = (uint32_t)id->n_obs,
                      .n_act = (uint32_t)id->n_act,
                      .n_weights = (uint32_t)n,
+                     .net = id->net,
                      .step = id->step};
     memcpy(h.algo, id->algo, sizeof h.algo);
     uint8_t *at = ret_block;
@@ -110,6 +111,7 @@ int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view
                .policy_rate_hz = h.policy_rate_hz,
                .n_obs = (int)h.n_obs,
                .n_act = (int)h.n_act,
+               .net = h.net,
                .step = h.step},
         .n = (int)h.n_weights,
         .mean = numbers,
@@ -138,6 +140,11 @@ int weights_accept(const struct weights_id *id, const struct weights_id *want, u
     if (id->policy_rate_hz != want->policy_rate_hz) {
         return why(ret_why, cap, -EPROTO, "weights were trained at %g Hz, this robot runs at %g Hz",
                    id->policy_rate_hz, want->policy_rate_hz);
+    }
+    if (id->net != want->net && id->net != 0) {
+        return why(ret_why, cap, -EPROTO,
+                   "weights are of another network: net_arch, activation_fn or layer_norm_actor of "
+                   "the two robot files differ");
     }
     if (id->run_id != want->run_id) {
         return why(ret_why, cap, -EPROTO, "weights come from another run");

@@ -3,10 +3,11 @@
  * used: length, magic, run id, version, robot hash, dims, rate, checksum, finite.
  *
  *   magic u32 "BSLW" | codec u32 = 1 | run_id u64 | version u32 | flags u32 | robot_hash u64 |
- * policy_rate_hz f64 n_obs u32 | n_act u32 | n_weights u32 | reserved u32 | algo char[16] | step
+ * policy_rate_hz f64 n_obs u32 | n_act u32 | n_weights u32 | net u32 | algo char[16] | step
  * i64 | mean f32[n_obs] | scale f32[n_obs] | weights f32[n_weights] | crc32c u32 over all before
  *
- * Little-endian. mean and scale: observed = (x - mean) x scale, clipped to +-10; all 0 and 1 when
+ * Little-endian. net names what the networks are made of (policy.net); 0 was written before it did,
+ * and fits any. mean and scale: observed = (x - mean) x scale, clipped to +-10; all 0 and 1 when
  * not normalised.
  */
 #pragma once
@@ -24,6 +25,7 @@ struct weights_id {
     uint64_t robot_hash;
     double policy_rate_hz;
     int n_obs, n_act;
+    uint32_t net; /* policy.net; 0: not said */
     char algo[16];
     int64_t step; /* policy steps when they were made */
 };

@@ -7,20 +7,36 @@
 
 #include <stdint.h>
 
+struct adam_options {
+    float lr, beta1, beta2, eps;
+    float weight_decay;  /* L2: this much of the weights joins the gradient, as torch's Adam does */
+    float max_grad_norm; /* the gradient is never longer than this; 0: any length */
+};
+
+/* betas 0.9 and 0.999, eps 1e-8; neither decay nor clipping */
+struct adam_options adam_defaults(float lr);
+
 struct adam {
     const struct kernel *kernel;
     int n;
-    float lr, beta1, beta2, eps;
+    struct adam_options c;
     int64_t t;    /* steps taken */
     float *m, *v; /* [n] */
 };
 
-/* beta1 0.9, beta2 0.999, eps 1e-8 */
-void adam_init(struct adam *ret_adam, const struct kernel *kernel, int n, float lr,
-               struct arena *mem);
+void adam_init(struct adam *ret_adam, const struct kernel *kernel, int n,
+               const struct adam_options *c, struct arena *mem);
 
-/* w <- w - lr mhat / (sqrt(vhat) + eps) for the gradient g. [n] each */
-void adam_step(struct adam *o, const float *g, float *w);
+/* w <- w - lr mhat / (sqrt(vhat) + eps) for the gradient g, which is prepared. [n] each */
+void adam_step(struct adam *o, float *g, float *w);
 
-/* One step further: its constants, for who goes over the weights in parts. */
+/*
+ * In two parts, for who goes over the weights in pieces. The gradient as a step takes it:
+ *
+ *   g <- g min(1, max_grad_norm / (|g| + 1e-6)) + weight_decay w
+ *
+ * Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, Algorithm 1, with torch's 1e-6
+ * (clip_grad_norm_). And one step further: its constants.
+ */
+void adam_prepare(const struct adam *o, const float *w, float *g);
 void adam_next(struct adam *o, struct adam_pass *ret_pass);

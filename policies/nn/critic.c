@@ -8,9 +8,9 @@ void critic_init(struct critic *ret_critic, const struct net_spec *spec, struct 
     struct critic *q = ret_critic;
     struct mlp_shape shape;
     *q = (struct critic){.n_obs = spec->n_obs, .n_act = spec->n_act};
-    mlp_shape(&shape, spec->n_obs + spec->n_act, spec->hidden, spec->n_hidden, 1);
+    net_shape(spec, spec->n_obs + spec->n_act, 1, &shape);
     mlp_init(&q->net, &shape, spec->kernel, spec->rows, mem, rng);
-    adam_init(&q->opt, q->net.kernel, q->net.n, spec->lr, mem);
+    adam_init(&q->opt, q->net.kernel, q->net.n, &spec->adam, mem);
     q->dq = arena_take(mem, (size_t)spec->rows * sizeof(float));
 }
 

@@ -12,9 +12,9 @@ void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct are
     struct gauss *p = ret_gauss;
     struct mlp_shape shape;
     *p = (struct gauss){.n_act = spec->n_act};
-    mlp_shape(&shape, spec->n_obs, spec->hidden, spec->n_hidden, 2 * spec->n_act);
+    net_shape(spec, spec->n_obs, 2 * spec->n_act, &shape);
     mlp_init(&p->net, &shape, spec->kernel, spec->rows, mem, rng);
-    adam_init(&p->opt, p->net.kernel, p->net.n, spec->lr, mem);
+    adam_init(&p->opt, p->net.kernel, p->net.n, &spec->adam, mem);
     const size_t bytes = (size_t)spec->rows * (size_t)spec->n_act * sizeof(float);
     p->eps = arena_take(mem, bytes + sizeof(float)); /* normals come in pairs */
     p->u = arena_take(mem, bytes);

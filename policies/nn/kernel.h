@@ -41,6 +41,13 @@ enum precision { PRECISION_FP32, PRECISION_BF16 };
 /* For option tables: the names of enum precision. */
 extern const char *const precision_names[];
 
+/* Of layer normalisation; epsilon is torch's. */
+#define NORM_EPS ((float)1e-5)
+
+struct norm {
+    const float *gain, *bias;
+};
+
 /* Constants of one step of Adam: step = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t). */
 struct adam_pass {
     float beta1, beta2, eps, step, root;
@@ -83,9 +90,22 @@ struct kernel {
     void (*row)(const float *panels, const float *b, const float *x, int in, int out, bool relu,
                 float *ret_y) BASAL_RT;
 
+    /*
+     * Layer normalisation of one row [n] (layernorm.h has the equations): xhat and y = gain xhat +
+     * bias, 0 where that is negative if relu; returns 1 / its deviation. xhat and y may be x.
+     */
+    float (*norm)(int n, const struct norm *norm, bool relu, const float *x, float *ret_xhat,
+                  float *ret_y) BASAL_RT;
+    /* dL/dx of a row from dL/dy, its xhat and 1 / its deviation. */
+    void (*norm_backward)(int n, const float *gain, const float *xhat, float inv_std,
+                          const float *dy, float *ret_dx);
+    /* dgain = sum of dy xhat, dbias = sum of dy over n rows, each [columns]. */
+    void (*norm_weights)(int columns, int n, struct matrix dy, struct matrix xhat, float *ret_dgain,
+                         float *ret_dbias);
+
     /* Elementwise, [n] each; y may be x. Errors: kernel_math.h. */
     void (*exp)(int n, const float *x, float *ret_y);
-    void (*tanh)(int n, const float *x, float *ret_y);
+    void (*tanh)(int n, const float *x, float *ret_y) BASAL_RT;
     void (*softplus)(int n, const float *x, float *ret_y); /* log(1 + exp x) */
     /* Box and Muller 1958: u [n] in (0,1] and v [n] in [0,1) become 2 n standard normals. */
     void (*normal)(int n, const float *u, const float *v, float *ret_z);

@@ -6,6 +6,7 @@
 #include "policies/nn/kernel_body.h"
 
 #include "policies/nn/kernel_math.h"
+#include "policies/nn/kernel_norm.h"
 
 static bool usable(void)
 {
@@ -23,6 +24,9 @@ const struct kernel kernel_avx2 = {
     .adam = adam,
     .blend = blend,
     .row = row,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .norm_weights = norm_weights,
     .exp = exp_all,
     .tanh = tanh_all,
     .softplus = softplus_all,

@@ -78,6 +78,24 @@ static void row(const float *panels_at, const float *b, const float *x, int in, 
     kernel_portable.row(panels_at, b, x, in, out, relu, ret_y);
 }
 
+static float norm(int n, const struct norm *w, bool relu, const float *x, float *ret_xhat,
+                  float *ret_y)
+{
+    return kernel_portable.norm(n, w, relu, x, ret_xhat, ret_y);
+}
+
+static void norm_backward(int n, const float *gain, const float *xhat, float inv_std,
+                          const float *dy, float *ret_dx)
+{
+    kernel_portable.norm_backward(n, gain, xhat, inv_std, dy, ret_dx);
+}
+
+static void norm_weights(int columns, int n, struct matrix dy, struct matrix xhat, float *ret_dgain,
+                         float *ret_dbias)
+{
+    kernel_portable.norm_weights(columns, n, dy, xhat, ret_dgain, ret_dbias);
+}
+
 static void exp_all(int n, const float *x, float *ret_y)
 {
     kernel_portable.exp(n, x, ret_y);
@@ -109,6 +127,9 @@ const struct kernel kernel_cblas = {
     .adam = adam,
     .blend = blend,
     .row = row,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .norm_weights = norm_weights,
     .exp = exp_all,
     .tanh = tanh_all,
     .softplus = softplus_all,

@@ -101,6 +101,51 @@ static void row(const float *panels_at, const float *b, const float *x, int in, 
     }
 }
 
+static float norm(int n, const struct norm *w, bool relu, const float *x, float *ret_xhat,
+                  float *ret_y)
+{
+    float mean = 0.0f, variance = 0.0f;
+    for (int j = 0; j < n; j++) {
+        mean += x[j] / (float)n;
+    }
+    for (int j = 0; j < n; j++) {
+        variance += (x[j] - mean) * (x[j] - mean) / (float)n;
+    }
+    const float inv_std = 1.0f / sqrtf(variance + NORM_EPS);
+    for (int j = 0; j < n; j++) {
+        const float xhat = (x[j] - mean) * inv_std, y = w->gain[j] * xhat + w->bias[j];
+        ret_xhat[j] = xhat;
+        ret_y[j] = relu && y < 0.0f ? 0.0f : y;
+    }
+    return inv_std;
+}
+
+static void norm_backward(int n, const float *gain, const float *xhat, float inv_std,
+                          const float *dy, float *ret_dx)
+{
+    float mean = 0.0f, slope = 0.0f;
+    for (int j = 0; j < n; j++) {
+        mean += gain[j] * dy[j] / (float)n;
+        slope += gain[j] * dy[j] * xhat[j] / (float)n;
+    }
+    for (int j = 0; j < n; j++) {
+        ret_dx[j] = (gain[j] * dy[j] - mean - xhat[j] * slope) * inv_std;
+    }
+}
+
+static void norm_weights(int columns, int n, struct matrix dy, struct matrix xhat, float *ret_dgain,
+                         float *ret_dbias)
+{
+    memset(ret_dgain, 0, (size_t)columns * sizeof *ret_dgain);
+    memset(ret_dbias, 0, (size_t)columns * sizeof *ret_dbias);
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < columns; j++) {
+            ret_dgain[j] += at(dy, i)[j] * at(xhat, i)[j];
+            ret_dbias[j] += at(dy, i)[j];
+        }
+    }
+}
+
 static void exp_all(int n, const float *x, float *ret_y)
 {
     for (int i = 0; i < n; i++) {
@@ -142,6 +187,9 @@ const struct kernel kernel_portable = {
     .adam = adam,
     .blend = blend,
     .row = row,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .norm_weights = norm_weights,
     .exp = exp_all,
     .tanh = tanh_all,
     .softplus = softplus_all,

@@ -1,16 +1,18 @@
-#include "policies/nn/mlp.h"
+#include "policies/nn/mlp_inside.h"
 
-#include <errno.h>
+#include "daemon/base/hash.h"
+
 #include <math.h>
 #include <string.h>
 
 #define ROWS_PIECE 12 /* of a batch: whole tiles of six rows, or of four */
 
+const char *const activation_names[] = {"relu", "tanh", NULL};
+
 void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_hidden, int n_out)
 {
     basal_assert(n_hidden >= 0 && n_hidden < LAYERS_MAX);
-    ret_shape->n_layers = n_hidden + 1;
-    ret_shape->width[0] = n_in;
+    *ret_shape = (struct mlp_shape){.n_layers = n_hidden + 1, .width = {n_in}};
     for (int l = 0; l < n_hidden; l++) {
         basal_assert(hidden[l] <= MLP_WIDTH_MAX);
         ret_shape->width[l + 1] = hidden[l];
@@ -18,13 +20,37 @@ void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_h
     ret_shape->width[n_hidden + 1] = n_out;
 }
 
+void net_shape(const struct net_spec *spec, int n_in, int n_out, struct mlp_shape *ret_shape)
+{
+    mlp_shape(ret_shape, n_in, spec->hidden, spec->n_hidden, n_out);
+    ret_shape->activation = spec->activation;
+    ret_shape->layer_norm = spec->layer_norm;
+}
+
+static int layer_weights(const struct mlp_shape *s, int l)
+{
+    return s->width[l + 1] * (s->width[l] + n_vectors(s, l));
+}
+
 int mlp_weights(const struct mlp_shape *s)
 {
     int n = 0;
     for (int l = 0; l < s->n_layers; l++) {
-        n += s->width[l + 1] * (s->width[l] + 1);
+        n += layer_weights(s, l);
     }
     return n;
+}
+
+uint32_t mlp_shape_id(const struct mlp_shape *s)
+{
+    const int32_t what[] = {s->n_layers, s->activation, s->layer_norm};
+    uint64_t hash = hash_fnv1a(HASH_START, what, sizeof what);
+    for (int l = 0; l <= s->n_layers; l++) {
+        const int32_t width = s->width[l];
+        hash = hash_fnv1a(hash, &width, sizeof width);
+    }
+    const uint32_t id = (uint32_t)(hash ^ hash >> 32);
+    return id != 0 ? id : 1;
 }
 
 static int widest(const struct mlp_shape *s)
@@ -34,11 +60,6 @@ static int widest(const struct mlp_shape *s)
         most = s->width[l] > most ? s->width[l] : most;
     }
     return most;
-}
-
-static int padded(int n)
-{
-    return (n + PANEL - 1) / PANEL * PANEL;
 }
 
 static int n_panels(const struct mlp_shape *s)
@@ -73,6 +94,17 @@ static void take_scratch(struct mlp *m, struct arena *mem)
     }
 }
 
+/* Its gain and bias [out] lie at w. */
+static void init_norm(struct layernorm *ret_norm, const struct kernel *kernel, int out, float *w,
+                      int rows, struct arena *mem)
+{
+    layernorm_init(ret_norm, kernel, out, rows, mem);
+    ret_norm->w = (struct norm){w, w + out};
+    for (int i = 0; i < out; i++) {
+        w[i] = 1.0f;
+    }
+}
+
 void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
               struct arena *mem, struct rng *rng)
 {
@@ -87,11 +119,14 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kerne
     float *w = m->w;
     for (int l = 0; l < s->n_layers; l++) {
         const double bound = 1.0 / sqrt((double)s->width[l]);
-        const int n = s->width[l + 1] * (s->width[l] + 1);
+        const int out = s->width[l + 1], n = out * (s->width[l] + 1);
         for (int i = 0; i < n; i++) {
             w[i] = (float)(bound * (2.0 * rng_uniform(rng) - 1.0));
         }
-        w += n;
+        if (n_vectors(s, l) > 1) {
+            init_norm(&m->norm[l], m->kernel, out, w + n, rows, mem);
+        }
+        w += layer_weights(s, l);
     }
     mlp_changed(m);
     for (int l = 0; l < s->n_layers; l++) {
@@ -152,17 +187,35 @@ static struct matrix from_row(struct matrix x, int row)
     return (struct matrix){x.v + (size_t)row * (size_t)x.ld, x.ld};
 }
 
+/* What follows layer l where that is more than a kernel's ReLU: in place. */
+static void follow(struct mlp *m, int l, struct span rows)
+{
+    const struct matrix y = from_row(m->x[l + 1], rows.from);
+    const bool relu = m->shape.activation == ACTIVATION_RELU;
+    if (m->shape.layer_norm) {
+        layernorm_forward(&m->norm[l], rows.from, rows.n, relu, y);
+    }
+    for (int i = 0; i < rows.n && !relu; i++) {
+        float *yi = from_row(y, i).v;
+        m->kernel->tanh(m->shape.width[l + 1], yi, yi);
+    }
+}
+
 static void forward_half(void *arg, int half)
 {
     const struct job *j = arg;
-    const struct mlp *m = j->m;
+    struct mlp *m = j->m;
     const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
     int at = 0, at_panel = 0;
     for (int l = 0; l < m->shape.n_layers && rows.n > 0; l++) {
         const struct layer y = layer_of(m, l, at, at_panel, half);
-        m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n, l + 1 < m->shape.n_layers,
-                           from_row(m->x[l + 1], rows.from));
-        at += y.out * (y.in + 1);
+        const bool hidden = is_hidden(&m->shape, l);
+        m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n,
+                           hidden && relu_alone(&m->shape), from_row(m->x[l + 1], rows.from));
+        if (hidden) {
+            follow(m, l, rows);
+        }
+        at += layer_weights(&m->shape, l);
         at_panel += padded(y.out) * y.in;
     }
 }
@@ -192,17 +245,60 @@ static struct matrix dy_of(const struct mlp *m, int l, const float *dy)
     return l < last ? m->dx[l + 1] : (struct matrix){(float *)dy, m->shape.width[last + 1]};
 }
 
+/* Rows of the last forward: n from row from on, or those that are named. */
+struct some_rows {
+    const int *rows;
+    int from, n;
+    int half; /* who computes them */
+};
+
+/* Layer l's inputs in some rows. */
+static struct matrix inputs(const struct mlp *m, int l, const struct some_rows *r)
+{
+    const struct matrix x = m->x[l], some = {m->dx[0].v, x.ld};
+    if (r->rows == NULL) {
+        return from_row(x, r->from);
+    }
+    for (int i = 0; i < r->n; i++) {
+        memcpy(from_row(some, i).v, from_row(x, r->rows[i]).v,
+               (size_t)m->shape.width[l] * sizeof(float));
+    }
+    return some;
+}
+
+/* From dL/d(output of layer l) to that of layer l - 1, into dx[l]: through the weights, then
+ * through what follows that layer. */
+static void backward_layer(const struct mlp *m, int l, int at, struct matrix dy,
+                           const struct some_rows *r)
+{
+    const struct layer y = layer_of(m, l, at, 0, r->half);
+    const struct matrix x = inputs(m, l, r), dx = from_row(m->dx[l], r->from);
+    const struct layernorm *norm = &m->norm[l - 1];
+    const bool relu = m->shape.activation == ACTIVATION_RELU;
+    const struct matrix d = m->shape.layer_norm ? from_row(norm->dy, r->from) : dx;
+    m->kernel->backward_input(&y, dy, r->n, relu ? x : (struct matrix){0}, d);
+    for (int i = 0; i < r->n && !relu; i++) {
+        const float *xi = from_row(x, i).v;
+        float *di = from_row(d, i).v;
+        for (int k = 0; k < y.in; k++) {
+            di[k] *= 1.0f - xi[k] * xi[k];
+        }
+    }
+    if (m->shape.layer_norm) {
+        layernorm_backward(norm, r->rows, r->from, r->n, dx);
+    }
+}
+
 static void backward_rows(void *arg, int half)
 {
     const struct job *j = arg;
     const struct mlp *m = j->m;
-    const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
+    const struct span half_rows = half_of(m, j->n, ROWS_PIECE, half);
+    const struct some_rows rows = {.from = half_rows.from, .n = half_rows.n, .half = half};
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l > 0 && rows.n > 0; l--) {
-        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
-        const struct layer y = layer_of(m, l, at, 0, half);
-        m->kernel->backward_input(&y, from_row(dy_of(m, l, j->dy), rows.from), rows.n,
-                                  from_row(m->x[l], rows.from), from_row(m->dx[l], rows.from));
+        at -= layer_weights(&m->shape, l);
+        backward_layer(m, l, at, from_row(dy_of(m, l, j->dy), rows.from), &rows);
     }
 }
 
@@ -212,11 +308,14 @@ static void backward_weights(void *arg, int half)
     const struct mlp *m = j->m;
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l >= 0; l--) {
-        at -= m->shape.width[l + 1] * (m->shape.width[l] + 1);
+        at -= layer_weights(&m->shape, l);
         struct layer y = layer_of(m, l, at, 0, half);
         const struct span outs = half_of(m, y.out, PANEL, half);
         struct matrix dy = dy_of(m, l, j->dy);
         float *dw = m->g + at + outs.from * y.in, *db = m->g + at + y.out * y.in + outs.from;
+        if (n_vectors(&m->shape, l) > 1) {
+            layernorm_weights(&m->norm[l], outs.from, outs.n, j->n, db + y.out, db + 2 * y.out);
+        }
         y.out = outs.n;
         dy.v += outs.from;
         if (outs.n > 0) {
@@ -248,8 +347,10 @@ static void step_half(void *arg, int half)
             m->kernel->adam(here * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
             m->kernel->panels(in, here, m->w + w, m->panels + at_panel + (outs.from + i) * in);
         }
-        m->kernel->adam(outs.n, &j->pass, m->g + b, o->m + b, o->v + b, m->w + b);
-        at += out * (in + 1);
+        for (int k = b; k < b + n_vectors(&m->shape, l) * out; k += out) {
+            m->kernel->adam(outs.n, &j->pass, m->g + k, o->m + k, o->v + k, m->w + k);
+        }
+        at += layer_weights(&m->shape, l);
         at_panel += padded(out) * in;
     }
 }
@@ -257,34 +358,21 @@ static void step_half(void *arg, int half)
 void mlp_step(struct mlp *m, struct adam *o)
 {
     struct job j = {.m = m, .opt = o};
+    adam_prepare(o, m->w, m->g);
     adam_next(o, &j.pass);
     team_run(team_for(m, widest(&m->shape), PANEL), step_half, &j);
-}
-
-/* Layer l's inputs in the rows that are asked for. */
-static struct matrix picked(const struct mlp *m, int l, const struct input_part *part)
-{
-    const struct matrix x = m->x[l], some = {m->dx[0].v, x.ld};
-    if (part->rows == NULL) {
-        return x;
-    }
-    for (int i = 0; i < part->n; i++) {
-        memcpy(some.v + (size_t)i * (size_t)some.ld, x.v + (size_t)part->rows[i] * (size_t)x.ld,
-               (size_t)m->shape.width[l] * sizeof(float));
-    }
-    return some;
 }
 
 void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part *part,
                         float *ret_dx)
 {
     const struct mlp_shape *s = &m->shape;
+    const struct some_rows rows = {.rows = part->rows, .n = part->n};
     struct matrix d = {(float *)dy, s->width[s->n_layers]};
     int at = m->n;
     for (int l = s->n_layers - 1; l > 0; l--) {
-        at -= s->width[l + 1] * (s->width[l] + 1);
-        const struct layer y = layer_of(m, l, at, 0, 0);
-        m->kernel->backward_input(&y, d, part->n, picked(m, l, part), m->dx[l]);
+        at -= layer_weights(s, l);
+        backward_layer(m, l, at, d, &rows);
         d = m->dx[l];
     }
     struct layer first = layer_of(m, 0, 0, 0, 0);
@@ -300,7 +388,7 @@ void mlp_changed(struct mlp *m)
     for (int l = 0; l < m->shape.n_layers; l++) {
         const int in = m->shape.width[l], out = m->shape.width[l + 1];
         m->kernel->panels(in, out, m->w + at, m->panels + at_panel);
-        at += out * (in + 1);
+        at += layer_weights(&m->shape, l);
         at_panel += padded(out) * in;
     }
 }
@@ -315,8 +403,8 @@ void mlp_blend(const struct mlp *m, float tau, struct mlp *target)
             m->kernel->blend(here * in, tau, m->w + w, target->w + w);
             m->kernel->panels(in, here, target->w + w, target->panels + at_panel + o * in);
         }
-        m->kernel->blend(out, tau, m->w + b, target->w + b);
-        at += out * (in + 1);
+        m->kernel->blend(n_vectors(&m->shape, l) * out, tau, m->w + b, target->w + b);
+        at += layer_weights(&m->shape, l);
         at_panel += padded(out) * in;
     }
 }
@@ -325,45 +413,4 @@ void mlp_copy(const struct mlp *m, struct mlp *ret_copy)
 {
     memcpy(ret_copy->w, m->w, (size_t)m->n * sizeof(float));
     mlp_changed(ret_copy);
-}
-
-static int n_packed(const struct mlp_shape *s)
-{
-    int n = n_panels(s);
-    for (int l = 0; l < s->n_layers; l++) {
-        n += padded(s->width[l + 1]);
-    }
-    return n;
-}
-
-int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max)
-{
-    const int wanted = n_packed(s);
-    const struct kernel *k = kernel_best();
-    float *p = ret_packed;
-    if (n != mlp_weights(s) || wanted > n_max) {
-        return -EPROTO;
-    }
-    memset(p, 0, (size_t)wanted * sizeof(float));
-    for (int l = 0; l < s->n_layers; l++) {
-        const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
-        k->panels(in, out, w, p);
-        memcpy(p + in * wide, w + out * in, (size_t)out * sizeof(float));
-        w += out * (in + 1);
-        p += wide * (in + 1);
-    }
-    return wanted;
-}
-
-void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y)
-{
-    _Alignas(CACHE_LINE) float buf[2][MLP_WIDTH_MAX];
-    const struct kernel *k = kernel_best();
-    for (int l = 0; l < s->n_layers; l++) {
-        const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
-        k->row(packed, packed + in * wide, x, in, out, l + 1 < s->n_layers, buf[l % 2]);
-        x = buf[l % 2];
-        packed += (size_t)wide * (size_t)(in + 1);
-    }
-    memcpy(ret_y, x, (size_t)s->width[s->n_layers] * sizeof(float));
 }

@@ -1,9 +1,9 @@
 /*
- * A multi-layer perceptron: ReLU between layers, linear at the end. One flat block of weights;
- * gradient and optimiser moments share its layout, so that save, send, blend and compare are loops
- * over n.
+ * A multi-layer perceptron: ReLU or tanh between layers, after layer normalisation if asked for;
+ * linear at the end. One flat block of weights; gradient and optimiser moments share its layout, so
+ * that save, send, blend and compare are loops over n.
  *
- *   per layer: W [out,in] row-major, then b [out]
+ *   per layer: W [out,in] row-major, then b [out], then where it is normalised gain and bias [out]
  */
 #pragma once
 
@@ -12,12 +12,20 @@
 #include "daemon/base/team.h"
 #include "daemon/base/types.h"
 #include "policies/nn/adam.h"
+#include "policies/nn/layernorm.h"
 
 #define LAYERS_MAX 6
+
+enum activation { ACTIVATION_RELU, ACTIVATION_TANH };
+
+/* For option tables: the names of enum activation. */
+extern const char *const activation_names[];
 
 struct mlp_shape {
     int n_layers;              /* weight layers */
     int width[LAYERS_MAX + 1]; /* width[0] inputs ... width[n_layers] outputs */
+    int activation;            /* enum activation, of all layers but the last */
+    bool layer_norm;           /* between those and their activation */
 };
 
 /* What a network is made of that reads states, or states and actions, and learns. */
@@ -25,31 +33,39 @@ struct net_spec {
     int n_obs, n_act;
     const int *hidden; /* [n_hidden] widths between */
     int n_hidden;
+    int activation; /* enum activation */
+    bool layer_norm;
     int rows;                    /* largest batch */
-    float lr;                    /* Adam's learning rate */
     const struct kernel *kernel; /* NULL: the best */
+    struct adam_options adam;
 };
 
 struct mlp {
     const struct kernel *kernel;
     struct team *team; /* does half of the work; NULL: nobody. The results are the same bits */
     struct mlp_shape shape;
-    int n;                           /* weights in all */
-    int rows;                        /* largest batch */
-    float *w, *g;                    /* [n] */
-    float *panels;                   /* w in forward's order; mlp_changed makes it */
-    float *scratch[2];               /* the kernel's, for either half */
-    struct matrix x[LAYERS_MAX + 1]; /* x[l] [rows,width[l]]: inputs of layer l, after ReLU;
-                                        x[n_layers] the output, packed tight */
-    struct matrix dx[LAYERS_MAX];    /* dx[l] [rows,width[l]]: dL/dx[l]; dx[0] is scratch */
+    int n;                                 /* weights in all */
+    int rows;                              /* largest batch */
+    float *w, *g;                          /* [n] */
+    float *panels;                         /* w in forward's order; mlp_changed makes it */
+    float *scratch[2];                     /* the kernel's, for either half */
+    struct matrix x[LAYERS_MAX + 1];       /* x[l] [rows,width[l]]: inputs of layer l;
+                                              x[n_layers] the output, packed tight */
+    struct matrix dx[LAYERS_MAX];          /* dx[l] [rows,width[l]]: dL/d(output of layer l - 1);
+                                              dx[0] is scratch */
+    struct layernorm norm[LAYERS_MAX - 1]; /* norm[l]: of layer l's outputs */
 };
 
-/* hidden [n_hidden] between n_in and n_out. */
+/* hidden [n_hidden] between n_in and n_out, with ReLU alone; and as a spec says. */
 void mlp_shape(struct mlp_shape *ret_shape, int n_in, const int *hidden, int n_hidden, int n_out);
+void net_shape(const struct net_spec *spec, int n_in, int n_out, struct mlp_shape *ret_shape);
 int mlp_weights(const struct mlp_shape *s);
+/* Networks of different shapes have different ids, never 0, but for one in four thousand million.
+ */
+uint32_t mlp_shape_id(const struct mlp_shape *s);
 
-/* Takes weights, gradient and activations for batches up to rows; weights U(+-1/sqrt(fan_in)).
- * kernel NULL: the best that this processor can run. */
+/* Takes weights, gradient and activations for batches up to rows; weights U(+-1/sqrt(fan_in)),
+ * gains 1 and their biases 0. kernel NULL: the best that this processor can run. */
 void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
               struct arena *mem, struct rng *rng);
 
@@ -77,15 +93,15 @@ void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part 
 /* target <- tau m + (1 - tau) target */
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target);
 void mlp_copy(const struct mlp *m, struct mlp *ret_copy);
-/* One step of the optimiser down the gradient g. */
+/* One step of the optimiser down the gradient g, which is prepared (adam_prepare). */
 void mlp_step(struct mlp *m, struct adam *o);
 /* w was written from outside, from a checkpoint. */
 void mlp_changed(struct mlp *m);
 
 /*
- * The n weights of a network into the form that mlp_row reads: per layer panels, then b; outputs
- * are rounded up to whole panels. Returns its floats, or -EPROTO: not this network's number, or
- * more than n_max.
+ * The n weights of a network into the form that mlp_row reads: per layer panels, then b, then gain
+ * and bias if it is normalised; outputs are rounded up to whole panels. Returns its floats, or
+ * -EPROTO: not this network's number, or more than n_max.
  */
 int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max);
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #define STD_MIN 1e-3
+#define CLIP    10.0f
 
 void scale_init(struct scale *ret_scale, int n)
 {
@@ -28,6 +29,14 @@ void scale_get(const struct scale *s, float *ret_mean, float *ret_scale)
         const double std = s->count[0] > 1.0 ? sqrt(s->m2[k] / s->count[0]) : 1.0;
         ret_mean[k] = (float)s->mean[k];
         ret_scale[k] = (float)(1.0 / fmax(std, STD_MIN));
+    }
+}
+
+void scale_apply(int n, const float *mean, const float *scale, float *x)
+{
+    for (int k = 0; k < n; k++) {
+        const float y = (x[k] - mean[k]) * scale[k];
+        x[k] = y > CLIP ? CLIP : y < -CLIP ? -CLIP : y; /* what is not a number stays so */
     }
 }
 

@@ -38,6 +38,13 @@ static void add_block(struct views *v, const char *name, const struct mlp_shape 
         (void)snprintf(text, sizeof text, "%s.%d.bias", name, l);
         views_value(v, text, TENSOR_F32, out, block + (size_t)out * (size_t)in);
         block += (size_t)out * (size_t)(in + 1);
+        if (s->layer_norm && l + 1 < s->n_layers) {
+            (void)snprintf(text, sizeof text, "%s.%d.norm.weight", name, l);
+            views_value(v, text, TENSOR_F32, out, block);
+            (void)snprintf(text, sizeof text, "%s.%d.norm.bias", name, l);
+            views_value(v, text, TENSOR_F32, out, block + out);
+            block += 2 * (size_t)out;
+        }
     }
 }
 

@@ -16,6 +16,21 @@ static inline void decide(uint64_t *ret_pattern, bool yes)
     *ret_pattern = (*ret_pattern ^ (yes ? 2u : 1u)) * UINT64_C(0x100000001b3);
 }
 
+/* Ba et al. 2016, equations 3 and 4, for y [n]; gain and bias [n] lie one after the other. */
+static inline void plain_layer_norm(double *y, int n, const double *gain_bias)
+{
+    double mean = 0.0, variance = 0.0;
+    for (int j = 0; j < n; j++) {
+        mean += y[j] / n;
+    }
+    for (int j = 0; j < n; j++) {
+        variance += (y[j] - mean) * (y[j] - mean) / n;
+    }
+    for (int j = 0; j < n; j++) {
+        y[j] = gain_bias[j] * (y[j] - mean) / sqrt(variance + 1e-5) + gain_bias[n + j];
+    }
+}
+
 /* One row: x [in] -> ret_y [out]; which ReLUs were on goes into the pattern. */
 static inline void plain_mlp(const struct mlp_shape *s, const double *w, const double *x,
                              double *ret_y, uint64_t *ret_pattern)
@@ -29,14 +44,23 @@ static inline void plain_mlp(const struct mlp_shape *s, const double *w, const d
             for (int i = 0; i < in; i++) {
                 y += w[j * in + i] * now[i];
             }
-            if (l + 1 < s->n_layers) {
-                decide(ret_pattern, y > 0.0);
-                y = y > 0.0 ? y : 0.0;
-            }
             next[j] = y;
         }
-        memcpy(now, next, (size_t)out * sizeof *now);
         w += out * (in + 1);
+        if (l + 1 < s->n_layers && s->layer_norm) {
+            plain_layer_norm(next, out, w);
+            w += 2 * out;
+        }
+        for (int j = 0; j < out; j++) {
+            const bool relu = l + 1 < s->n_layers && s->activation == ACTIVATION_RELU;
+            if (relu) {
+                decide(ret_pattern, next[j] > 0.0);
+            }
+            now[j] = l + 1 == s->n_layers ? next[j]
+                     : !relu              ? tanh(next[j])
+                     : next[j] > 0.0      ? next[j]
+                                          : 0.0;
+        }
     }
     memcpy(ret_y, now, (size_t)s->width[s->n_layers] * sizeof *now);
 }

@@ -46,14 +46,18 @@ static double mlp_loss(void *self, uint64_t *ret_pattern)
     return loss;
 }
 
-static void mlp_begin(struct mlp_case *k, const int *hidden, int n_hidden, int in, int out)
+static void mlp_begin(struct mlp_case *k, const struct mlp_shape *shape)
 {
-    struct mlp_shape shape;
     struct rng r;
+    const int in = shape->width[0], out = shape->width[shape->n_layers];
     rng_seed(&r, 3);
     assert_int_equal(arena_open(&k->mem, "mlp", (size_t)16 << 20), 0);
-    mlp_shape(&shape, in, hidden, n_hidden, out);
-    mlp_init(&k->net, &shape, NULL, ROWS, &k->mem, &r);
+    mlp_init(&k->net, shape, NULL, ROWS, &k->mem, &r);
+    double *w = k->net.w; /* gains and biases that are not 1 and 0 */
+    for (int i = 0; i < k->net.n && shape->layer_norm; i++) {
+        w[i] += draw(&r, 0.3);
+    }
+    mlp_changed(&k->net);
     draw_all(&r, 1.0, ROWS * in, k->x);
     draw_all(&r, 1.0, ROWS * out, k->c);
 }
@@ -73,12 +77,12 @@ static void some_inputs_match(struct mlp_case *k, const double *dx)
     }
 }
 
-static void mlp_gradients_match(const int *hidden, int n_hidden)
+static void mlp_gradients_match(const struct mlp_shape *shape)
 {
     static struct mlp_case k;
     const struct input_part all = {.rows = NULL, .n = ROWS, .from = 0, .columns = 4};
     double dx[ROWS * 8], once[2048];
-    mlp_begin(&k, hidden, n_hidden, 4, 3);
+    mlp_begin(&k, shape);
     struct mlp *m = &k.net;
     double y[3];
     uint64_t pattern = 0;
@@ -112,8 +116,54 @@ static void mlp_of_any_depth_has_the_gradients_of_its_output(void **state)
     (void)state;
     static const int hidden[] = {7, 5, 9, 6, 4};
     for (int n_hidden = 0; n_hidden < LAYERS_MAX; n_hidden++) {
-        mlp_gradients_match(hidden, n_hidden);
+        struct mlp_shape shape;
+        mlp_shape(&shape, 4, hidden, n_hidden, 3);
+        mlp_gradients_match(&shape);
     }
+}
+
+/* One of panels and a bit among them: sums are in parts of a panel. */
+static void normalised_layers_have_the_gradients_of_their_output(void **state)
+{
+    (void)state;
+    static const int hidden[] = {17, 9, 6};
+    for (int i = 0; i < 9; i++) {
+        struct mlp_shape shape;
+        mlp_shape(&shape, 4, hidden, 1 + i / 3, 3);
+        shape.layer_norm = i % 3 != 2;
+        shape.activation = i % 3 != 0 ? ACTIVATION_TANH : ACTIVATION_RELU;
+        mlp_gradients_match(&shape);
+    }
+}
+
+/* Rows come out with mean 0 and variance 1, whatever the scale of what went in, and a row that is
+ * the same everywhere with nothing. */
+static void normalisation_forgets_mean_and_scale(void **state)
+{
+    (void)state;
+
+    enum { N = 37 };
+
+    static const double zero[N];
+    double one[N], x[N], y[N], flat[N];
+    for (int i = 0; i < N; i++) {
+        one[i] = 1.0;
+        x[i] = sin(1.3 * i);
+        y[i] = 40.0 * x[i] - 700.0;
+        flat[i] = 5.0;
+    }
+    const struct norm w = {one, zero};
+    (void)kernel_best()->norm(N, &w, false, x, x, x);
+    (void)kernel_best()->norm(N, &w, false, y, y, y);
+    (void)kernel_best()->norm(N, &w, false, flat, flat, flat);
+    double mean = 0.0, variance = 0.0;
+    for (int i = 0; i < N; i++) {
+        assert_true(fabs(x[i] - y[i]) < 1e-4); /* eps is less to the larger */
+        assert_true(fabs(flat[i]) < 1e-12);
+        mean += y[i] / N;
+        variance += y[i] * y[i] / N;
+    }
+    assert_true(fabs(mean) < 1e-12 && fabs(variance - 1.0) < 1e-7);
 }
 
 /* A unit that is off passes nothing on; at exactly 0 it is off. */
@@ -122,7 +172,9 @@ static void relu_at_zero_has_no_gradient(void **state)
     (void)state;
     static struct mlp_case k;
     static const int one[] = {1};
-    mlp_begin(&k, one, 1, 1, 1);
+    struct mlp_shape shape;
+    mlp_shape(&shape, 1, one, 1, 1);
+    mlp_begin(&k, &shape);
     struct mlp *m = &k.net;
     const double w[] = {1.0, 0.0, 2.0, 0.0}; /* y = 2 relu(x) */
     memcpy(m->w, w, sizeof w);
@@ -146,8 +198,12 @@ static const int hidden_two[] = {8, 8};
 
 static struct net_spec spec_of(double lr)
 {
-    return (struct net_spec){
-        .n_obs = 4, .n_act = 2, .hidden = hidden_two, .n_hidden = 2, .rows = ROWS, .lr = lr};
+    return (struct net_spec){.n_obs = 4,
+                             .n_act = 2,
+                             .hidden = hidden_two,
+                             .n_hidden = 2,
+                             .rows = ROWS,
+                             .adam = adam_defaults(lr)};
 }
 
 /* A batch, and the network under the differences. */
@@ -532,6 +588,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mlp_of_any_depth_has_the_gradients_of_its_output),
+        cmocka_unit_test(normalised_layers_have_the_gradients_of_their_output),
+        cmocka_unit_test(normalisation_forgets_mean_and_scale),
         cmocka_unit_test(relu_at_zero_has_no_gradient),
         cmocka_unit_test(critic_fit_steps_down_the_gradient_of_its_loss),
         cmocka_unit_test(critic_gives_dq_da_and_stays_as_it_was),

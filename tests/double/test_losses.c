@@ -15,7 +15,7 @@
 static const struct dims dims = {
     .n_obs = O, .n_act = A, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
 static const int hidden[] = {8, 8};
-static const double one_less_beta1 = 1.0 - (double)0.9f; /* as adam.c has it, in double */
+static const double one_less_beta1 = 1.0 - 0.9;
 
 /* The network named as it was before the update, its gradient, and what the loss is about. */
 struct net {
@@ -215,7 +215,7 @@ static void sac_targets(struct update_case *k)
 static void sac_begin(struct update_case *k)
 {
     static const struct setting settings[] = {
-        {"net_arch", "[8, 8]"}, {"ent_coef_init", "0.3"}, {"tau", "0.02"}, {NULL, NULL}};
+        {"net_arch", "[8, 8]"}, {"ent_coef", "auto_0.3"}, {"tau", "0.02"}, {NULL, NULL}};
     learner_make(&k->l, policy_find("sac"), &dims, settings, 11);
     draw_batch(k);
     shape_net(&k->actor, O, 2 * A);
@@ -279,12 +279,12 @@ static void sac_temperature_stays_between_its_bounds(void **state)
     const struct {
         const char *target;
         double start, bound;
-    } cases[] = {{"-10", -9.2103, log(1e-4)}, {"0.69", 4.6051, log(1e2)}};
+    } cases[] = {{"-20", -9.2103, log(1e-4)}, {"1.38", 4.6051, log(1e2)}};
 
     for (int i = 0; i < 2; i++) {
         const struct setting settings[] = {{"net_arch", "[8, 8]"},
                                            {"learning_rate", "1e-2"},
-                                           {"target_entropy_per_action", cases[i].target},
+                                           {"target_entropy", cases[i].target},
                                            {NULL, NULL}};
         learner_make(&k.l, policy_find("sac"), &dims, settings, 11);
         draw_batch(&k);

@@ -24,7 +24,7 @@ static void bare_begin(struct bare *ret_bare, int rows, double lr, double mu, do
     struct rng r;
     rng_seed(&r, 1);
     assert_int_equal(arena_open(&b->mem, "bare", (size_t)256 << 20), 0);
-    const struct net_spec spec = {.n_obs = 1, .n_act = 1, .rows = rows, .lr = lr};
+    const struct net_spec spec = {.n_obs = 1, .n_act = 1, .rows = rows, .adam = adam_defaults(lr)};
     gauss_init(&b->p, &spec, &b->mem, &r);
     memset(b->p.net.w, 0, (size_t)b->p.net.n * sizeof b->p.net.w[0]);
     b->mu = b->p.net.w + 2; /* W [2,1], b [2] */
@@ -150,7 +150,7 @@ static void actor_finds_the_best_policy_of_a_bandit(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bandit_begin(&z, rows[i].k, rows[i].m, rows[i].alpha);
         for (int t = 0; t < 6000; t++) {
-            z.b.p.opt.lr = t < 4000 ? 0.02 : 0.02 * (6000 - t) / 2000;
+            z.b.p.opt.c.lr = t < 4000 ? 0.02 : 0.02 * (6000 - t) / 2000;
             (void)pull(&z);
         }
         assert_true(fabs(*z.b.mu - rows[i].mu) < 0.01);
@@ -180,11 +180,12 @@ static void temperature_settles_where_the_entropy_is_as_asked(void **state)
     enum { STEPS = 6000, COUNTED = 1000 };
 
     bandit_begin(&z, 10, .3, 1);
-    adam_init(&opt, kernel_best(), 1, 0.01, &z.b.mem);
+    const struct adam_options c = adam_defaults(0.01);
+    adam_init(&opt, kernel_best(), 1, &c, &z.b.mem);
     for (int t = 0; t < STEPS; t++) {
-        z.b.p.opt.lr = opt.lr = t < STEPS / 2 ? 0.01 : 0.01 * (STEPS - t) / (STEPS / 2);
+        z.b.p.opt.c.lr = opt.c.lr = t < STEPS / 2 ? 0.01 : 0.01 * (STEPS - t) / (STEPS / 2);
         z.alpha = exp(log_alpha);
-        const double gap = pull(&z) - -.890472;
+        double gap = pull(&z) - -.890472;
         adam_step(&opt, &gap, &log_alpha);
         mean += t >= STEPS - COUNTED ? exp(log_alpha) / COUNTED : 0.0;
     }
@@ -200,17 +201,18 @@ static void adam_is_the_papers_algorithm(void **state)
     struct arena mem;
     struct adam o;
     double w[2] = {1.0, -2.0}, m[2] = {0}, v[2] = {0}, want[2] = {1.0, -2.0};
-    const double b1 = (double)0.9f, b2 = (double)0.999f;
+    const double b1 = 0.9, b2 = 0.999;
     assert_int_equal(arena_open(&mem, "adam", (size_t)1 << 20), 0);
-    adam_init(&o, kernel_best(), 2, 1e-2, &mem);
+    const struct adam_options c = adam_defaults(1e-2);
+    adam_init(&o, kernel_best(), 2, &c, &mem);
     for (int t = 1; t <= 50; t++) {
-        const double g[] = {sin(3.0 * t), 1e-3 * t};
+        double g[] = {sin(3.0 * t), 1e-3 * t};
         adam_step(&o, g, w);
         for (int i = 0; i < 2; i++) {
             m[i] = b1 * m[i] + (1.0 - b1) * g[i];
             v[i] = b2 * v[i] + (1.0 - b2) * g[i] * g[i];
             const double m_hat = m[i] / (1.0 - pow(b1, t)), v_hat = v[i] / (1.0 - pow(b2, t));
-            want[i] -= 1e-2 * m_hat / (sqrt(v_hat) + (double)1e-8f);
+            want[i] -= 1e-2 * m_hat / (sqrt(v_hat) + 1e-8);
             assert_true(fabs(w[i] - want[i]) < 1e-14);
         }
         if (t == 1) {
@@ -219,6 +221,36 @@ static void adam_is_the_papers_algorithm(void **state)
     }
     assert_int_equal(o.t, 50);
     arena_close(&mem);
+}
+
+/* torch's clip_grad_norm_: |g| 5 becomes the most, or stays; then L2: the penalty is not clipped.
+ */
+static void long_gradients_are_shortened(void **state)
+{
+    (void)state;
+
+    static const struct {
+        double most, decay, want[2];
+    } cases[] = {
+        {0.0, 0.0, {3.0, -4.0}}, {5.1, 0.0, {3.0, -4.0}},  {1.0, 0.0, {0.6, -0.8}},
+        {2.5, 0.0, {1.5, -2.0}}, {0.0, 0.5, {53.0, -4.5}}, {1.0, 0.01, {1.6, -0.81}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        enum { N = 35 }; /* whole parts of a sum, and a bit */
+
+        double g[N] = {0}, w[N] = {0};
+        const struct adam o = {
+            .n = N, .c = {.max_grad_norm = cases[i].most, .weight_decay = cases[i].decay}};
+        g[2] = 3.0;
+        w[2] = 100.0;
+        g[N - 1] = -4.0;
+        w[N - 1] = -1.0;
+        adam_prepare(&o, w, g);
+        assert_true(fabs(g[2] - cases[i].want[0]) < 1e-6);
+        assert_true(fabs(g[N - 1] - cases[i].want[1]) < 1e-6);
+        assert_true(g[0] == 0.0 && w[2] == 100.0);
+    }
 }
 
 /* 1 - 0.995^1000 = 0.99334603; a copy is exact. */
@@ -289,6 +321,7 @@ int main(void)
         cmocka_unit_test(actor_finds_the_best_policy_of_a_bandit),
         cmocka_unit_test(temperature_settles_where_the_entropy_is_as_asked),
         cmocka_unit_test(adam_is_the_papers_algorithm),
+        cmocka_unit_test(long_gradients_are_shortened),
         cmocka_unit_test(soft_updates_approach_and_copies_are_exact),
         cmocka_unit_test(weights_start_within_their_fan_in),
     };

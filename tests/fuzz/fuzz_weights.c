@@ -64,6 +64,7 @@ static void make_right(uint8_t *block, size_t n, unsigned how)
         counts[1] = (uint32_t)in->dims.n_act;
         memcpy(block + 24, &in->want.robot_hash, 8);
         memcpy(block + 32, &in->want.policy_rate_hz, 8);
+        memcpy(block + 52, &in->want.net, 4);
         memcpy(block + 56, in->want.algo, sizeof in->want.algo);
     }
     if ((how & 2) != 0) {

@@ -14,9 +14,6 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 
-# The C side keeps Adam's two constants as float32.
-BETAS = tuple(struct.unpack("f", struct.pack("f", b))[0] for b in (0.9, 0.999))
-
 
 def f32(x):
     """The nearest float32, in the fewest digits that give it back."""
@@ -65,28 +62,58 @@ class Xoshiro:
         return z[:n]
 
 
-def make_net(draw, widths):
-    """Linear layers [out,in] with ReLU between them, weights U(+-1/sqrt(in))."""
-    net = []
-    for n_in, n_out in zip(widths, widths[1:]):
+class Net(list):
+    """Its parameters layer by layer: weight [out,in] and bias, then of a normalised layer gain and bias."""
+
+    def __init__(self, parameters, normalised=False, activation=torch.relu):
+        super().__init__(parameters)
+        self.normalised, self.activation = normalised, activation
+
+    def layers(self):
+        """Each layer's parameters by torch's names; the last layer has no norm."""
+        names = ["weight", "bias"] + (["norm.weight", "norm.bias"] if self.normalised else [])
+        for i in range(0, len(self), len(names)):
+            yield dict(zip(names, self[i : i + len(names)]))
+
+
+def make_net(draw, widths, **kind):
+    """Linear layers [out,in] with an activation between them, weights U(+-1/sqrt(in)), gains about 1."""
+    net = Net([], **kind)
+    for i, (n_in, n_out) in enumerate(zip(widths, widths[1:])):
         bound = 1.0 / math.sqrt(n_in)
         for shape in ((n_out, n_in), (n_out,)):
             count = math.prod(shape)
             numbers = [f32(draw.uniform(-bound, bound)) for _ in range(count)]
             net.append(torch.tensor(numbers).reshape(shape).requires_grad_(True))
+        if net.normalised and i + 2 < len(widths):
+            for middle in (1.0, 0.0):
+                numbers = [f32(middle + draw.uniform(-0.5, 0.5)) for _ in range(n_out)]
+                net.append(torch.tensor(numbers).requires_grad_(True))
     return net
 
 
 def copy_net(net):
-    return [p.detach().clone() for p in net]
+    return Net([p.detach().clone() for p in net], net.normalised, net.activation)
 
 
 def apply_net(net, x):
-    for i in range(0, len(net), 2):
-        x = x @ net[i].T + net[i + 1]
-        if i + 2 < len(net):
-            x = torch.relu(x)
+    layers = list(net.layers())
+    for i, p in enumerate(layers):
+        x = x @ p["weight"].T + p["bias"]
+        if i + 1 < len(layers):
+            if net.normalised:
+                x = torch.nn.functional.layer_norm(x, x.shape[1:], p["norm.weight"], p["norm.bias"], 1e-5)
+            x = net.activation(x)
     return x
+
+
+def step(net, optimiser, loss, max_grad_norm):
+    optimiser.zero_grad()
+    loss.backward()
+    if max_grad_norm > 0:
+        norm = torch.nn.utils.clip_grad_norm_(net, max_grad_norm)
+        assert norm > max_grad_norm, "nothing was clipped: this proves nothing"
+    optimiser.step()
 
 
 def q_of(net, s, a):
@@ -127,16 +154,17 @@ def numbers(t):
 
 
 def put_net(out, name, net):
-    for i, p in enumerate(net):
-        out[f"{name}.{i // 2}.{'bias' if i % 2 else 'weight'}"] = numbers(p)
+    for i, layer in enumerate(net.layers()):
+        for key, p in layer.items():
+            out[f"{name}.{i}.{key}"] = numbers(p)
 
 
 def put_adam(out, name, net, optimiser):
-    for i, p in enumerate(net):
-        state = optimiser.state.get(p, {})
-        for moment, key in (("adam_m", "exp_avg"), ("adam_v", "exp_avg_sq")):
-            value = state.get(key, torch.zeros_like(p))
-            out[f"{name}.{moment}.{i // 2}.{'bias' if i % 2 else 'weight'}"] = numbers(value)
+    for i, layer in enumerate(net.layers()):
+        for key, p in layer.items():
+            state = optimiser.state.get(p, {})
+            for moment, of in (("adam_m", "exp_avg"), ("adam_v", "exp_avg_sq")):
+                out[f"{name}.{moment}.{i}.{key}"] = numbers(state.get(of, torch.zeros_like(p)))
 
 
 def dump(path, what):

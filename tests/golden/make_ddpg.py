@@ -13,12 +13,12 @@ HIDDEN = [8, 8]
 LR_CRITIC, LR_ACTOR, TAU = 2.0**-10, 2.0**-11, 2.0**-7
 
 
-def main(path):
+def main(path, pi=None, qf=None, optimizer=None, max_grad_norm=0.0, options=None):
     draw = random.Random(6)
-    actor = g.make_net(draw, [N_OBS] + HIDDEN + [N_ACT])
-    critic = g.make_net(draw, [N_OBS + N_ACT] + HIDDEN + [1])
+    actor = g.make_net(draw, [N_OBS] + HIDDEN + [N_ACT], **(pi or {}))
+    critic = g.make_net(draw, [N_OBS + N_ACT] + HIDDEN + [1], **(qf or {}))
     actor_target, critic_target = g.copy_net(actor), g.copy_net(critic)
-    adam = lambda p, lr: torch.optim.Adam(p, lr=lr, betas=g.BETAS, eps=g.f32(1e-8))
+    adam = lambda p, lr: torch.optim.Adam(p, lr=lr, **(optimizer or {}))
     actor_adam, critic_adam = adam(actor, LR_ACTOR), adam(critic, LR_CRITIC)
 
     def picture():
@@ -38,14 +38,10 @@ def main(path):
         with torch.no_grad():
             y = b["r"] + b["g"] * g.q_of(critic_target, b["s2"], torch.tanh(g.apply_net(actor_target, b["s2"])))
         critic_loss = (b["w"] * 0.5 * (g.q_of(critic, b["s"], b["a"]) - y) ** 2).mean()
-        critic_adam.zero_grad()
-        critic_loss.backward()
-        critic_adam.step()
+        g.step(critic, critic_adam, critic_loss, max_grad_norm)
 
         actor_loss = -g.q_of(critic, b["s"], torch.tanh(g.apply_net(actor, b["s"]))).mean()
-        actor_adam.zero_grad()
-        actor_loss.backward()
-        actor_adam.step()
+        g.step(actor, actor_adam, actor_loss, max_grad_norm)
 
         g.blend(critic, critic_target, TAU)
         g.blend(actor, actor_target, TAU)
@@ -64,6 +60,7 @@ def main(path):
                 "learning_rate": str(LR_CRITIC),
                 "learning_rate_actor": str(LR_ACTOR),
                 "tau": str(TAU),
+                **(options or {}),
             },
             "batches": batches,
             "stats": stats,
@@ -72,4 +69,5 @@ def main(path):
     )
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -25,16 +25,17 @@ def sample(net, s, eps):
     return torch.tanh(u), (normal.log_prob(u) - squash).sum(dim=1)
 
 
-def main(path):
+def main(path, pi=None, qf=None, optimizer=None, max_grad_norm=0.0, options=None):
     draw = random.Random(5)
     noise = g.Xoshiro(NOISE_SEED)
-    actor = g.make_net(draw, [N_OBS] + HIDDEN + [2 * N_ACT])
-    critics = [g.make_net(draw, [N_OBS + N_ACT] + HIDDEN + [1]) for _ in range(2)]
+    actor = g.make_net(draw, [N_OBS] + HIDDEN + [2 * N_ACT], **(pi or {}))
+    critics = [g.make_net(draw, [N_OBS + N_ACT] + HIDDEN + [1], **(qf or {})) for _ in range(2)]
     targets = [g.copy_net(q) for q in critics]
     log_alpha = torch.tensor([math.log(ALPHA_0)], requires_grad=True)
     # one optimiser each: the moments are dumped by network
-    adam = lambda p: torch.optim.Adam(p, lr=LR, betas=g.BETAS, eps=g.f32(1e-8))
-    actor_adam, critic_adam, alpha_adam = adam(actor), [adam(q) for q in critics], adam([log_alpha])
+    adam = lambda p: torch.optim.Adam(p, lr=LR, **(optimizer or {}))
+    actor_adam, critic_adam = adam(actor), [adam(q) for q in critics]
+    alpha_adam = torch.optim.Adam([log_alpha], lr=LR)
 
     def picture():
         t = {}
@@ -62,17 +63,13 @@ def main(path):
         critic_loss = 0.0
         for i in range(2):
             loss = (b["w"] * 0.5 * (g.q_of(critics[i], b["s"], b["a"]) - y) ** 2).mean()
-            critic_adam[i].zero_grad()
-            loss.backward()
-            critic_adam[i].step()
+            g.step(critics[i], critic_adam[i], loss, max_grad_norm)
             critic_loss += 0.5 * loss.item()
 
         a, logp = sample(actor, b["s"], eps[1])
         q = torch.minimum(g.q_of(critics[0], b["s"], a), g.q_of(critics[1], b["s"], a))
         actor_loss = (alpha * logp - q).mean()
-        actor_adam.zero_grad()
-        actor_loss.backward()
-        actor_adam.step()
+        g.step(actor, actor_adam, actor_loss, max_grad_norm)
 
         alpha_loss = (-log_alpha * (logp.detach() + N_ACT * ENTROPY_PER_ACTION)).mean()
         alpha_adam.zero_grad()
@@ -104,8 +101,9 @@ def main(path):
                 "net_arch": str(HIDDEN),
                 "learning_rate": str(LR),
                 "tau": str(TAU),
-                "ent_coef_init": str(ALPHA_0),
-                "target_entropy_per_action": str(ENTROPY_PER_ACTION),
+                "ent_coef": f"auto_{ALPHA_0}",
+                "target_entropy": str(N_ACT * ENTROPY_PER_ACTION),
+                **(options or {}),
             },
             "batches": batches,
             "noise": noises,
@@ -115,4 +113,5 @@ def main(path):
     )
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -14,13 +14,13 @@ LR, TAU, DELAY, NOISE_STD, NOISE_CLIP = 2.0**-10, 2.0**-7, 2, 0.375, 0.5
 NOISE_SEED = 78
 
 
-def main(path):
+def main(path, pi=None, qf=None, optimizer=None, max_grad_norm=0.0, options=None):
     draw = random.Random(7)
     noise = g.Xoshiro(NOISE_SEED)
-    actor = g.make_net(draw, [N_OBS] + HIDDEN + [N_ACT])
-    critics = [g.make_net(draw, [N_OBS + N_ACT] + HIDDEN + [1]) for _ in range(2)]
+    actor = g.make_net(draw, [N_OBS] + HIDDEN + [N_ACT], **(pi or {}))
+    critics = [g.make_net(draw, [N_OBS + N_ACT] + HIDDEN + [1], **(qf or {})) for _ in range(2)]
     actor_target, targets = g.copy_net(actor), [g.copy_net(q) for q in critics]
-    adam = lambda p: torch.optim.Adam(p, lr=LR, betas=g.BETAS, eps=g.f32(1e-8))
+    adam = lambda p: torch.optim.Adam(p, lr=LR, **(optimizer or {}))
     actor_adam, critic_adam = adam(actor), [adam(q) for q in critics]
 
     def picture():
@@ -47,17 +47,13 @@ def main(path):
         critic_loss = 0.0
         for q, q_adam in zip(critics, critic_adam):
             loss = (b["w"] * 0.5 * (g.q_of(q, b["s"], b["a"]) - y) ** 2).mean()
-            q_adam.zero_grad()
-            loss.backward()
-            q_adam.step()
+            g.step(q, q_adam, loss, max_grad_norm)
             critic_loss += 0.5 * loss.item()
         stats.append({"train/critic_loss": critic_loss})
 
         if (k + 1) % DELAY == 0:
             actor_loss = -g.q_of(critics[0], b["s"], torch.tanh(g.apply_net(actor, b["s"]))).mean()
-            actor_adam.zero_grad()
-            actor_loss.backward()
-            actor_adam.step()
+            g.step(actor, actor_adam, actor_loss, max_grad_norm)
             for q, target in zip(critics, targets):
                 g.blend(q, target, TAU)
             g.blend(actor, actor_target, TAU)
@@ -79,6 +75,7 @@ def main(path):
                 "policy_delay": str(DELAY),
                 "target_policy_noise": str(NOISE_STD),
                 "target_noise_clip": str(NOISE_CLIP),
+                **(options or {}),
             },
             "batches": batches,
             "noise": noises,
@@ -88,4 +85,5 @@ def main(path):
     )
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

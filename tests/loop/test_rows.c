@@ -275,6 +275,94 @@ static void coasting_is_flagged(void **state)
     bench_close(b);
 }
 
+/* --- what drives and what trains see the same numbers --- */
+
+static void hand_over(void *to, const uint8_t *block, size_t n)
+{
+    assert_int_equal(intake_block(to, block, n), 0);
+}
+
+static struct seen {
+    struct policy policy; /* the house's, but for act */
+    void (*act)(void *actor, const struct act_in *in, float *ret_act, float *ret_logp);
+    int n, n_obs;
+    float obs[64][OBS_MAX];
+} seen;
+
+static void look_and_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
+{
+    assert_true(seen.n < 64);
+    memcpy(seen.obs[seen.n++], in->obs, (size_t)seen.n_obs * sizeof(float));
+    seen.act(actor, in, ret_act, ret_logp);
+}
+
+/* The same rows drawn from the replay, with the mean and scale that drove. */
+static void draw_all(struct bench *b, bool ret_found[64])
+{
+    const struct packed *p = b->house.loop.packed;
+    const size_t n_obs = (size_t)seen.n_obs;
+    const struct sample_spec spec = {.batch = 32,
+                                     .n_steps = 1,
+                                     .seg_len = 1,
+                                     .gamma = 0.9,
+                                     .obs_mean = p->mean,
+                                     .obs_scale = p->scale};
+    struct arena mem;
+    struct rng rng;
+    assert_int_equal(arena_open(&mem, "draw", (size_t)1 << 20), 0);
+    struct sampler *s = sampler_init(b->house.replay, &spec, &mem);
+    rng_seed(&rng, 1);
+    for (int t = 0; t < 200; t++) {
+        struct batch batch;
+        assert_true(sampler_draw(s, &rng, &batch));
+        for (int i = 0; i < batch.n * seen.n; i++) {
+            const int k = i % seen.n;
+            ret_found[k] = ret_found[k] || memcmp(batch.s + (size_t)(i / seen.n) * n_obs,
+                                                  seen.obs[k], n_obs * sizeof(float)) == 0;
+        }
+    }
+    arena_close(&mem);
+}
+
+static void the_policy_sees_what_it_learns_from(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.normalize=true", "learner.learning_starts=0",
+                                       "policy.layer_norm_actor=true", "policy.net_arch=[16]",
+                                       "learner.publish_every=1"};
+    struct bench *b = bench_open(sets, 5);
+    struct learner *l = &b->house.learner;
+    run_rows(b, 150);
+    l->publish = hand_over;
+    l->to = &b->house.intake;
+    assert_true(learner_step(l)); /* looks at all rows and publishes */
+
+    seen.n_obs = b->house.loop.task.n_obs;
+    seen.policy = *b->house.config.policy;
+    seen.act = seen.policy.act;
+    seen.policy.act = look_and_act;
+    b->house.config.policy = &seen.policy;
+    ask(b, REQUEST_RUN, 0, 0.0);
+    run_rows(b, 40);
+    assert_true(seen.n >= 40);
+    const struct packed *p = b->house.loop.packed;
+    int scaled = 0;
+    for (int k = 0; k < b->house.loop.task.n_obs; k++) {
+        assert_true(p->mean[k] == l->mean[k] && p->scale[k] == l->inv_std[k]);
+        scaled += p->scale[k] != 1.0f && p->mean[k] != 0.0f;
+    }
+    assert_true(scaled > 5);
+
+    bool found[64] = {false};
+    draw_all(b, found);
+    for (int k = 0; k + 1 < seen.n; k++) { /* the last row is still open */
+        if (!found[k]) {
+            fail_msg("what act saw in step %d is in no batch", k);
+        }
+    }
+    bench_close(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +373,7 @@ int main(void)
         cmocka_unit_test(what_is_not_to_be_learned_is_not_stored),
         cmocka_unit_test(a_skipped_tick_is_flagged),
         cmocka_unit_test(coasting_is_flagged),
+        cmocka_unit_test(the_policy_sees_what_it_learns_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

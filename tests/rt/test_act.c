@@ -92,10 +92,10 @@ static void tick_ends(const char *what)
 static const struct dims dims = {
     .n_obs = N_OBS, .n_act = N_ACT, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
 
-/* Every policy; DDPG also with the noise that has a state. */
+/* Every policy; DDPG also with the noise that has a state; what may lie between two layers. */
 struct act_case {
     const char *policy;
-    struct setting settings[3];
+    struct setting settings[4];
     bool draws; /* exploring takes random numbers */
 };
 
@@ -105,6 +105,10 @@ static const struct act_case cases[] = {
     {"ddpg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ddpg", {{"action_noise", "ornstein_uhlenbeck"}, {NULL, NULL}}, true},
     {"td3", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"sac", {{"layer_norm_actor", "true"}, {"net_arch", "[64, 33]"}, {NULL, NULL}}, true},
+    {"td3",
+     {{"activation_fn", "tanh"}, {"layer_norm_actor", "true"}, {"net_arch", "[33]"}, {NULL, NULL}},
+     true},
 };
 
 #define N_CASES (sizeof cases / sizeof cases[0])

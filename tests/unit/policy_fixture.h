@@ -36,7 +36,7 @@ static inline void learner_make(struct learner_fixture *ret_learner, const struc
         assert_non_null(o);
         assert_int_equal(option_set(o, l->config, settings->value, reason, sizeof reason), 0);
     }
-    assert_int_equal(policy->check(l->config, &l->dims, reason, sizeof reason), 0);
+    assert_int_equal(policy_check(policy, l->config, &l->dims, reason, sizeof reason), 0);
     assert_int_equal(arena_open(&l->mem, "learner", (size_t)256 << 20), 0);
     rng_seed(&l->rng, seed);
     l->self = policy->init(l->config, &l->dims, &l->mem, &l->rng);

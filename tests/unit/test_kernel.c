@@ -262,6 +262,65 @@ static void optimiser_equals_the_definition(void **state)
     }
 }
 
+/* A row of each width, in place too, as the tick has it; and gradients of all its columns and of
+ * some. */
+static void normalisation_equals_the_definition(void **state)
+{
+    (void)state;
+
+    enum { N = 300, ROWS = 7 };
+
+    static const int widths[] = {1, 2, 5, 15, 16, 17, 31, 37, 64, 65, 100, 256, N};
+    static float x[ROWS * N], gain[N], bias[N], y[2][N], xhat[2][ROWS * N], dx[2][N], g[3][2 * N];
+    const struct norm w = {gain, bias};
+    const struct kernel *d = kernel_find("portable");
+    struct rng rng;
+    rng_seed(&rng, 9);
+    for (int i = 0; i < ROWS * N; i++) {
+        x[i] = 3.0f + (float)rng_normal(&rng);
+    }
+    for (int i = 0; i < N; i++) {
+        gain[i] = (float)rng_normal(&rng);
+        bias[i] = (float)rng_normal(&rng);
+    }
+    for (int i = 0; kernels[i] != NULL; i++) {
+        const struct kernel *both[] = {kernels[i]->usable() ? kernels[i] : kernel_best(), d};
+        for (size_t s = 0; s < sizeof widths / sizeof widths[0]; s++) {
+            const int n = widths[s], some = n > PANEL ? PANEL : n;
+            float inv_std[2];
+            for (int b = 0; b < 2; b++) {
+                const struct matrix dy = {x, n}, of = {xhat[b], n};
+                for (int r = 0; r < ROWS; r++) {
+                    inv_std[b] = both[b]->norm(n, &w, r % 2 != 0, x + r * n, of.v + r * n, y[b]);
+                }
+                both[b]->norm_backward(n, gain, of.v, inv_std[b], x + n, dx[b]);
+                both[b]->norm_weights(n, ROWS, dy, of, g[b], g[b] + n);
+            }
+            alike((struct matrix){inv_std, 1}, (struct matrix){inv_std + 1, 1}, 1, 1, inv_std[0]);
+            alike((struct matrix){y[0], n}, (struct matrix){y[1], n}, 1, n, 16.0f);
+            alike((struct matrix){xhat[0], n}, (struct matrix){xhat[1], n}, ROWS, n, 16.0f);
+            alike((struct matrix){dx[0], n}, (struct matrix){dx[1], n}, 1, n, 32.0f * inv_std[0]);
+            alike((struct matrix){g[0], n}, (struct matrix){g[1], n}, 2, n, 64.0f);
+
+            /* in place, and columns in two parts: the same bits */
+            const struct kernel *k = both[0];
+            (void)k->norm(n, &w, false, x, xhat[0], y[0]);
+            memcpy(y[1], x, (size_t)n * sizeof(float));
+            (void)k->norm(n, &w, false, y[1], y[1], y[1]);
+            assert_memory_equal(y[0], y[1], (size_t)n * sizeof(float));
+            k->norm_weights(n, ROWS, (struct matrix){x, n}, (struct matrix){xhat[0], n}, g[0],
+                            g[0] + n);
+            k->norm_weights(some, ROWS, (struct matrix){x, n}, (struct matrix){xhat[0], n}, g[2],
+                            g[2] + n);
+            if (some < n) {
+                k->norm_weights(n - some, ROWS, (struct matrix){x + some, n},
+                                (struct matrix){xhat[0] + some, n}, g[2] + some, g[2] + n + some);
+            }
+            assert_memory_equal(g[0], g[2], 2 * (size_t)n * sizeof(float));
+        }
+    }
+}
+
 static void row_equals_forward(void **state)
 {
     (void)state;
@@ -401,6 +460,7 @@ int main(void)
         cmocka_unit_test(the_same_bits_in_one_part_and_in_two),
         cmocka_unit_test(input_gradient_of_some_columns),
         cmocka_unit_test(optimiser_equals_the_definition),
+        cmocka_unit_test(normalisation_equals_the_definition),
         cmocka_unit_test(row_equals_forward),
         cmocka_unit_test(elementwise_errors_are_as_stated),
         cmocka_unit_test(elementwise_edges),

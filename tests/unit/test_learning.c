@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "policies/nn/mlp.h"
 #include "tests/unit/actor_fixture.h"
 
 #include <math.h>
@@ -128,8 +129,8 @@ static void sac_finds_the_temperature_of_a_bandit(void **state)
     static struct rows x;
     static const struct setting settings[] = {{"net_arch", "[32, 32]"},
                                               {"learning_rate", "1e-3"},
-                                              {"ent_coef_init", "1"},
-                                              {"target_entropy_per_action", "-0.890472"},
+                                              {"ent_coef", "auto_1"},
+                                              {"target_entropy", "-0.890472"},
                                               {NULL, NULL}};
     double mean, sd, entropy, still, log_alpha = 0.0;
     learner_make(&l, policy_find("sac"), &one_by_one, settings, 1);
@@ -288,12 +289,19 @@ static void learners_go_on_from_their_state_exactly(void **state)
     (void)state;
     static struct learner_fixture whole, first, second;
     static struct rows x, y;
-    static const struct setting settings[] = {{"net_arch", "[16, 16]"}, {NULL, NULL}};
+    static const struct setting plain[] = {{"net_arch", "[16, 16]"}, {NULL, NULL}};
+    static const struct setting more[] = {{"net_arch", "[16, 17]"},
+                                          {"layer_norm", "true"},
+                                          {"layer_norm_actor", "true"},
+                                          {"max_grad_norm", "0.5"},
+                                          {"optimizer_weight_decay", "0.001"},
+                                          {NULL, NULL}};
     static const struct dims dims = {
         .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
     static const char *const names[] = {"sac", "ddpg", "td3"};
-    for (int p = 0; p < 3; p++) {
-        const struct policy *policy = policy_find(names[p]);
+    for (int p = 0; p < 6; p++) {
+        const struct policy *policy = policy_find(names[p % 3]);
+        const struct setting *settings = p < 3 ? plain : more;
         learner_make(&whole, policy, &dims, settings, 1);
         learner_make(&first, policy, &dims, settings, 1);
         learner_make(&second, policy, &dims, settings, 99);
@@ -322,6 +330,28 @@ static void learners_go_on_from_their_state_exactly(void **state)
     }
 }
 
+/* Every third update the targets move by tau, and by tau alone. */
+static void sac_targets_move_at_their_interval(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct rows x;
+    static const struct setting settings[] = {
+        {"net_arch", "[4]"}, {"target_update_interval", "3"}, {"tau", "0.5"}, {NULL, NULL}};
+    static const struct dims dims = {
+        .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
+    learner_make(&l, policy_find("sac"), &dims, settings, 1);
+    rows_begin(&x, 5);
+    for (int t = 1; t <= 9; t++) {
+        const float *q = learner_floats(&l, "critic1.0.weight");
+        const float *target = learner_floats(&l, "critic1_target.0.weight");
+        const float before = target[0];
+        update_any(&l, &x, 1);
+        assert_true(target[0] == (t % 3 == 0 ? before + 0.5f * (q[0] - before) : before));
+    }
+    learner_free(&l);
+}
+
 /* --- acting --- */
 
 static void set_floats(const struct learner_fixture *l, const char *name, float v)
@@ -332,24 +362,26 @@ static void set_floats(const struct learner_fixture *l, const char *name, float 
     }
 }
 
-/* Stationary deviation sigma / sqrt(1 - 0.85^2): 0.3797 for 0.2, 0.5695 for 0.3. */
+/* Stationary deviation sigma sqrt(dt) / sqrt(1 - (1 - theta dt)^2): at dt 1 0.3797 for sigma 0.2,
+ * 0.5695 for 0.3; at smaller dt near sigma / sqrt(2 theta). */
 static void ou_noise_has_its_stationary_deviation(void **state)
 {
     (void)state;
 
     static const struct {
-        const char *sigma;
+        const char *sigma, *dt;
         double sd;
-    } rows[] = {{"0.2", .3797}, {"0.3", .5695}};
+    } rows[] = {{"0.2", "1", .3797}, {"0.3", "1", .5695}, {"0.2", "0.25", .3686}};
     static struct learner_fixture l;
     static struct actor_fixture actor;
 
     enum { N = 1000000 };
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         const struct setting settings[] = {{"net_arch", "[1]"},
                                            {"action_noise", "ornstein_uhlenbeck"},
                                            {"action_noise_std", rows[i].sigma},
+                                           {"ou_dt", rows[i].dt},
                                            {"ou_theta", "0.15"},
                                            {NULL, NULL}};
         struct rng rng;
@@ -370,53 +402,92 @@ static void ou_noise_has_its_stationary_deviation(void **state)
         struct rng before = rng, same = rng;
         l.policy->reset(actor.actor, &rng);
         (void)actor_act(&actor, &s, true, &before, &a);
-        assert_true(fabs((double)a - strtod(rows[i].sigma, NULL) * rng_normal(&same)) < 1e-6);
+        const double spread = strtod(rows[i].sigma, NULL) * sqrt(strtod(rows[i].dt, NULL));
+        assert_true(fabs((double)a - spread * rng_normal(&same)) < 1e-6);
         actor_free(&actor);
         learner_free(&l);
     }
+}
+
+/* One network by plain loops, from its weights as they are sent. */
+static void plain_actor(const struct mlp_shape *s, const float *w, const float *x, float *ret_y)
+{
+    float now[64], next[64];
+    memcpy(now, x, (size_t)s->width[0] * sizeof *now);
+    for (int l = 0; l < s->n_layers; l++) {
+        const int in = s->width[l], out = s->width[l + 1];
+        float mean = 0.0f, variance = 0.0f;
+        for (int j = 0; j < out; j++) {
+            next[j] = w[out * in + j];
+            for (int k = 0; k < in; k++) {
+                next[j] += w[j * in + k] * now[k];
+            }
+            mean += next[j] / (float)out;
+        }
+        w += out * (in + 1);
+        for (int j = 0; j < out; j++) {
+            variance += (next[j] - mean) * (next[j] - mean) / (float)out;
+        }
+        const bool hidden = l + 1 < s->n_layers;
+        for (int j = 0; j < out; j++) {
+            if (hidden && s->layer_norm) {
+                next[j] = w[j] * (next[j] - mean) / sqrtf(variance + 1e-5f) + w[out + j];
+            }
+            now[j] = !hidden                            ? next[j]
+                     : s->activation == ACTIVATION_TANH ? tanhf(next[j])
+                                                        : fmaxf(next[j], 0.0f);
+        }
+        w += hidden && s->layer_norm ? 2 * out : 0;
+    }
+    memcpy(ret_y, now, (size_t)s->width[s->n_layers] * sizeof *now);
 }
 
 /* The tick's path and the learner's agree; padding in the packed form changes nothing. */
 static void acting_is_the_network_that_was_learned(void **state)
 {
     (void)state;
-    static const char *const archs[] = {"[16, 16]", "[17, 5]", "[1]", "[64, 33, 16, 7, 3]"};
+
+    static const struct {
+        const char *arch;
+        int n_hidden, hidden[LAYERS_MAX - 1];
+    } archs[] = {{"[16, 16]", 2, {16, 16}},
+                 {"[17, 5]", 2, {17, 5}},
+                 {"[1]", 1, {1}},
+                 {"[64, 33, 16, 7, 3]", 5, {64, 33, 16, 7, 3}}};
+
     static const char *const names[] = {"sac", "ddpg", "td3"};
+    static const struct dims dims = {
+        .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
     static struct learner_fixture l;
     static struct actor_fixture actor;
-    for (int i = 0; i < 12; i++) {
-        const struct setting settings[] = {{"net_arch", archs[i / 3]}, {NULL, NULL}};
-        const struct dims dims = {.n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1};
+    static struct rows x;
+    for (int i = 0; i < 48; i++) {
+        const char *name = names[i % 3];
+        const bool norm = i / 3 % 2 != 0, tanh_too = i / 6 % 2 != 0;
+        const struct setting settings[] = {{"net_arch_pi", archs[i / 12].arch},
+                                           {"net_arch", "[8]"},
+                                           {"layer_norm_actor", norm ? "true" : "false"},
+                                           {"activation_fn", tanh_too ? "tanh" : "relu"},
+                                           {NULL, NULL}};
         const float s[] = {0.3f, -1.2f, 2.0f};
-        float a[2], x[2][64] = {{0}};
+        float a[2], y[4];
+        struct mlp_shape shape;
         struct rng rng;
-        int in = 3;
         rng_seed(&rng, 1);
-        learner_make(&l, policy_find(names[i % 3]), &dims, settings, 1);
+        learner_make(&l, policy_find(name), &dims, settings, 1);
+        rows_begin(&x, 3);
+        update_any(&l, &x, 2); /* gains and biases are no longer 1 and 0 */
         actor_make(&actor, &l);
         (void)actor_act(&actor, s, false, &rng, a);
 
-        memcpy(x[0], s, sizeof s);
-        const float *w = actor.w, *end = w + actor.n_w;
-        for (int layer = 0; w < end; layer++) {
-            char name[64];
-            (void)snprintf(name, sizeof name, "actor.%d.bias", layer);
-            const int out = learner_tensor(&l, name)->dim[0];
-            for (int j = 0; j < out; j++) {
-                float y = w[out * in + j];
-                for (int k = 0; k < in; k++) {
-                    y += w[j * in + k] * x[layer % 2][k];
-                }
-                const bool last = w + out * (in + 1) == end;
-                x[(layer + 1) % 2][j] = last || y > 0.0f ? y : 0.0f;
-            }
-            w += out * (in + 1);
-            in = out;
-            if (w == end) {
-                for (int j = 0; j < 2; j++) {
-                    assert_true(fabsf(a[j] - tanhf(x[(layer + 1) % 2][j])) < 1e-6f);
-                }
-            }
+        mlp_shape(&shape, 3, archs[i / 12].hidden, archs[i / 12].n_hidden,
+                  strcmp(name, "sac") == 0 ? 4 : 2);
+        shape.layer_norm = norm;
+        shape.activation = tanh_too ? ACTIVATION_TANH : ACTIVATION_RELU;
+        assert_int_equal(actor.n_w, mlp_weights(&shape));
+        plain_actor(&shape, actor.w, s, y);
+        for (int j = 0; j < 2; j++) {
+            assert_true(fabsf(a[j] - tanhf(y[j])) < 2e-6f);
         }
         actor_free(&actor);
         learner_free(&l);
@@ -456,6 +527,7 @@ int main(void)
         cmocka_unit_test(ddpg_finds_the_gain_of_a_regulator),
         cmocka_unit_test(td3_finds_the_gain_of_a_regulator),
         cmocka_unit_test(learners_go_on_from_their_state_exactly),
+        cmocka_unit_test(sac_targets_move_at_their_interval),
         cmocka_unit_test(ou_noise_has_its_stationary_deviation),
         cmocka_unit_test(acting_is_the_network_that_was_learned),
         cmocka_unit_test(pack_refuses_what_does_not_fit),

@@ -23,9 +23,23 @@
 static const struct kernel *wanted; /* for the learners to come */
 
 static const char *const names[] = {"sac", "td3", "ddpg"};
+
+/* Networks and steps without and with what may be added to them. */
+static const struct setting plain[] = {{"net_arch", "[33, 17]"}, {NULL, NULL}};
+static const struct setting normalised[] = {{"net_arch", "[33, 17]"}, {"net_arch_qf", "[40, 16]"},
+                                            {"layer_norm", "true"},   {"layer_norm_actor", "true"},
+                                            {"max_grad_norm", "0.1"}, {NULL, NULL}};
+static const struct setting squashed[] = {{"net_arch", "[17, 33]"},
+                                          {"activation_fn", "tanh"},
+                                          {"layer_norm", "true"},
+                                          {"optimizer_weight_decay", "0.01"},
+                                          {NULL, NULL}};
+static const struct setting *const kinds[] = {plain, normalised, squashed};
+
 static const int batches[] = {1, 7, 33, 100, 24};
 
 #define N_NAMES   (sizeof names / sizeof names[0])
+#define N_KINDS   (sizeof kinds / sizeof kinds[0])
 #define N_BATCHES (sizeof batches / sizeof batches[0])
 
 static float uniform(struct rng *r)
@@ -54,10 +68,9 @@ static void draw_batch(struct rng *r, int n, struct batch *ret_batch)
 }
 
 /* A learner after so many updates. Widths that are panels and a bit. */
-static void learn(struct learner_fixture *l, const char *name, int batch, int updates,
-                  struct team *team)
+static void learn(struct learner_fixture *l, const char *name, const struct setting *settings,
+                  int batch, int updates, struct team *team)
 {
-    static const struct setting settings[] = {{"net_arch", "[33, 17]"}, {NULL, NULL}};
     const struct dims dims = {.n_obs = N_OBS,
                               .n_act = N_ACT,
                               .batch = batch,
@@ -89,10 +102,11 @@ static uint64_t hash_of(const struct learner_fixture *l)
     return hash;
 }
 
-static uint64_t learned_hash(const char *name, int batch, struct team *team)
+static uint64_t learned_hash(const char *name, const struct setting *settings, int batch,
+                             struct team *team)
 {
     static struct learner_fixture l;
-    learn(&l, name, batch, 100, team);
+    learn(&l, name, settings, batch, 100, team);
     const uint64_t hash = hash_of(&l);
     learner_free(&l);
     return hash;
@@ -111,14 +125,16 @@ static void two_threads_give_the_bits_of_one(void **state)
         }
         wanted = kernels[k];
         const bool best = wanted == kernel_best(); /* the others are slow: one batch each */
-        for (size_t i = 0; i < N_NAMES * (best ? N_BATCHES : 1); i++) {
+        for (size_t i = 0; i < N_NAMES * N_KINDS * (best ? N_BATCHES : 1); i++) {
             const char *name = names[i % N_NAMES];
-            const int n = best ? batches[i / N_NAMES] : 33;
-            const uint64_t alone = learned_hash(name, n, NULL);
-            const uint64_t helped = learned_hash(name, n, team);
+            const struct setting *kind = kinds[i / N_NAMES % N_KINDS];
+            const int n = best ? batches[i / N_NAMES / N_KINDS] : 33;
+            const uint64_t alone = learned_hash(name, kind, n, NULL);
+            const uint64_t helped = learned_hash(name, kind, n, team);
             if (alone != helped) {
-                fail_msg("%s, %s, batch %d: %016llx alone, %016llx with a helper", wanted->name,
-                         name, n, (unsigned long long)alone, (unsigned long long)helped);
+                fail_msg("%s, %s, %s %s, batch %d: %016llx alone, %016llx with a helper",
+                         wanted->name, name, kind[1].key, kind[1].value, n,
+                         (unsigned long long)alone, (unsigned long long)helped);
             }
         }
     }
@@ -143,14 +159,15 @@ static double distance(const struct tensor *a, const struct tensor *b)
     return most;
 }
 
-static void compare(const char *name, int batch, const struct kernel *kernel)
+static void compare(const char *name, const struct setting *kind, int batch,
+                    const struct kernel *kernel)
 {
     static struct learner_fixture l, definition;
     double most = 0.0, most_moment = 0.0;
     wanted = kernel;
-    learn(&l, name, batch, 20, NULL);
+    learn(&l, name, kind, batch, 20, NULL);
     wanted = kernel_find("portable");
-    learn(&definition, name, batch, 20, NULL);
+    learn(&definition, name, kind, batch, 20, NULL);
     for (int i = 0; i < l.n; i++) {
         const struct tensor *a = &l.tensor[i], *b = &definition.tensor[i];
         if (a->type == TENSOR_F32) {
@@ -174,8 +191,10 @@ static void every_back_end_learns_what_the_definition_learns(void **state)
     (void)state;
     for (int k = 0; kernels[k] != NULL; k++) {
         const bool same = kernels[k] == kernel_find("portable"); /* of itself one batch is enough */
-        for (size_t i = 0; kernels[k]->usable() && i < N_NAMES * (same ? 1 : N_BATCHES); i++) {
-            compare(names[i % N_NAMES], batches[i / N_NAMES], kernels[k]);
+        const size_t n = N_NAMES * N_KINDS * (same ? 1 : N_BATCHES);
+        for (size_t i = 0; kernels[k]->usable() && i < n; i++) {
+            compare(names[i % N_NAMES], kinds[i / N_NAMES % N_KINDS],
+                    batches[i / N_NAMES / N_KINDS], kernels[k]);
         }
     }
 }

@@ -26,6 +26,7 @@ static const struct weights_id id = {.run_id = 0x1122334455667788,
                                      .policy_rate_hz = 20.0,
                                      .n_obs = N_OBS,
                                      .n_act = 2,
+                                     .net = 0x0badcafe,
                                      .algo = "sac",
                                      .step = 123456};
 static const float mean[] = {1.0f, -2.0f, 3.0f}, scale[] = {0.5f, 1.0f, 2.0f};
@@ -71,6 +72,7 @@ static void what_was_encoded_comes_back(void **state)
     assert_true(v.id.policy_rate_hz == 20.0 && v.id.step == 123456);
     assert_int_equal(v.id.n_obs, N_OBS);
     assert_int_equal(v.id.n_act, 2);
+    assert_true(v.id.net == id.net);
     assert_string_equal(v.id.algo, "sac");
     assert_int_equal(v.n, N_W);
     assert_memory_equal(v.mean, mean, sizeof mean);
@@ -84,11 +86,11 @@ static void the_layout_is_as_written_down(void **state)
 {
     (void)state;
     static const uint8_t head[] = {
-        'B', 'S', 'L', 'W', 1, 0, 0,    0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
-        7,   0,   0,   0,   0, 0, 0,    0,    0x00, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99,
-        0,   0,   0,   0,   0, 0, 0x34, 0x40, 3,    0,    0,    0,    2,    0,    0,    0,
-        5,   0,   0,   0,   0, 0, 0,    0,    's',  'a',  'c',  0,    0,    0,    0,    0,
-        0,   0,   0,   0,   0, 0, 0,    0,    0x40, 0xe2, 1,    0,    0,    0,    0,    0,
+        'B', 'S', 'L', 'W', 1,    0,    0,    0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+        7,   0,   0,   0,   0,    0,    0,    0,    0x00, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99,
+        0,   0,   0,   0,   0,    0,    0x34, 0x40, 3,    0,    0,    0,    2,    0,    0,    0,
+        5,   0,   0,   0,   0xfe, 0xca, 0xad, 0x0b, 's',  'a',  'c',  0,    0,    0,    0,    0,
+        0,   0,   0,   0,   0,    0,    0,    0,    0x40, 0xe2, 1,    0,    0,    0,    0,    0,
     };
     uint8_t block[BYTES];
     make(block);
@@ -201,6 +203,7 @@ static void weights_of_others_are_refused(void **state)
         {"other actions", {.n_act = 1}, 6, -EPROTO, "do 2"},
         {"another rate", {.policy_rate_hz = 50.0}, 6, -EPROTO, "trained at 20 Hz"},
         {"a rate beside it", {.policy_rate_hz = 20.000001}, 6, -EPROTO, "Hz"},
+        {"other networks", {.net = 1}, 6, -EPROTO, "another network"},
         {"another run", {.run_id = 2}, 6, -EPROTO, "another run"},
     };
 
@@ -214,6 +217,7 @@ static void weights_of_others_are_refused(void **state)
         want.robot_hash = c->robot_hash != 0 ? c->robot_hash : want.robot_hash;
         want.n_obs = c->n_obs != 0 ? c->n_obs : want.n_obs;
         want.n_act = c->n_act != 0 ? c->n_act : want.n_act;
+        want.net = c->net != 0 ? c->net : want.net;
         want.run_id = c->run_id != 0 ? c->run_id : want.run_id;
         want.policy_rate_hz = c->policy_rate_hz > 0.0 ? c->policy_rate_hz : want.policy_rate_hz;
         want.version = 0; /* what is here is told apart */
@@ -222,6 +226,17 @@ static void weights_of_others_are_refused(void **state)
             fail_msg("%s: %d, \"%s\"", cases[i].name, rc, reason);
         }
     }
+}
+
+/* Blocks from before it was written say 0; they fit whoever has as many weights. */
+static void networks_that_are_not_named_fit(void **state)
+{
+    (void)state;
+    struct weights_id before = id;
+    char reason[WHY_CHARS] = "";
+    before.net = 0;
+    assert_int_equal(weights_accept(&before, &id, 0, reason, sizeof reason), 0);
+    assert_int_equal(weights_accept(&id, &before, 0, reason, sizeof reason), -EPROTO);
 }
 
 int main(void)
@@ -233,6 +248,7 @@ int main(void)
         cmocka_unit_test(no_flipped_bit_passes),
         cmocka_unit_test(no_other_length_passes),
         cmocka_unit_test(weights_of_others_are_refused),
+        cmocka_unit_test(networks_that_are_not_named_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,61 @@
+#include "policies/policy.h"
+
+#include <errno.h>
+
+static const struct {
+    unsigned bit;
+    const char *what;
+} needs[] = {
+    {NEEDS_NEXT_ACTION, "the action of the next step"},
+    {NEEDS_LOGP, "the log-probability of each action"},
+    {NEEDS_SEGMENTS, "runs of consecutive steps"},
+    {NEEDS_NEWEST, "the newest steps in order, each once"},
+    {NEEDS_SWEEP, "passes over all steps"},
+    {NEEDS_MODEL, "every transition of a small simulated world"},
+};
+
+/* What the robot's actions are, against what the policy decides. */
+static int check_action(const struct policy *p, const struct dims *d, char *ret_why, int cap)
+{
+    const bool choices = d->n_choices > 0;
+    if ((p->actions & (choices ? ACTION_DISCRETE : ACTION_BOX)) != 0) {
+        return 0;
+    }
+    return why(ret_why, cap, -EINVAL,
+               choices ? "policy %s decides continuous actions, this robot has %d choices"
+                       : "policy %s decides among choices, this robot's %d actions are continuous",
+               p->name, choices ? d->n_choices : d->n_act);
+}
+
+static int check_wants(const struct policy *p, const void *config, const struct dims *d,
+                       char *ret_why, int cap)
+{
+    struct wants w;
+    p->wants(config, &w);
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        if ((w.needs & needs[i].bit & ~d->gives) != 0) {
+            return why(ret_why, cap, -EINVAL,
+                       "policy %s wants %s, which the learner of this robot and task does not give",
+                       p->name, needs[i].what);
+        }
+    }
+    if (w.seg_len != d->seg_len) {
+        return why(ret_why, cap, -EINVAL,
+                   "policy %s wants runs of %d steps, the learner of this robot gives %d", p->name,
+                   w.seg_len, d->seg_len);
+    }
+    return 0;
+}
+
+int policy_check(const struct policy *p, const void *config, const struct dims *d, char *ret_why,
+                 int cap)
+{
+    int rc = check_action(p, d, ret_why, cap);
+    rc = rc == 0 ? check_wants(p, config, d, ret_why, cap) : rc;
+    return rc == 0 ? p->check(config, d, ret_why, cap) : rc;
+}
+
+uint32_t policy_net(const struct policy *p, const void *config, const struct dims *d)
+{
+    return p->net != NULL ? p->net(config, d) : 0;
+}
