@@ -1,10 +1,12 @@
 #include "daemon/args.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool args_whole(const char *text, int64_t *ret_v)
 {
@@ -62,9 +64,23 @@ static int mistake(const struct program *p, const char *word, const char *what)
     return -1 - EXIT_USAGE;
 }
 
+/* Where the caller closed one of the three standard streams, the next file would get its number:
+ * what is said on standard error would go onto a servo bus or into a checkpoint. */
+static void hold_standard_streams(void)
+{
+    int fd = 0;
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int args_read(const struct program *p, int argc, char **argv, void *self)
 {
     int i = 1;
+    hold_standard_streams();
     for (; i < argc && strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0'; i++) {
         const char *word = argv[i], *value;
         if (strcmp(word, "--help") == 0) {
@@ -93,6 +109,18 @@ int args_read(const struct program *p, int argc, char **argv, void *self)
     return i;
 }
 
+int args_end(const char *program, int status)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return status;
+    }
+    (void)fprintf(stderr,
+                  "%s: cannot write to standard output: %s; what was printed is cut short\n",
+                  program, errno != 0 ? strerror(errno) : "an error before its end");
+    return status == 0 ? EXIT_FAILURE : status;
+}
+
 int exit_status(int rc)
 {
     switch (rc) {
@@ -104,10 +132,12 @@ int exit_status(int rc)
     case -EPROTO:  /* a checkpoint of another robot or algorithm */
     case -EBADMSG: /* ... or a damaged one */
         return EXIT_CONFIG;
-    case -EPERM: /* real time */
+    case -EPERM:  /* real time */
+    case -EMFILE: /* open files */
     case -ENOMEM:
         return EXIT_OS;
     case -EACCES:
+    case -EROFS:
         return EXIT_PERMISSION;
     default:
         return EXIT_FAILURE;

@@ -33,8 +33,13 @@ enum {
 /*
  * Reads flags until the first word that is none. Returns its index, or -1 - status when the program
  * should leave at once with that status (--help, --version, a mistake: said in one sentence).
+ * Begins by opening standard streams that the caller closed, as /dev/null.
  */
 int args_read(const struct program *p, int argc, char **argv, void *self);
+
+/* The end of every main: what was printed must have arrived, or it is said and the program fails.
+ * Returns the exit status. */
+int args_end(const char *program, int status);
 
 /*
  * The exit status for what ended a program: 0, or -errno. A robot file or checkpoint that is wrong

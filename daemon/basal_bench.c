@@ -64,7 +64,7 @@ static int run(const struct bench *b, int argc, char **argv)
     return status;
 }
 
-int main(int argc, char **argv)
+static int choose(int argc, char **argv)
 {
     bool list = false;
     const struct program program = {
@@ -91,4 +91,9 @@ int main(int argc, char **argv)
                   at < argc ? ": there is none of that name; " : "");
     print_list(stderr);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    return args_end("basal-bench", choose(argc, argv));
 }

@@ -5,6 +5,7 @@
 #include "daemon/args.h"
 #include "daemon/config.h"
 #include "daemon/course.h"
+#include "daemon/house.h"
 #include "daemon/lockstep.h"
 #include "daemon/make_safe.h"
 #include "daemon/service.h"
@@ -114,7 +115,8 @@ static int check_or_dump(const struct arguments *a)
     if (a->manual) {
         n = config_manual(text, TEXT_BYTES);
     } else if (config_load(&config, a->config, a->sets, a->n_sets, &mem, reason,
-                           (int)sizeof reason) < 0) {
+                           (int)sizeof reason) < 0 ||
+               (a->check && house_check(&config, reason, (int)sizeof reason) < 0)) {
         (void)fprintf(stderr, "basald: %s\n", reason);
     } else if (a->dump) {
         n = config_dump(&config, text, TEXT_BYTES);
@@ -151,7 +153,7 @@ static int serve(const struct arguments *a)
     return service_run(&spec);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct arguments a = {.steps = 2400, .eval_s = 30.0, .runtime_dir = "/run/basald"};
     const struct program program = {
@@ -210,4 +212,9 @@ int main(int argc, char **argv)
         .json = a.json,
     };
     return lockstep_run(&spec);
+}
+
+int main(int argc, char **argv)
+{
+    return args_end("basald", run(argc, argv));
 }

@@ -337,7 +337,7 @@ int main(int argc, char **argv)
         .take = take};
     const int rest = args_read(&program, argc, argv, &a);
     if (rest < 0) {
-        return -1 - rest;
+        return args_end("basalsim", -1 - rest);
     }
     if (a.config == NULL || rest < argc) {
         (void)fprintf(stderr, "basalsim: which robot? give --config FILE, and nothing but flags\n");
@@ -346,5 +346,5 @@ int main(int argc, char **argv)
     struct robot_sim *r = calloc(1, sizeof *r);
     const int status = r != NULL ? run(r, &a) : exit_no_memory("basalsim");
     free(r);
-    return status;
+    return args_end("basalsim", status);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,21 +113,36 @@ static void read_last(int at, char ret_name[CHECKPOINT_NAME_CHARS])
     }
 }
 
-int checkpoint_store_open(struct checkpoint_store *ret_store, struct filewriter *writer,
-                          const char *path, int keep, char *ret_why, int cap)
+static void remove_left_overs(int fd)
 {
-    if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST) {
-        return why(ret_why, cap, -errno, "cannot make the folder %s: %s; give another", path,
-                   strerror(errno));
-    }
-    const int fd = open_dir(AT_FDCWD, path);
-    if (fd < 0) {
-        return why(ret_why, cap, fd, "cannot open the folder %s: %s", path, strerror(-fd));
-    }
     char names[NAMES_MAX][CHECKPOINT_NAME_CHARS];
     const int n = list_folders(fd, is_left_over, names);
     for (int i = 0; i < n; i++) {
         remove_folder(fd, names[i]);
+    }
+}
+
+int checkpoint_store_open(struct checkpoint_store *ret_store, struct filewriter *writer,
+                          const char *path, int keep, char *ret_why, int cap)
+{
+    if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST) {
+        return why(ret_why, cap, -errno, "cannot make the folder %s: %s; give another --run-dir",
+                   path, strerror(errno));
+    }
+    const int fd = open_dir(AT_FDCWD, path);
+    if (fd < 0) {
+        return why(ret_why, cap, fd, "cannot open the folder %s: %s; give another --run-dir", path,
+                   strerror(-fd));
+    }
+    /* a reader changes nothing: the folder may be a running daemon's; a writer has it alone, and
+     * where a file system knows no locks, that is its owner's duty */
+    if (writer != NULL && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        (void)close(fd);
+        return why(ret_why, cap, -EBUSY,
+                   "another basald keeps its run in %s; stop it, or give another --run-dir", path);
+    }
+    if (writer != NULL) {
+        remove_left_overs(fd);
     }
     *ret_store = (struct checkpoint_store){.writer = writer, .fd = fd, .keep = keep > 1 ? keep : 1};
     return 0;

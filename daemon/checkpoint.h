@@ -61,8 +61,8 @@ struct checkpoint_store {
     int keep;
 };
 
-/* Makes the folder if it is missing; removes what a crash left half written. Errors: -errno and one
- * sentence. */
+/* Makes the folder if it is missing; with a writer takes it for oneself and removes what a crash
+ * left half written. Errors: -EBUSY: another has it; else -errno; and one sentence. */
 int checkpoint_store_open(struct checkpoint_store *ret_store, struct filewriter *writer,
                           const char *path, int keep, char *ret_why, int cap) BASAL_MUST_USE;
 void checkpoint_store_close(struct checkpoint_store *s);

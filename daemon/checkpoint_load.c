@@ -79,8 +79,8 @@ static int read_state(struct loading *l, int dir)
         return damaged(l, CHECKPOINT_STATE, "cannot be read");
     }
     l->sealed = basald__state__v1__sealed__unpack(NULL, n, bytes);
-    const bool whole =
-        l->sealed != NULL && basald__state__v1__sealed__get_packed_size(l->sealed) == n &&
+    const bool whole = /* of nothing, the checksum would be right */
+        n > 0 && l->sealed != NULL && basald__state__v1__sealed__get_packed_size(l->sealed) == n &&
         l->sealed->crc32c == hash_crc32c(0, l->sealed->run_state.data, l->sealed->run_state.len);
     free(bytes);
     if (!whole) {
@@ -169,8 +169,10 @@ static int read_tensors(struct loading *l, int dir, const struct checkpoint *c)
         rc = safetensors_check(tensors, c->tensors, c->n_tensors, reason, (int)sizeof reason);
     }
     return rc == 0 ? 0
-                   : why(l->ret_why, l->cap, rc, "checkpoint %s cannot be used: %.160s", l->path,
-                         reason);
+                   : why(l->ret_why, l->cap, rc,
+                         "checkpoint %s cannot be used: %.160s; give the policy and learner "
+                         "settings that it was made with, or another run folder",
+                         l->path, reason);
 }
 
 static int read_blob(struct loading *l, int dir, const struct checkpoint_blob *b, int i)

@@ -223,7 +223,9 @@ int comms_open(struct comms **ret_comms, const struct comms_spec *spec, struct a
     if (rc == 0) {
         const mode_t mask = umask(0117); /* from the first moment on, not only after comms_guard */
         c->context = zmq_ctx_new();
-        rc = c->context != NULL ? open_sockets(c, ret_why, cap) : -ENOMEM;
+        rc = c->context != NULL ? open_sockets(c, ret_why, cap)
+                                : why(ret_why, cap, -ENOMEM, "no sockets: %s; end other programs",
+                                      zmq_strerror(zmq_errno()));
         (void)umask(mask);
     }
     if (rc < 0) {

@@ -297,6 +297,21 @@ static int check_words(const struct walk *w)
     return 0;
 }
 
+/* The place of the joint that a module's sentence begins with, or else that of the section. */
+static const struct place *place_of_reason(const struct walk *w, const char *reason,
+                                           const char *section)
+{
+    const struct robot *r = &w->config->robot;
+    for (int j = 0; j < r->n_joints; j++) {
+        char what[NAME_CHARS + 16];
+        const int n = snprintf(what, sizeof what, "joint %s: ", r->joint[j].name);
+        if (strncmp(reason, what, (size_t)n) == 0) {
+            return &w->places->joint[j];
+        }
+    }
+    return place_of(w, section);
+}
+
 /* What the modules themselves say about their settings. */
 static int check_modules(const struct walk *w)
 {
@@ -305,7 +320,7 @@ static int check_modules(const struct walk *w)
     struct task t;
     char reason[WHY_CHARS];
     if (safety_init(&z, &c->robot, &c->safety, reason, (int)sizeof reason) < 0) {
-        return config_bad_at(w, place_of(w, "safety"), "%s", reason);
+        return config_bad_at(w, place_of_reason(w, reason, "safety"), "%s", reason);
     }
     if (task_open(&t, &c->task, &c->robot, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "task"), "%s", reason);

@@ -168,6 +168,37 @@ static void manual_table(struct out *o, const struct option *table, const char *
     }
 }
 
+/* Keys that no table holds: they name what the others belong to. */
+static void manual_joint_bus(struct out *o)
+{
+    put(o, "#   # name of its bus; one of the list above\n"
+           "#   bus:         # must be set\n");
+}
+
+static void manual_choice(struct out *o, const struct section *s)
+{
+    if (strcmp(s->name, "policy") == 0) {
+        put(o, "#   # the algorithm; its keys are below; ");
+        for (int i = 0; policies[i] != NULL; i++) {
+            put(o, "%s%s", i > 0 ? " | " : "", policies[i]->name);
+        }
+        put(o, "\n#   kind:         # must be set\n");
+    } else if (strcmp(s->name, "sim") == 0) {
+        put(o, "#   # the simulated body; its keys are below; ");
+        for (int i = 0; sims[i] != NULL; i++) {
+            put(o, "%s%s", i > 0 ? " | " : "", sims[i]->name);
+        }
+        put(o, "\n#   kind:         # must be set\n");
+    } else if (strcmp(s->name, "task") == 0) {
+        put(o,
+            "#   # what the policy sees; a list of slots, each with its kind; they are below\n"
+            "#   observation:         # must be set\n"
+            "#   # what it learns for: the sum of these; a list of terms, each with its kind; they "
+            "are below\n"
+            "#   reward: []\n");
+    }
+}
+
 int config_manual(char *ret_text, int cap)
 {
     struct out o = {.text = ret_text, .cap = cap};
@@ -178,6 +209,7 @@ int config_manual(char *ret_text, int cap)
     put(&o, "#\n# bus:   a list of buses\n");
     manual_table(&o, config_bus_options, "   ");
     put(&o, "#\n# joints:   a list of joints\n");
+    manual_joint_bus(&o);
     manual_table(&o, config_joint_options, "   ");
     for (int i = 0; serial_drivers[i] != NULL; i++) {
         put(&o, "#   # ... on a bus of driver %s\n", serial_drivers[i]->info.name);
@@ -191,6 +223,7 @@ int config_manual(char *ret_text, int cap)
     manual_table(&o, config_extra_options, "   ");
     for (const struct section *s = config_sections + 1; s->name != NULL; s++) {
         put(&o, "#\n# %s:\n", s->name);
+        manual_choice(&o, s);
         manual_table(&o, s->options, "   ");
     }
     for (const struct slot_kind *k = slot_kinds; k->name != NULL; k++) {

@@ -238,22 +238,11 @@ static int walk_document(struct walk *w, yaml_document_t *doc,
 int config_walk(struct walk *w, const char *text, size_t n,
                 int (*include_fn)(struct walk *w, const char *path, const yaml_node_t *at))
 {
-    yaml_parser_t parser;
     yaml_document_t doc;
-    if (yaml_parser_initialize(&parser) == 0) {
-        return -ENOMEM;
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
-    int rc;
-    if (yaml_parser_load(&parser, &doc) == 0) {
-        const struct place at = {.line = w->is_set ? 0 : (int)parser.problem_mark.line + 1,
-                                 .column = (int)parser.problem_mark.column + 1};
-        rc = config_bad_at(w, &at, "this is no YAML: %s",
-                           parser.problem != NULL ? parser.problem : "cannot be read");
-    } else {
+    int rc = config_document(w, text, n, &doc);
+    if (rc == 0) {
         rc = walk_document(w, &doc, include_fn);
         yaml_document_delete(&doc);
     }
-    yaml_parser_delete(&parser);
     return rc;
 }

@@ -11,6 +11,11 @@ int config_walk(struct walk *w, const char *text, size_t n,
                 int (*include_fn)(struct walk *w, const char *path,
                                   const yaml_node_t *at)) BASAL_MUST_USE;
 
+/* The one document of a text; the caller deletes it where 0 is returned. Else -errno and one
+ * sentence with the place. */
+int config_document(const struct walk *w, const char *text, size_t n,
+                    yaml_document_t *ret_doc) BASAL_MUST_USE;
+
 /* One element of the lists bus, joints, extra. */
 int config_walk_bus(const struct walk *w, const yaml_node_t *map);
 int config_walk_joint(const struct walk *w, const yaml_node_t *map);

@@ -16,6 +16,7 @@
 #define TICKS_KEPT         1024
 #define TOLD_KEPT          256
 #define ASKED_KEPT         16
+#define NO_ADDRESSES       "out of address space; end other programs, or raise the limit (ulimit -v)"
 
 static void *shared_ring(struct house *h, struct ring *ret_ring, size_t record_bytes, uint64_t n)
 {
@@ -109,19 +110,36 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
 
 /* Floats that the policy sends, by asking a throw-away learner: no second place knows a network's
  * size. */
-static int count_weights(struct house *h, const struct dims *d)
+static int count_weights(const struct config *c, const struct dims *d, char *ret_why, int cap)
 {
     struct arena scratch;
     struct rng rng;
     rng_seed(&rng, 0);
     if (arena_open(&scratch, "scratch", LEARNER_BYTES) < 0) {
-        return -ENOMEM;
+        return why(ret_why, cap, -ENOMEM, NO_ADDRESSES);
     }
-    void *self = h->config.policy->init(h->config.policy_config, d, &scratch, &rng);
+    void *self = c->policy->init(c->policy_config, d, &scratch, &rng);
     float *w = arena_take(&scratch, WEIGHTS_MAX * sizeof(float));
-    const int n = h->config.policy->save(self, w, WEIGHTS_MAX);
+    const int n = c->policy->save(self, w, WEIGHTS_MAX);
     arena_close(&scratch);
-    return n;
+    return n >= 0 ? n
+                  : why(ret_why, cap, -EINVAL,
+                        "policy %s: its actor has more than %d weights; give fewer or smaller "
+                        "layers in policy.net_arch",
+                        c->policy->name, WEIGHTS_MAX);
+}
+
+int house_check(const struct config *c, char *ret_why, int cap)
+{
+    struct task t;
+    struct dims d;
+    int rc = task_open(&t, &c->task, &c->robot, ret_why, cap);
+    if (rc == 0) {
+        /* a kernel that is not here may be on the robot's own processor */
+        loop_dims(c, &t, &d);
+        rc = d.kernel != NULL ? count_weights(c, &d, ret_why, cap) : 0;
+    }
+    return rc < 0 ? rc : 0;
 }
 
 /* Weights as sent and as packed may differ in padding: leave room. */
@@ -149,10 +167,9 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
                    "not: set it to fp32",
                    precision_names[h->config.learner.precision]);
     }
-    const int n_weights = count_weights(h, &d);
+    const int n_weights = count_weights(&h->config, &d, ret_why, cap);
     if (n_weights < 0) {
-        return why(ret_why, cap, n_weights, "policy %s: cannot make its networks: %s",
-                   h->config.policy->name, strerror(-n_weights));
+        return n_weights;
     }
     open_shared(h, packed_max(n_weights));
     const struct plant_spec plant = {.config = &h->config,
@@ -196,8 +213,7 @@ int house_open(struct house *ret_house, const struct house_spec *spec, char *ret
         rc = arena_open(&h->learner_mem, "learner", LEARNER_BYTES);
     }
     if (rc < 0) {
-        return why(ret_why, cap, rc,
-                   "out of address space; end other programs, or raise the limit (ulimit -v)");
+        return why(ret_why, cap, rc, NO_ADDRESSES);
     }
     rc = config_load(&h->config, spec->config_path, spec->sets, spec->n_sets, &h->arena, ret_why,
                      cap);

@@ -34,6 +34,12 @@ struct house {
     char replay_why[WHY_CHARS]; /* ... or why not */
 };
 
+/*
+ * What only building would show: does the policy's network fit? Builds one and throws it away.
+ * Errors: -EINVAL or -ENOMEM, and one sentence.
+ */
+int house_check(const struct config *c, char *ret_why, int cap) BASAL_MUST_USE;
+
 int house_open(struct house *ret_house, const struct house_spec *spec, char *ret_why,
                int cap) BASAL_MUST_USE;
 void house_close(struct house *h);

@@ -107,20 +107,26 @@ static uint32_t wanted(const _Atomic uint32_t *stop, const _Atomic uint32_t *lat
     return said == LATCHED_NOT && asked ? LATCHED_ASKED : said;
 }
 
+/* As much of a latch as there is room for: an empty file latches, too. False: not even that. */
+static bool mark(int dir, const char *text)
+{
+    const int fd = openat(dir, LATCH_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return errno == EEXIST;
+    }
+    const ssize_t ignored = write(fd, text, strlen(text));
+    (void)ignored;
+    (void)fsync(fd);
+    (void)close(fd);
+    (void)fsync(dir);
+    return true;
+}
+
 void latch_mark(int dir, const _Atomic uint32_t *stop, const _Atomic uint32_t *latched)
 {
-    static const char text[] = "0 the daemon crashed before it could say why\n";
-    if (dir < 0 || wanted(stop, latched) == LATCHED_NOT) {
-        return;
+    if (dir >= 0 && wanted(stop, latched) != LATCHED_NOT) {
+        (void)mark(dir, "0 the daemon crashed before it could say why\n");
     }
-    const int fd = openat(dir, LATCH_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (fd >= 0) { /* else it is there */
-        const ssize_t ignored = write(fd, text, sizeof text - 1);
-        (void)ignored; /* an empty one means the same */
-        (void)fsync(fd);
-        (void)close(fd);
-    }
-    (void)fsync(dir);
 }
 
 void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *stop,
@@ -137,9 +143,12 @@ void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *stop,
     const int rc = now == LATCHED_NOT
                        ? latch_clear(k->writer, k->dir, reason, (int)sizeof reason)
                        : latch_set(k->writer, k->dir, &latch, reason, (int)sizeof reason);
-    if (rc == 0) {
+    /* a full disk has no room for the reason, but for a name */
+    if (rc == 0 || (now != LATCHED_NOT && mark(k->dir, ""))) {
         k->on_disk = now;
-    } else {
-        log_limited(&k->said, 60.0, LOG_LEVEL_ERR, "the estop latch: %s", reason);
+    }
+    if (rc < 0) {
+        log_limited(&k->said, 60.0, LOG_LEVEL_ERR, "the estop latch: %s%s", reason,
+                    k->on_disk == now ? "; it is latched without its reason" : "");
     }
 }

@@ -48,7 +48,8 @@ bool latch_keeper_restore(struct latch_keeper *k, char *ret_reason);
 
 /*
  * Bring the file to what is asked for (STOP_ESTOP in stop) and what the loop says (enum latched).
- * What fails is logged once a minute and tried again at the next step.
+ * What fails is logged once a minute and tried again at the next step; a disk without room for the
+ * reason still takes the file's name, which latches, too.
  */
 void latch_keeper_step(struct latch_keeper *k, const _Atomic uint32_t *stop,
                        const _Atomic uint32_t *latched);

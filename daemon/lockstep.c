@@ -34,7 +34,7 @@ static void ask(struct lockstep *k, enum request_kind kind, uint32_t flags)
     (void)ring_push(&k->house.shared->requests, &q);
 }
 
-/* What comms would do: answer nobody, note episodes and faults. */
+/* What comms would do: answer nobody, note episodes, faults and why it was refused. */
 static void listen(struct lockstep *k)
 {
     struct shared *s = k->house.shared;
@@ -44,6 +44,9 @@ static void listen(struct lockstep *k)
     while (ring_pop(&s->telemetry, &record)) {
     }
     while (ring_pop(&s->replies, &reply)) {
+        if (reply.refusal != REFUSED_NOT && reply.why[0] != '\0') {
+            (void)snprintf(k->fault, sizeof k->fault, "%s", reply.why);
+        }
     }
     while (ring_pop(&s->happened, &h)) {
         if (h.kind == HAPPENED_EPISODE && k->eval != NULL) {

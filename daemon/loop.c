@@ -73,6 +73,9 @@ static double speed_m_s(const struct loop *l)
         return 0.0;
     }
     const double then = z->odometer[(z->tick - window) % SPEED_TICKS_MAX];
+    if (!isfinite(then)) {
+        return 0.0;
+    }
     return (z->sensed.q[l->odometer] - then) * l->config->task.settings.travel_radius_m /
            ((double)window * l->dt_s);
 }
@@ -182,8 +185,9 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     mark[PHASE_READ] = clock_now_ns(l->clock);
     plant_read(l->plant, planned_ns, &z->sensed, &z->fresh);
     count_coasting(l, skipped);
-    if (l->odometer >= 0) {
-        z->odometer[z->tick % SPEED_TICKS_MAX] = z->sensed.q[l->odometer];
+    if (l->odometer >= 0) { /* before its first reading it has no place */
+        const bool seen = z->sensed.age_us[l->odometer] != INT32_MAX;
+        z->odometer[z->tick % SPEED_TICKS_MAX] = seen ? z->sensed.q[l->odometer] : (double)NAN;
     }
 
     mark[PHASE_OBSERVE] = clock_now_ns(l->clock);

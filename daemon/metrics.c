@@ -39,7 +39,9 @@ int metrics_open(struct metrics *ret_metrics, struct filewriter *writer, const c
 {
     const int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     if (fd < 0) {
-        return why(ret_why, cap, -errno, "cannot open %s: %s", path, strerror(errno));
+        return why(ret_why, cap, -errno,
+                   "cannot open %s: %s; make its folder writable, or give another --run-dir", path,
+                   strerror(errno));
     }
     const off_t end = end_of_lines(fd);
     if (end < 0 || ftruncate(fd, end) < 0) {
@@ -87,6 +89,11 @@ int metrics_write(struct metrics *m, const struct metric *v, int n, char *ret_wh
     line[at++] = '}';
     line[at++] = '\n';
     const int rc = filewriter_append(m->writer, m->fd, line, at, ret_why, cap);
+    if (rc < 0) { /* part of it may be there: the next line is not to follow that */
+        const off_t end = end_of_lines(m->fd);
+        const int ignored = end >= 0 ? ftruncate(m->fd, end) : 0;
+        (void)ignored;
+    }
     m->lines += rc == 0;
     m->lost += rc < 0;
     return rc;

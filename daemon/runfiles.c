@@ -305,8 +305,8 @@ int runfiles_resume(struct runfiles *f, struct house *h, const char *path, int64
     const struct run_state *r = &m->checkpoint.run;
     int rc = load(&m->checkpoint, path, ret_why, cap);
     if (rc == 0 && h->clock.is_virtual && r->seed != h->seed) {
-        rc = why(ret_why, cap, -EPROTO, "checkpoint %s was made with --seed %llu", path,
-                 (unsigned long long)r->seed);
+        rc = why(ret_why, cap, -EPROTO, "checkpoint %s was made with --seed %llu; give that one",
+                 path, (unsigned long long)r->seed);
     }
     if (rc == 0 && h->clock.is_virtual) {
         rc = go_on_exactly(h, m, ret_why, cap);

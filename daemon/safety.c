@@ -249,8 +249,9 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
         if (p->temp_max_c > 0.0 &&
             (double)s->temp_c[j] > z->settings.derate_from_frac * p->temp_max_c) {
             return why(ret_why, cap, -EPERM,
-                       "joint %s: %.0f C is too near its limit of %.0f C; let it cool, then arm",
-                       p->name, (double)s->temp_c[j], p->temp_max_c);
+                       "joint %s: %.0f C is too near its limit of %.0f C (safety.derate_from_frac "
+                       "%g of it); let it cool, then arm",
+                       p->name, (double)s->temp_c[j], p->temp_max_c, z->settings.derate_from_frac);
         }
     }
     return 0;

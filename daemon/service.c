@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #define COMMS_BYTES  ((size_t)256 << 20)
 #define DISARM_S     1.0  /* torque off and its read-back, on a bus that answers badly */
 #define FILES_S      10.0 /* networks onto a slow disk */
+#define FILES_MIN    128  /* about thirty of its own, and three for each peer of its sockets */
 
 void service_save(struct service *s)
 {
@@ -250,11 +252,34 @@ static void set_watches(struct service *s)
                                        .patience_ns = (int64_t)(stop_s(s) * (double)NS_PER_S)});
 }
 
+/* libzmq ends the program where it may not open one more file. */
+static int check_files(char *ret_why, int cap)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= FILES_MIN) {
+        return 0;
+    }
+    const rlim_t had = r.rlim_cur;
+    r.rlim_cur = r.rlim_max < FILES_MIN ? r.rlim_max : FILES_MIN;
+    if (r.rlim_cur == FILES_MIN && setrlimit(RLIMIT_NOFILE, &r) == 0) {
+        return 0;
+    }
+    return why(
+        ret_why, cap, -EMFILE,
+        "only %llu files may be open at once: at least %d are wanted; raise the limit (ulimit "
+        "-n, LimitNOFILE)",
+        (unsigned long long)had, FILES_MIN);
+}
+
 static int open_all(struct service *s, char *ret_why, int cap)
 {
+    int rc = check_files(ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
     struct house_spec house = s->spec->house;
     house.replay_fd = kept_take();
-    int rc = house_open(&s->house, &house, ret_why, cap);
+    rc = house_open(&s->house, &house, ret_why, cap);
     if (rc < 0) {
         return rc;
     }

@@ -51,7 +51,7 @@ int option_wanted(const struct option *o, char *ret_text, int cap)
             (void)snprintf(many, sizeof many, "a list of at most %d", o->n_max);
         }
         const bool whole = o->type != OPTION_DOUBLE && o->type != OPTION_DOUBLES;
-        return snprintf(ret_text, n, "%s %snumber%s from %.10g to %.10g", many,
+        return snprintf(ret_text, n, "%s %snumber%s from %.15g to %.15g", many,
                         whole ? "whole " : "", list ? "s" : "", o->min, o->max);
     }
     }
@@ -65,9 +65,13 @@ int option_wanted(const struct option *o, char *ret_text, int cap)
 
 static int refuse(const struct option *o, const char *text, char *ret_why, int cap)
 {
-    char wanted[160];
+    char wanted[160], shown[49];
     (void)option_wanted(o, wanted, (int)sizeof wanted);
-    return why(ret_why, cap, -EINVAL, "%s must be %s, not \"%.48s\"", o->key, wanted, text);
+    (void)snprintf(shown, sizeof shown, "%s", text);
+    for (char *c = shown; *c != '\0'; c++) {
+        *c = (char)(iscntrl((unsigned char)*c) ? '?' : *c); /* a terminal would obey it */
+    }
+    return why(ret_why, cap, -EINVAL, "%s must be %s, not \"%s\"", o->key, wanted, shown);
 }
 
 /* One number, consumed whole, finite, in the option's range; whole where the option wants that. */

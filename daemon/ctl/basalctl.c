@@ -224,5 +224,5 @@ int main(int argc, char **argv)
     const int status = n < 0 ? -1 - n : run_verb(&c, words, n);
     ctl_close(&c);
     free(text);
-    return status;
+    return args_end("basalctl", status);
 }

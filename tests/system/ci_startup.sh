@@ -27,10 +27,18 @@ daemon=("$bin/basald" --config "$robot" --runtime-dir "$work/r" --set control.re
 expect "no config" 78 "cannot read $work/none.yaml: No such file" "$bin/basald" --config "$work/none.yaml"
 expect "a folder as config" 78 "it is a folder" "$bin/basald" --config "$work"
 expect "no flag" 2 "give --config FILE" "$bin/basald"
+for words in "basald --manual" "basald --config $robot --dump-config" "basalctl --help" "basalsim --help" "basal-bench --list"; do
+    expect "a full disk for $words" 1 "cannot write to standard output" sh -c "$bin/$words >/dev/full"
+done
 printf 'schema: 1\nname: x\ncontrl:\n  rate_hz: 100\n' >"$work/bad.yaml"
 expect "an unknown key" 78 "bad.yaml:3:1" "$bin/basald" --config "$work/bad.yaml"
+expect "networks too large" 78 "give fewer or smaller layers in policy.net_arch" \
+    "$bin/basald" --check-config "$robot" --set "policy.net_arch=[1024,1024,1024,1024,1024]"
+expect "a robot that may not arm" 1 "too near its limit of 70 C" \
+    "$bin/basald" --lockstep --config "$robot" --steps 10 --set safety.derate_from_frac=0.1
+expect "too few open files" 71 "only 20 files may be open at once" sh -c 'ulimit -n 20; exec "$@"' - "${daemon[@]}"
 expect "no runtime folder" 78 "give another with --runtime-dir" "${daemon[@]}" --runtime-dir "$work/no/such"
-expect "no run folder" 78 "cannot make the folder $work/no/such" "${daemon[@]}" --run-dir "$work/no/such"
+expect "no run folder" 78 "cannot make the folder $work/no/such: No such file or directory; give another --run-dir" "${daemon[@]}" --run-dir "$work/no/such"
 expect "no checkpoint" 78 "cannot go on from $work/none: No such file" "${daemon[@]}" --resume "$work/none"
 [ ! -e "$work/none" ] || { echo "--resume made the folder that it looked for"; bad=1; }
 mkdir "$work/empty"
@@ -59,6 +67,17 @@ for words in "torque is not read back as off at: arm, hand, odometer" "make safe
     grep -qF "$words" "$work/said" || { echo "make safe of two buses: nothing says \"$words\""; sed 's/^/    /' "$work/said"; bad=1; }
 done
 
+# standard streams that the caller closed: no other file gets their numbers, into which what is said would go
+rm -r "$work/r"
+"${daemon[@]}" --run-dir "$work/empty" --set bus.servo.device=/dev/null <&- >&- 2>&- &
+daemon_pid=$!
+for _ in $(seq 100); do [ -S "$work/r/command" ] && break; sleep 0.05; done
+for fd in 0 1 2; do
+    is=$(readlink "/proc/$daemon_pid/fd/$fd")
+    [ "$is" = /dev/null ] || { echo "standard stream $fd, closed by the caller, is $is"; bad=1; }
+done
+stop_daemon
+
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     stranger=(setpriv --reuid nobody --clear-groups --inh-caps=-all --bounding-set=-all)
     chmod 711 "$work"
@@ -83,6 +102,8 @@ start_sim
 start_daemon --set control.realtime=off
 expect "two in one folder" 1 "another basald uses $work/sockets; stop it, or give another --runtime-dir" \
     "${daemon[@]}" --runtime-dir "$work/sockets"
+expect "two in one run folder" 1 "another basald keeps its run in $work/state; stop it, or give another --run-dir" \
+    "${daemon[@]}" --run-dir "$work/state"
 expect_alive "two on one bus" "bus servo: $work/servo is used by another program; stop it first" "${daemon[@]}" --set bus.servo.device="$work/servo"
 ctl health >/dev/null || { echo "the first daemon suffered from the second"; bad=1; }
 stop_daemon

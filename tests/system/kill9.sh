@@ -25,15 +25,17 @@ done
 start_sim
 start_daemon
 go
-sleep 1
+sleep 8 # it has moved
 kill -9 "$daemon_pid"
 wait "$daemon_pid" 2>/dev/null || true
 daemon_pid=
 sleep 0.5
 start_daemon
 wait_state limp 5
+speed=$(number speed_m_s)
+awk -v v="$speed" 'BEGIN { exit !(v > -0.15 && v < 0.15) }' || good=false
 off=$(ctl status --json | grep -o '"torque": *"off"' | wc -l)
 sleep 1
 [ "$off" -ge 2 ] && [ "$(state)" = limp ] || good=false
-echo "{\"test\": \"kill9\", \"good\": $good, \"last_motion_after_last_packet_ms\": {${list%, }}, \"limit_ms\": $limit_ms, \"restarted\": \"$(state)\", \"torque_off\": $off}"
+echo "{\"test\": \"kill9\", \"good\": $good, \"last_motion_after_last_packet_ms\": {${list%, }}, \"limit_ms\": $limit_ms, \"restarted\": \"$(state)\", \"torque_off\": $off, \"speed_m_s\": $speed}"
 [ $good = true ]

@@ -190,6 +190,7 @@ static void kill_nine_leaves_a_whole_one(void **state)
     rng_seed(&r, 6);
     int64_t newest = 0;
     for (int i = 0; i < 25; i++) {
+        checkpoint_store_close(&b->store); /* the child has the folder alone */
         const pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
@@ -200,12 +201,34 @@ static void kill_nine_leaves_a_whole_one(void **state)
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFSIGNALED(status));
+        assert_int_equal(
+            checkpoint_store_open(&b->store, b->w, b->folder.path, 3, b->why, sizeof b->why), 0);
         const int64_t got = load_last(b);
         assert_true(got > 0 ? got >= newest : got == -ENOENT && newest == 0);
         newest = got > 0 ? got : 0;
     }
     print_message("%lld checkpoints in 25 lives\n", (long long)newest);
     assert_true(newest > 0);
+}
+
+/* Two writers would drop each other's checkpoints; one who reads takes and removes nothing. */
+static void a_folder_has_one_writer(void **state)
+{
+    struct bench *b = *state;
+    struct checkpoint_store other;
+    assert_int_equal(save(b, 1), 0);
+    assert_int_equal(mkdirat(b->folder.fd, "ckpt-000000000900.new", 0700), 0);
+    assert_int_equal(checkpoint_store_open(&other, b->w, b->folder.path, 3, b->why, sizeof b->why),
+                     -EBUSY);
+    assert_non_null(strstr(b->why, "another basald keeps its run in "));
+    assert_int_equal(checkpoint_store_open(&other, NULL, b->folder.path, 3, b->why, sizeof b->why),
+                     0);
+    checkpoint_store_close(&other);
+    assert_int_equal(faccessat(b->folder.fd, "ckpt-000000000900.new", F_OK, 0), 0);
+    checkpoint_store_close(&b->store);
+    assert_int_equal(
+        checkpoint_store_open(&b->store, b->w, b->folder.path, 3, b->why, sizeof b->why), 0);
+    assert_int_not_equal(faccessat(b->folder.fd, "ckpt-000000000900.new", F_OK, 0), 0);
 }
 
 /* Each file of the newest, damaged at every kilobyte, cut, emptied, missing: refused, and the one
@@ -230,6 +253,7 @@ static void damage_is_refused_and_the_one_before_is_tried(void **state)
             assert_non_null(strstr(b->why, "ckpt-000000000200 is damaged"));
             folder_write(&b->folder, path, whole, at);
             assert_int_equal(load_last(b), 1);
+            assert_non_null(strstr(b->why, "ckpt-000000000200 is damaged"));
         }
         assert_int_equal(unlinkat(b->folder.fd, path, 0), 0);
         assert_int_equal(load_last(b), 1);
@@ -265,6 +289,7 @@ static void another_run_is_refused_and_nothing_is_touched(void **state)
         assert_int_equal(checkpoint_load_at(c, b->store.fd, "last", b->why, sizeof b->why),
                          -EPROTO);
         assert_non_null(strstr(why_text, says[k]));
+        assert_true(k != 4 || strstr(why_text, "give the policy and learner settings") != NULL);
         assert_memory_equal(&before, &b->b, sizeof before);
     }
     fill(&b->b, 9);
@@ -297,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_save_that_dies_at_any_step_keeps_the_last, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(kill_nine_leaves_a_whole_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_has_one_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_refused_and_the_one_before_is_tried, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(another_run_is_refused_and_nothing_is_touched, setup,

@@ -107,6 +107,25 @@ static void the_keeper_writes_what_is_asked_for(void **state)
     latch_keeper_close(&k);
 }
 
+/* No room for the reason: the name alone latches, and a clear takes it away. */
+static void a_full_disk_latches_too(void **state)
+{
+    struct bench *b = *state;
+    struct latch_keeper k;
+    struct latch got;
+    _Atomic uint32_t stop = STOP_ESTOP, latched = LATCHED_NOT;
+    assert_int_equal(latch_keeper_open(&k, b->folder.fd), 0);
+    filewriter_trouble(k.writer, &(struct disk_trouble){0, ENOSPC, 0});
+    latch_keeper_step(&k, &stop, &latched);
+    assert_true(latch_get(b->folder.fd, &got));
+    assert_string_equal(got.reason, "the latch file does not say why");
+    filewriter_trouble(k.writer, &(struct disk_trouble){0});
+    atomic_store(&stop, 0);
+    latch_keeper_step(&k, &stop, &latched);
+    assert_false(latch_get(b->folder.fd, &got));
+    latch_keeper_close(&k);
+}
+
 static void a_metrics_line_is_one_json_object(void **state)
 {
     struct bench *b = *state;
@@ -151,13 +170,21 @@ static void what_cannot_be_written_is_counted(void **state)
     const struct metric v = {"time/total_timesteps", 1.0, true};
     (void)snprintf(path, sizeof path, "%s/metrics.jsonl", b->folder.path);
     assert_int_equal(metrics_open(&m, b->w, path, b->why, sizeof b->why), 0);
-    filewriter_trouble(b->w, &(struct disk_trouble){0, ENOSPC, 0});
-    assert_int_equal(metrics_write(&m, &v, 1, b->why, sizeof b->why), -ENOSPC);
-    filewriter_trouble(b->w, &(struct disk_trouble){0});
-    assert_int_equal(metrics_write(&m, &v, 1, b->why, sizeof b->why), 0);
-    assert_int_equal(m.lost, 1);
-    assert_int_equal(m.lines, 1);
+    const int steps[] = {0, 1}; /* the disk is full at once, or after a part of the line */
+    for (int i = 0; i < 2; i++) {
+        filewriter_trouble(b->w, &(struct disk_trouble){steps[i], ENOSPC, 10});
+        assert_int_equal(metrics_write(&m, &v, 1, b->why, sizeof b->why), -ENOSPC);
+        filewriter_trouble(b->w, &(struct disk_trouble){0});
+        assert_int_equal(metrics_write(&m, &v, 1, b->why, sizeof b->why), 0);
+    }
+    assert_int_equal(m.lost, 2);
+    assert_int_equal(m.lines, 2);
     metrics_close(&m);
+    char text[256] = "";
+    FILE *f = fopen(path, "re");
+    assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+    (void)fclose(f);
+    assert_string_equal(text, "{\"time/total_timesteps\":1}\n{\"time/total_timesteps\":1}\n");
     (void)snprintf(path, sizeof path, "%s/no/such/folder", b->folder.path);
     assert_int_equal(metrics_open(&m, b->w, path, b->why, sizeof b->why), -ENOENT);
 }
@@ -168,6 +195,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_latch_stays_until_it_is_cleared, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_latch_is_latched, setup, teardown),
         cmocka_unit_test_setup_teardown(the_keeper_writes_what_is_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_latches_too, setup, teardown),
         cmocka_unit_test_setup_teardown(a_metrics_line_is_one_json_object, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_counted, setup, teardown),
     };
