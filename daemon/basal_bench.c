@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* One line per benchmark: daemon/bench_NAME.c ends with its row. */
-#define BENCHES(X) X(loop) X(replay) X(per)
+#define BENCHES(X) X(loop) X(gemm) X(update) X(act) X(step) X(pendulum) X(replay) X(per)
 
 #define X(name) extern const struct bench bench_##name;
 BENCHES(X)

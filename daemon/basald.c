@@ -37,7 +37,7 @@ static const struct flag flags[] = {
     {"search-gait",      NULL,        "search the fastest periodic gait of the simulated body, the yardstick of learning"},
     {"seed",             "N",         "lockstep, search: the seed of everything random (default 0)"},
     {"steps",            "N",         "lockstep: policy steps to learn (default 2400)"},
-    {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30)"},
+    {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30; task.eval_episodes comes first)"},
     {"run-dir",          "DIR",       "where metrics and checkpoints go"},
     {"checkpoint-steps", "N",         "lockstep: a checkpoint every N policy steps"},
     {"runtime-dir",      "DIR",       "where the sockets are (default /run/basald)"},

@@ -289,6 +289,10 @@ static int run(struct robot_sim *r, const struct arguments *a)
     }
     int rc =
         config_load(&r->config, a->config, a->sets, a->n_sets, &mem, reason, (int)sizeof reason);
+    if (rc == 0 && r->config.robot.direct) {
+        rc = why(reason, (int)sizeof reason, -EINVAL,
+                 "%s has no bus to put bytes on: basald moves its body by itself", r->config.path);
+    }
     rc = rc == 0 ? world_open(&r->world, &r->config, (uint64_t)a->seed, &mem, reason,
                               (int)sizeof reason)
                  : rc;

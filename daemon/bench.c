@@ -70,8 +70,12 @@ const char *figures_text(const struct figures *f, char *ret_text, size_t cap)
     if (f->n == 0) {
         (void)snprintf(ret_text, cap, "-");
     } else {
-        (void)snprintf(ret_text, cap, "%.4g [%.4g-%.4g]", figures_median(f), figures_min(f),
-                       figures_max(f));
+        char number[3][32];
+        const double v[3] = {figures_median(f), figures_min(f), figures_max(f)};
+        for (int i = 0; i < 3; i++) { /* four digits, but whole ones in full */
+            (void)snprintf(number[i], sizeof number[i], v[i] < 1000.0 ? "%.4g" : "%.0f", v[i]);
+        }
+        (void)snprintf(ret_text, cap, "%s [%s-%s]", number[0], number[1], number[2]);
     }
     return ret_text;
 }

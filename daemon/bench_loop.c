@@ -2,15 +2,15 @@
 #include "daemon/args.h"
 #include "daemon/bench.h"
 #include "daemon/bench_loop_report.h"
+#include "daemon/bench_robot.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#define ROBOT         "crawler.yaml"
 #define MEMORY_BYTES  ((size_t)4 << 30)
-#define ROBOT         "deploy/robots/crawler.yaml"
 #define TICKS_RUN_MAX 1e7
 
 struct arguments {
@@ -69,29 +69,6 @@ static bool take(void *self, const char *name, const char *value)
     return args_number(value, &s->seconds) && s->seconds >= 0.01;
 }
 
-/* In the current folder, beside this program's build, or where it is installed; "" if nowhere. */
-static void find_robot(char *ret_path, size_t cap)
-{
-    static const char *const from_program[] = {"/../../../" ROBOT,
-                                               "/../share/basald/robots/crawler.yaml"};
-    char program[PATH_CHARS * 3];
-    (void)snprintf(ret_path, cap, "%s", ROBOT);
-    if (access(ret_path, R_OK) == 0) {
-        return;
-    }
-    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(program, '/');
-    for (size_t i = 0; slash != NULL && i < sizeof from_program / sizeof from_program[0]; i++) {
-        *slash = '\0';
-        (void)snprintf(ret_path, cap, "%s%s", program, from_program[i]);
-        if (access(ret_path, R_OK) == 0) {
-            return;
-        }
-    }
-    ret_path[0] = '\0';
-}
-
 static int report(const struct arguments *a, const struct turns_result *r)
 {
     struct loop_verdict v;
@@ -115,7 +92,7 @@ static int run(void *args)
         return EXIT_USAGE;
     }
     if (a->spec.config_path == NULL) {
-        find_robot(robot, sizeof robot);
+        bench_robot_find(ROBOT, robot, sizeof robot);
         a->spec.config_path = robot;
         if (robot[0] == '\0') {
             (void)fprintf(stderr, "basal-bench loop: no " ROBOT " here: give --config FILE\n");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONFIG_BYTES    ((size_t)64 << 20)
 #define FAST_BAUD       4000000
@@ -169,4 +170,26 @@ int bench_robot_open(struct bench_robot *ret_robot, const struct bench_robot_spe
 void bench_robot_close(struct bench_robot *b)
 {
     house_close(&b->house);
+}
+
+void bench_robot_find(const char *file, char *ret_path, size_t cap)
+{
+    static const char *const from_program[] = {"/../../../deploy/robots/",
+                                               "/../share/basald/robots/"};
+    char program[PATH_CHARS * 3];
+    (void)snprintf(ret_path, cap, "deploy/robots/%s", file);
+    if (access(ret_path, R_OK) == 0) {
+        return;
+    }
+    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(program, '/');
+    for (size_t i = 0; slash != NULL && i < sizeof from_program / sizeof from_program[0]; i++) {
+        *slash = '\0';
+        (void)snprintf(ret_path, cap, "%s%s%s", program, from_program[i], file);
+        if (access(ret_path, R_OK) == 0) {
+            return;
+        }
+    }
+    ret_path[0] = '\0';
 }

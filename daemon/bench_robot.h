@@ -39,3 +39,7 @@ void bench_robot_close(struct bench_robot *b);
 /* Fetch what the loop has told, note every record, ask it to run when it does not. */
 void bench_robot_attend(struct bench_robot *b, void (*note)(void *self, const struct record *r),
                         void *self);
+
+/* A robot file that comes with basald, "crawler.yaml": in the current folder's deploy/robots,
+ * beside this program's build, or where it is installed; "" if nowhere. */
+void bench_robot_find(const char *file, char *ret_path, size_t cap);

@@ -186,6 +186,12 @@ static uint64_t robot_hash(const struct config *c)
         h = hash_fnv1a(h, &s->actuated, sizeof s->actuated);
         h = hash_fnv1a(h, range, sizeof range);
     }
+    if (c->task.settings.action == ACTION_EFFORT) { /* the ceilings are the unit */
+        for (int j = 0; j < c->robot.n_joints; j++) {
+            const double tau_max = c->robot.joint[j].actuated ? c->robot.joint[j].tau_max : 0.0;
+            h = hash_fnv1a(h, &tau_max, sizeof tau_max);
+        }
+    }
     for (int i = 0; i < c->task.n_slots; i++) {
         const struct slot *s = &c->task.slot[i];
         const double numbers[2] = {s->term.scale, s->term.offset};

@@ -34,6 +34,7 @@ struct learner_settings { /* learner: */
     bool normalize;
     int64_t normalize_until;
     double checkpoint_s; /* real time: a checkpoint this often; 0: at stop only */
+    int precision;       /* enum precision */
 };
 
 struct replay_settings { /* replay: */

@@ -72,6 +72,19 @@ static const struct place *place_of(const struct walk *w, const char *section)
 
 /* --- what no single key can know --- */
 
+/* What a body that is driven directly has not, or keeps by itself. */
+static bool is_of_devices(const char *key)
+{
+    static const char *const keys[] = {"id",           "tau_stall_nm",   "temp_max_c",
+                                       "qd_max_rad_s", "qdd_max_rad_s2", NULL};
+    for (int i = 0; keys[i] != NULL; i++) {
+        if (strcmp(keys[i], key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int check_joint(const struct walk *w, int i)
 {
     const struct robot *r = &w->config->robot;
@@ -83,9 +96,8 @@ static int check_joint(const struct walk *w, int i)
         return config_bad_at(w, at, "%sbus must be set", what);
     }
     for (const struct option *o = config_joint_options; o->key != NULL; o++) {
-        const bool of_bus = strcmp(o->key, "id") == 0 || strcmp(o->key, "tau_stall_nm") == 0;
         const bool of_limits = o->type == OPTION_DOUBLE;
-        const bool wanted = (!of_bus || r->n_buses > 0) && (!of_limits || j->actuated);
+        const bool wanted = !(r->direct && is_of_devices(o->key)) && (!of_limits || j->actuated);
         const bool missing = is_unset(o, j, of_limits ? "nan" : "-1");
         if (o->def == NULL && wanted && missing) {
             return refuse_unset(w, at, what, o);
@@ -215,20 +227,46 @@ static bool may_drop(const struct robot *r)
     return r->n_buses > 0 && driven && !r->drop_accepted;
 }
 
+/* Without a bus there must be a body; on a bus this version's devices take poses alone. */
+static int check_direct(const struct walk *w)
+{
+    const struct config *c = w->config;
+    if (c->robot.direct && c->sim == NULL) {
+        return config_bad_at(w, &w->places->root,
+                             "there is neither a bus nor a section sim: nothing to drive");
+    }
+    if (!c->robot.direct && c->task.settings.action == ACTION_EFFORT) {
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.action effort is not available on a bus in this version; use "
+                             "position");
+    }
+    return 0;
+}
+
 /* The file names more ways than this version has. */
 static int check_reset(const struct walk *w)
 {
     const struct task_settings *t = &w->config->task.settings;
     char text[TEXT_MAX];
-    if (t->reset != RESET_NONE && t->reset != RESET_HOLD) {
-        (void)option_get(option_find(task_options, "reset"), t, text, (int)sizeof text);
+    (void)option_get(option_find(task_options, "reset"), t, text, (int)sizeof text);
+    if (t->reset == RESET_SCRIPT || t->reset == RESET_ASK) {
         return config_bad_at(w, place_of(w, "task"),
                              "task.reset %s is not available in this version; use hold or none",
                              text);
     }
-    if (t->reset == RESET_NONE && t->reset_s > 0.0) {
+    if (t->eval_episodes > 0 && t->episode_s <= 0.0) {
         return config_bad_at(w, place_of(w, "task"),
-                             "task.reset none takes no time: leave out task.reset_s, or use hold");
+                             "task.eval_episodes counts episodes that end: set task.episode_s");
+    }
+    if (t->reset == RESET_BODY && !w->config->robot.direct) {
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.reset body is for a simulated body without a bus: this robot's "
+                             "devices would see it jump; use hold or none");
+    }
+    if (t->reset != RESET_HOLD && t->reset_s > 0.0) {
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.reset %s takes no time: leave out task.reset_s, or use hold",
+                             text);
     }
     return 0;
 }
@@ -285,8 +323,10 @@ static int check_modules(const struct walk *w)
 
 int config_check(const struct walk *w)
 {
+    w->config->robot.direct = w->config->robot.n_buses == 0;
     int rc = check_sections(w);
     rc = rc == 0 ? check_words(w) : rc;
+    rc = rc == 0 ? check_direct(w) : rc;
     rc = rc == 0 ? check_reset(w) : rc;
     rc = rc == 0 ? check_rates(w) : rc;
     for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {

@@ -1,5 +1,6 @@
 #include "daemon/config_tables.h"
 
+#include "policies/nn/kernel.h"
 #include "policies/replay.h"
 
 static const char *const realtime_names[] = {"off", "prefer", "enforce", NULL};
@@ -89,6 +90,8 @@ static const struct option learner[] = {
      .help = "policy steps after which these statistics are frozen"},
     {.key = "checkpoint_s", .type = OPTION_DOUBLE, .offset = AT(learner.checkpoint_s), .min = 0, .max = 86400, .def = "60",
      .help = "time between two checkpoints of the service; 0: at the stop only"},
+    {.key = "precision", .type = OPTION_CHOICE, .offset = AT(learner.precision), .def = "fp32", .choices = precision_names,
+     .help = "operands of the networks' products while they learn: fp32, or bf16 where the processor has AVX512_BF16; sums, weights and the acting policy are fp32 always"},
     {.key = NULL},
 };
 

@@ -1,6 +1,7 @@
 #include "daemon/house.h"
 
 #include "daemon/base/hash.h"
+#include "policies/nn/kernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -142,14 +143,22 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     if (rc < 0) {
         return rc;
     }
+    if (d.kernel == NULL) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.precision %s needs a processor with AVX512_BF16, which this one has "
+                   "not: set it to fp32",
+                   precision_names[h->config.learner.precision]);
+    }
     const int n_weights = count_weights(h, &d);
     if (n_weights < 0) {
         return why(ret_why, cap, n_weights, "policy %s: cannot make its networks: %s",
                    h->config.policy->name, strerror(-n_weights));
     }
     open_shared(h, packed_max(n_weights));
-    const struct plant_spec plant = {
-        .config = &h->config, .kind = spec->kind, .clock = &h->clock, .seed = spec->seed};
+    const struct plant_spec plant = {.config = &h->config,
+                                     .kind = h->config.robot.direct ? PLANT_BODY : spec->kind,
+                                     .clock = &h->clock,
+                                     .seed = spec->seed};
     rc = plant_open(&h->plant, &plant, &h->arena, ret_why, cap);
     if (rc < 0) {
         return rc;

@@ -12,7 +12,7 @@ struct house_spec {
     const char *config_path;
     const char *const *sets; /* "KEY=VALUE" */
     int n_sets;
-    enum plant_kind kind;
+    enum plant_kind kind; /* of a robot with buses: one without has its body */
     bool virtual_clock;
     uint64_t seed;
     int replay_fd; /* a segment kept from an earlier life, which becomes the house's; or -1 */

@@ -10,13 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What the evaluation saw. */
-struct evaluation {
-    int n;
-    double sum, sum2;
-    double speed_m_s; /* NaN: the body has no odometer */
-};
-
 struct lockstep {
     const struct lockstep_spec *spec;
     struct house house;
@@ -25,6 +18,7 @@ struct lockstep {
     int64_t learned;   /* policy steps; the evaluation cuts a period short, which is one more row */
     double return_sum; /* of the episodes since the last metrics line */
     int episodes;
+    double learned_s;        /* wall time that learning took */
     struct evaluation *eval; /* where episode returns go now; NULL: learning */
     char fault[WHY_CHARS];
 };
@@ -135,12 +129,22 @@ static double way_m(struct lockstep *k)
     return truth.q[l->odometer] * k->house.config.task.settings.travel_radius_m;
 }
 
-static void evaluate(struct lockstep *k, struct evaluation *ret_eval)
+/* So many whole episodes, the body's start and end included. */
+static void evaluate_episodes(struct lockstep *k, int episodes, struct evaluation *ret_eval)
 {
-    *ret_eval = (struct evaluation){.speed_m_s = (double)NAN};
-    if (k->spec->eval_s <= 0.0 || k->house.loop.packed == NULL) {
-        return;
+    ask(k, REQUEST_RUN, RUN_NO_EXPLORE | RUN_NO_LEARN);
+    tick(k);
+    ask(k, REQUEST_EPISODE_END, 0); /* of the one that began otherwise */
+    tick(k);
+    k->eval = ret_eval;
+    while (ret_eval->n < episodes && k->house.loop.st.fsm.state == STATE_RUNNING) {
+        tick(k);
     }
+    k->eval = NULL;
+}
+
+static void evaluate_seconds(struct lockstep *k, struct evaluation *ret_eval)
+{
     ask(k, REQUEST_EPISODE_END, 0);
     tick(k);
     ask(k, REQUEST_RUN, RUN_NO_EXPLORE | RUN_NO_LEARN);
@@ -158,12 +162,31 @@ static void evaluate(struct lockstep *k, struct evaluation *ret_eval)
     k->eval = NULL;
 }
 
+static void evaluate(struct lockstep *k, struct evaluation *ret_eval)
+{
+    const int episodes = k->house.config.task.settings.eval_episodes;
+    *ret_eval = (struct evaluation){.speed_m_s = (double)NAN};
+    if (k->spec->eval_s <= 0.0 || k->house.loop.packed == NULL) {
+        return;
+    }
+    if (episodes > 0) {
+        evaluate_episodes(k, episodes, ret_eval);
+    } else {
+        evaluate_seconds(k, ret_eval);
+    }
+}
+
 static void stop(struct lockstep *k)
 {
     atomic_fetch_or(&k->house.shared->stop, STOP_EXIT);
     for (int i = 0; i < 1000 && (i < 2 || !loop_at_rest(&k->house.loop)); i++) {
         tick(k);
     }
+}
+
+double evaluation_mean(const struct evaluation *e)
+{
+    return e->n > 0 ? e->sum / e->n : (double)NAN;
 }
 
 static void print_result(struct lockstep *k, const struct evaluation *e, double wall_s)
@@ -181,7 +204,7 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_int(o, "seed", (int64_t)h->seed);
     json_int(o, "steps", k->learned);
     json_int(o, "updates", h->learner.counters[LEARNER_UPDATES]);
-    const double mean = e->n > 0 ? e->sum / e->n : (double)NAN;
+    const double mean = evaluation_mean(e);
     json_number(o, "eval_mean_reward", mean);
     json_number(o, "eval_std_reward",
                 e->n > 0 ? sqrt(fmax(0.0, e->sum2 / e->n - mean * mean)) : (double)NAN);
@@ -212,51 +235,80 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_print(o, stdout, k->spec->json);
 }
 
-static int live(struct lockstep *k, char *ret_why, int cap)
+static double now_s(void)
 {
     static const struct clock wall = {0};
+    return (double)clock_now_ns(&wall) / (double)NS_PER_S;
+}
+
+static int live(struct lockstep *k, struct evaluation *ret_eval, char *ret_why, int cap)
+{
     const struct lockstep_spec *spec = k->spec;
-    struct evaluation e;
-    const int64_t begun_ns = clock_now_ns(&wall);
     int rc = runfiles_open(&k->files, &k->house, spec->run_dir, ret_why, cap);
     if (rc == 0 && spec->resume != NULL) {
         rc = runfiles_resume(&k->files, &k->house, spec->resume, &k->planned_ns, ret_why, cap);
         k->next_checkpoint = k->house.loop.st.step + spec->checkpoint_steps;
     }
+    const double begun_s = now_s();
     if (rc == 0) {
         rc = learn(k, ret_why, cap);
     }
     if (rc == 0) {
         k->learned = k->house.loop.st.step;
-        evaluate(k, &e);
+        k->learned_s = now_s() - begun_s;
+        evaluate(k, ret_eval);
         stop(k);
-        print_result(k, &e, (double)(clock_now_ns(&wall) - begun_ns) / (double)NS_PER_S);
     }
     runfiles_close(&k->files);
     return rc;
 }
 
-int lockstep_run(const struct lockstep_spec *spec)
+/* ret_result NULL: it is printed. */
+static int run(const struct lockstep_spec *spec, struct lockstep_result *ret_result, char *ret_why,
+               int cap)
 {
-    char reason[WHY_CHARS] = "";
+    struct evaluation e;
     struct lockstep *k = calloc(1, sizeof *k);
     if (k == NULL) {
-        return exit_no_memory("basald");
+        return why(ret_why, cap, -ENOMEM, "out of memory");
     }
     k->spec = spec;
     k->next_checkpoint = spec->checkpoint_steps;
-    int rc = house_open(&k->house, &spec->house, reason, (int)sizeof reason);
+    int rc = house_open(&k->house, &spec->house, ret_why, cap);
     if (rc == 0) {
         k->house.learner.publish = hand_over;
         k->house.learner.to = &k->house.intake;
         k->period_ns = llround(k->house.loop.dt_s * (double)NS_PER_S);
         thread_flush_denormals();
-        rc = live(k, reason, (int)sizeof reason);
+        const double begun_s = now_s();
+        rc = live(k, &e, ret_why, cap);
+        if (rc == 0 && ret_result == NULL) {
+            print_result(k, &e, now_s() - begun_s);
+        } else if (rc == 0) {
+            *ret_result =
+                (struct lockstep_result){.steps = k->learned,
+                                         .updates = k->house.learner.counters[LEARNER_UPDATES],
+                                         .learned_s = k->learned_s,
+                                         .eval = e};
+        }
         house_close(&k->house);
     }
+    free(k);
+    return rc;
+}
+
+int lockstep_measure(const struct lockstep_spec *spec, struct lockstep_result *ret_result,
+                     char *ret_why, int cap)
+{
+    return run(spec, ret_result, ret_why, cap);
+}
+
+int lockstep_run(const struct lockstep_spec *spec)
+{
+    char reason[WHY_CHARS] = "";
+    const int rc = run(spec, NULL, reason, (int)sizeof reason);
     if (rc < 0) {
         (void)fprintf(stderr, "basald: %s\n", reason);
     }
-    free(k);
     return exit_status(rc);
 }

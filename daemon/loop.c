@@ -2,6 +2,7 @@
 
 #include "daemon/base/thread.h"
 #include "daemon/loop_inside.h"
+#include "policies/nn/kernel.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ void loop_dims(const struct config *c, const struct task *t, struct dims *ret_di
         .batch = c->learner.batch_size,
         .seg_len = 1,
         .policy_rate_hz = c->robot.policy_rate_hz,
+        .kernel = kernel_of((enum precision)c->learner.precision),
     };
 }
 

@@ -35,6 +35,7 @@ struct loop_state {
     uint32_t version;     /* of the weights that drive it */
     int coasted, skipped; /* ticks in this period */
     int reset_left;       /* ticks until the next episode may begin */
+    int64_t begun_tick;   /* the tick whose reading is a body's that was reset for it; 0: none */
     uint32_t run_flags;   /* enum run_flags */
     bool end_asked;       /* a person ends the episode ... */
     bool end_success;     /* ... and calls it a success */

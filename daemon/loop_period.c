@@ -161,6 +161,20 @@ static bool close_period(struct loop *l, int64_t now_ns, struct observation *ret
     return goes_on;
 }
 
+/* A simulated body begins anew in the tick before an episode does. */
+static void reset_body(struct loop *l)
+{
+    if (l->config->task.settings.reset == RESET_BODY) {
+        plant_reset(l->plant);
+        l->st.begun_tick = l->st.tick + 1;
+    }
+}
+
+static bool is_begun(const struct loop *l)
+{
+    return l->config->task.settings.reset != RESET_BODY || l->st.begun_tick == l->st.tick;
+}
+
 static void end_episode(struct loop *l, int64_t now_ns)
 {
     struct loop_state *z = &l->st;
@@ -173,6 +187,7 @@ static void end_episode(struct loop *l, int64_t now_ns)
     z->open = false;
     const int ticks = (int)(l->config->task.settings.reset_s / l->dt_s);
     z->reset_left = ticks > 1 ? ticks : 1;
+    reset_body(l);
 }
 
 void loop_period(struct loop *l, int64_t now_ns)
@@ -190,6 +205,11 @@ void loop_period(struct loop *l, int64_t now_ns)
             return;
         }
         if (!driving(l)) {
+            return;
+        }
+        if (!is_begun(l)) { /* a run begins: no episode has just ended */
+            reset_body(l);
+            z->reset_left = 1;
             return;
         }
         begin_episode(l);

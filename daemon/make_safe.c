@@ -82,7 +82,9 @@ int make_safe(const char *config_path, const char *const *sets, int n_sets)
     }
     const bool safe = bring_up(plant, &config, reopen, &sensed);
     if (safe) {
-        log_line(LOG_LEVEL_NOTE, "make safe: torque is off on every device, read back");
+        log_line(LOG_LEVEL_NOTE, "make safe: %s",
+                 config.robot.direct ? "there are no devices"
+                                     : "torque is off on every device, read back");
     }
     for (int i = 0; i < config.robot.n_buses && !safe; i++) {
         say_bus(plant, &config.robot, i, &reopen[i], &sensed);

@@ -183,6 +183,10 @@ void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64
         p->clock->now_ns = t_ns;
     }
     if (p->kind == PLANT_BODY) {
+        if (p->begins) {
+            world_reset(p->world);
+            p->begins = false;
+        }
         world_sense(p->world, &p->sensed);
         p->fresh = UINT64_MAX;
     }
@@ -218,22 +222,42 @@ static bool settled(const struct plant *p)
     return true;
 }
 
-/* Bodies without buses have nothing to set up. */
+static bool stop_is_over(const struct plant *p)
+{
+    const int64_t limit_ns = (int64_t)(p->config->control.stop_s * (double)NS_PER_S);
+    return settled(p) || p->t_ns - p->stop_ns > limit_ns;
+}
+
+/* Bodies without buses have nothing to set up; stopping takes them as long as others. */
 static int body_event(struct plant *p, bool changed)
 {
-    static const int event[] = {[PLANT_LISTEN] = -1,
-                                [PLANT_IDENTIFY] = EVENT_IDENTIFIED,
-                                [PLANT_ARM] = EVENT_ARMED,
-                                [PLANT_RUN] = -1,
-                                [PLANT_STOP] = EVENT_STOPPED};
     p->known = true;
     p->why[0] = '\0';
     if (changed) {
-        memset(p->sensed.torque,
-               p->doing == PLANT_RUN || p->doing == PLANT_ARM ? TORQUE_ON : TORQUE_OFF,
-               sizeof p->sensed.torque);
+        p->stopped = false;
+        p->stop_ns = p->t_ns;
     }
-    return changed ? event[p->doing] : -1;
+    switch (p->doing) {
+    case PLANT_IDENTIFY:
+        return changed ? EVENT_IDENTIFIED : -1;
+    case PLANT_ARM:
+        return changed ? EVENT_ARMED : -1;
+    case PLANT_STOP:
+        if (!p->stopped && stop_is_over(p)) {
+            p->stopped = true;
+            return EVENT_STOPPED;
+        }
+        return -1;
+    case PLANT_LISTEN:
+    case PLANT_RUN:
+        break;
+    }
+    return -1;
+}
+
+void plant_reset(struct plant *p)
+{
+    p->begins = true;
 }
 
 /* Torque came on while nothing may drive: off with it at once; then the devices are found anew and
@@ -279,11 +303,8 @@ int plant_do(struct plant *p, enum plant_do what)
     } else if (idle && p->known && p->job == JOB_NONE) {
         quench(p);
     }
-    if (what == PLANT_STOP && !p->stopped && p->job == JOB_NONE) {
-        const int64_t limit_ns = (int64_t)(p->config->control.stop_s * (double)NS_PER_S);
-        if (!p->known || settled(p) || now_ns - p->stop_ns > limit_ns) {
-            job_start(p, JOB_STOP);
-        }
+    if (what == PLANT_STOP && !p->stopped && p->job == JOB_NONE && (!p->known || stop_is_over(p))) {
+        job_start(p, JOB_STOP);
     }
     const int event = p->event;
     p->event = -1;

@@ -64,6 +64,9 @@ void plant_service(struct plant *p, int64_t now_ns, struct reopen *state);
 int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx,
                      size_t cap) BASAL_RT;
 
+/* PLANT_BODY only: the next reading finds the body begun anew, as its own reset draws it. */
+void plant_reset(struct plant *p) BASAL_RT;
+
 /* Bus is up, devices are identified and each joint has been read since; else the sentence that says
  * why not. */
 bool plant_ready(const struct plant *p) BASAL_RT;

@@ -57,6 +57,7 @@ struct plant {
     bool job_failed;
     bool known;          /* every device identified and made safe since the bus came up */
     bool stopped;        /* PLANT_STOP has ended */
+    bool begins;         /* the body is reset before it is read next */
     int64_t stop_ns;     /* when it began */
     int64_t retry_ns;    /* next bring-up */
     int event;           /* of enum fsm_event; -1: none */

@@ -41,12 +41,17 @@ const struct option safety_options[] = {
 #define FROZEN_CEILING     0.5    /* ... with this part of its torque */
 #define UNSEEN_US          500000 /* a pose older than this is none to arm from */
 
-static int check_joint(const struct joint_spec *j, char *ret_why, int cap)
+/* direct: speeds, accelerations and heat are the body's own affair. */
+static int check_joint(const struct joint_spec *j, bool direct, char *ret_why, int cap)
 {
+    static const bool of_body[] = {false, false, true, true, false, true};
     const double limits[] = {j->q_min, j->q_max, j->qd_max, j->qdd_max, j->tau_max, j->temp_max_c};
     static const char *const names[] = {"q_min_rad",      "q_max_rad",  "qd_max_rad_s",
                                         "qdd_max_rad_s2", "tau_max_nm", "temp_max_c"};
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        if (direct && of_body[i]) {
+            continue;
+        }
         if (!isfinite(limits[i]) || (i >= 2 && limits[i] <= 0.0)) {
             return why(ret_why, cap, -EINVAL,
                        "joint %s: %s is %g: it must be set to a finite%s limit", j->name, names[i],
@@ -91,7 +96,8 @@ int safety_init(struct safety *ret_safety, const struct robot *robot,
 {
     int rc = check_settings(settings, robot->control_rate_hz, ret_why, cap);
     for (int j = 0; rc == 0 && j < robot->n_joints; j++) {
-        rc = robot->joint[j].actuated ? check_joint(&robot->joint[j], ret_why, cap) : 0;
+        rc = robot->joint[j].actuated ? check_joint(&robot->joint[j], robot->direct, ret_why, cap)
+                                      : 0;
     }
     if (rc < 0) {
         return rc;
@@ -157,6 +163,9 @@ static void watch_joint(struct safety *z, const struct sensed *s, int j, bool fr
     const bool driven = p->actuated ? (z->held >> j & 1u) != 0 : z->held != 0;
     z->stale[j] = fresh ? 0 : z->stale[j] + driven;
     trip(z, j, TRIP_NOT_FINITE, !sees(s, j));
+    if (z->robot->direct) {
+        return;
+    }
     trip(z, j, TRIP_STALE, z->stale[j] > c->stale_ticks_max);
     trip(z, j, TRIP_FROZEN, (s->faults[j] & FAULT_FROZEN) != 0);
     trip(z, j, TRIP_DEVICE, (s->faults[j] & ~(uint32_t)FAULT_FROZEN) != 0);

@@ -100,6 +100,10 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
  *   fast to stop;
  * - impedance: goal as position, gains and torque finite and within the ceiling.
  *
+ * A robot that is driven directly (robot.direct) has a body that keeps its own limits: what is
+ * finite and in range passes as it was asked, with position and effort limits alone, and a sensed
+ * value that is not finite is the only trip.
+ *
  * Braking outranks the rate limits: a range or a ceiling that shrinks cuts the speed at once, and
  * past the end of a range only inward motion passes. Finite whatever is asked or sensed.
  */

@@ -62,7 +62,7 @@ static double derating(const struct safety *z, const struct sensed *s, int j)
 {
     const double temp_max_c = z->robot->joint[j].temp_max_c, temp_c = (double)s->temp_c[j];
     const double from_c = z->settings.derate_from_frac * temp_max_c;
-    if (!(temp_c > from_c)) {
+    if (z->robot->direct || !(temp_c > from_c)) {
         return 1.0;
     }
     return temp_c < temp_max_c ? (temp_max_c - temp_c) / (temp_max_c - from_c) : 0.0;
@@ -261,6 +261,27 @@ static void filter_off(struct safety *z, const struct sensed *s, struct command 
     cmd->qd[j] = cmd->tau[j] = cmd->kp[j] = cmd->kd[j] = cmd->tau_max[j] = 0.0;
 }
 
+/* The body keeps its own limits: what is finite and in range passes. */
+static void filter_direct(struct safety *z, const struct sensed *s, struct command *cmd, int j)
+{
+    const double ceiling = cmd->tau_max[j], tau = finite_or(z, j, cmd->tau[j], 0.0);
+    cmd->tau[j] = clip(tau, -ceiling, ceiling);
+    bite(z, j, cmd->tau[j] != tau ? RULE_EFFORT : RULE_NONE);
+    cmd->qd[j] = finite_or(z, j, cmd->qd[j], 0.0);
+    cmd->kp[j] = fmax(0.0, finite_or(z, j, cmd->kp[j], 0.0));
+    cmd->kd[j] = fmax(0.0, finite_or(z, j, cmd->kd[j], 0.0));
+    if (cmd->mode[j] == MODE_EFFORT || cmd->mode[j] == MODE_VELOCITY) {
+        follow_measured(z, s, j);
+    } else {
+        z->q_cmd[j] = z->q_ask[j] = choose_goal(z, j, cmd->q[j]);
+    }
+    cmd->q[j] = z->q_cmd[j];
+    z->qd_cmd[j] = cmd->qd[j];
+    if (cmd->mode[j] == MODE_HOLD) {
+        cmd->mode[j] = MODE_POSITION;
+    }
+}
+
 /* Has this joint a trajectory to go on from? Without one it starts at rest where a fresh sample
  * says it is. */
 static bool start(struct safety *z, const struct sensed *s, int j)
@@ -293,6 +314,10 @@ static void filter_joint(struct safety *z, const struct sensed *s, struct comman
     }
     if (mode != MODE_IMPEDANCE && mode != MODE_EFFORT) {
         cmd->tau[j] = 0.0;
+    }
+    if (z->robot->direct) {
+        filter_direct(z, s, cmd, j);
+        return;
     }
     switch ((enum command_mode)mode) {
     case MODE_HOLD:

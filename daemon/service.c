@@ -5,6 +5,7 @@
 #include "daemon/crash.h"
 #include "daemon/kept.h"
 #include "daemon/service_inside.h"
+#include "policies/nn/kernel.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -143,6 +144,8 @@ static void say_hello(const struct service *s)
     log_line(LOG_LEVEL_NOTE, "basald %s, robot %s, config %016llx, loop %g Hz, %s at %g Hz",
              BASALD_VERSION, c->robot.name, (unsigned long long)c->hash, c->robot.control_rate_hz,
              c->policy->name, c->robot.policy_rate_hz);
+    log_line(LOG_LEVEL_NOTE, "learner: products in %s (%s)", precision_names[c->learner.precision],
+             kernel_of((enum precision)c->learner.precision)->name);
     log_line(s->house.shared->verdict[0] == 'i' ? LOG_LEVEL_WARN : LOG_LEVEL_NOTE, "real time %s",
              s->house.shared->verdict);
 }

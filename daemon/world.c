@@ -185,6 +185,11 @@ void world_sense(struct world *w, struct sensed *ret_sensed)
     ret_sensed->t_ns = t_ns;
 }
 
+void world_reset(struct world *w)
+{
+    w->sim->reset(w->self, w->body, &w->rng_body);
+}
+
 void world_command(struct world *w, const struct command *cmd)
 {
     w->command = *cmd;

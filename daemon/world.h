@@ -31,6 +31,8 @@ int world_rx(struct world *w, int bus, int64_t t_ns, uint8_t *ret_bytes, size_t 
 void world_truth(struct world *w, struct sensed *ret_sensed);
 /* A body without buses: what its sensors say, noise included. */
 void world_sense(struct world *w, struct sensed *ret_sensed);
+/* A body without buses begins anew, as its own reset draws it. */
+void world_reset(struct world *w);
 /* A body without buses: the command that holds until the next one. */
 void world_command(struct world *w, const struct command *cmd);
 /* What nothing can exceed on this body, m/s; NaN: it does not say. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const char *const actuation_names[] = {"ramp", "hold", NULL};
+static const char *const action_names[] = {"position", "effort", NULL};
 static const char *const reset_names[] = {"none", "hold", "script", "ask", "body", NULL};
 
 #define AT(field) offsetof(struct task_settings, field)
@@ -16,12 +17,16 @@ static const char *const reset_names[] = {"none", "hold", "script", "ask", "body
 const struct option task_options[] = {
     {.key = "actuation", .type = OPTION_CHOICE, .offset = AT(actuation), .def = "ramp", .choices = actuation_names,
      .help = "how the command moves between two actions: in a straight line, or at once"},
+    {.key = "action", .type = OPTION_CHOICE, .offset = AT(action), .def = "position", .choices = action_names,
+     .help = "what an action is: a pose, -1 to 1 being the joint's range, or a torque, -1 to 1 being its ceiling either way"},
     {.key = "reset", .type = OPTION_CHOICE, .offset = AT(reset), .def = "hold", .choices = reset_names,
-     .help = "what happens between two episodes"},
+     .help = "what happens between two episodes; body: a simulated body that is driven directly begins anew"},
     {.key = "reset_s", .type = OPTION_DOUBLE, .offset = AT(reset_s), .min = 0, .max = 600, .def = "0",
      .help = "how long a reset by hold takes; at least one tick"},
     {.key = "episode_s", .type = OPTION_DOUBLE, .offset = AT(episode_s), .min = 0, .max = 86400, .def = "0",
      .help = "length of an episode, ended by truncation; 0: continuing"},
+    {.key = "eval_episodes", .type = OPTION_INT, .offset = AT(eval_episodes), .min = 0, .max = 1000000, .def = "0",
+     .help = "whole episodes that basald --lockstep evaluates at its end; 0: as many as --eval-s holds"},
     {.key = "travel_max_m", .type = OPTION_DOUBLE, .offset = AT(travel_max_m), .min = 0, .max = 10000, .def = "0",
      .help = "way from its start at which an episode is truncated; 0: no bound"},
     {.key = "travel_joint", .type = OPTION_TEXT, .offset = AT(travel_joint), .n_max = NAME_CHARS, .def = "",
@@ -145,13 +150,21 @@ static double way_now_m(const struct task *t, const struct sensed *s)
     return t->travel_joint < 0 ? 0.0 : s->q[t->travel_joint] * t->spec->settings.travel_radius_m;
 }
 
+static void begin_period(struct task_state *z, const struct sensed *s)
+{
+    z->reward = z->period_s = 0.0;
+    memcpy(z->q_start, s->q, sizeof z->q_start);
+    memcpy(z->qd_start, s->qd, sizeof z->qd_start);
+}
+
 void task_begin(struct task *t, const struct sensed *s)
 {
     struct task_state *z = &t->st;
-    z->reward = z->period_s = z->episode_return = z->episode_s = z->way_m = 0.0;
+    z->episode_return = z->episode_s = z->way_m = 0.0;
     z->episode_steps = 0;
     z->travel_0 = way_now_m(t, s);
     memcpy(z->q_last, s->q, sizeof z->q_last);
+    begin_period(z, s);
     z->end = END_NONE;
 }
 
@@ -190,7 +203,7 @@ double task_period(struct task *t, const struct sensed *s)
     const double reward = z->reward;
     z->episode_return += reward;
     z->episode_steps++;
-    z->reward = z->period_s = 0.0;
+    begin_period(z, s);
     return reward;
 }
 
@@ -208,10 +221,18 @@ void task_observe(const struct task *t, const struct sensed *s, struct observati
     }
 }
 
-/* Action -1..1 spans the joint's range. */
-static double goal_of(const struct joint_spec *j, double a)
+static bool is_effort(const struct task *t)
+{
+    return t->spec->settings.action == ACTION_EFFORT;
+}
+
+/* Action -1..1 spans the joint's range, or its torque either way. */
+static double goal_of(const struct task *t, const struct joint_spec *j, double a)
 {
     const double clipped = a > 1.0 ? 1.0 : a < -1.0 ? -1.0 : a;
+    if (is_effort(t)) {
+        return clipped * j->tau_max;
+    }
     return j->q_min + 0.5 * (clipped + 1.0) * (j->q_max - j->q_min);
 }
 
@@ -221,11 +242,12 @@ void task_actuate(const struct task *t, const float *act, int phase, struct comm
     const double along = phase >= n ? 1.0 : (double)(phase + 1) / n;
     for (int k = 0; k < t->n_act; k++) {
         const int j = t->act_joint[k];
-        const double goal = goal_of(&t->robot->joint[j], (double)act[k]);
+        const double goal = goal_of(t, &t->robot->joint[j], (double)act[k]);
         const double last = t->st.goal_last[j];
         const bool ramp = t->spec->settings.actuation == ACTUATE_RAMP && t->st.primed;
-        ret_cmd->mode[j] = MODE_POSITION;
-        ret_cmd->q[j] = ramp ? last + (goal - last) * along : goal;
+        const double now = ramp ? last + (goal - last) * along : goal;
+        ret_cmd->mode[j] = is_effort(t) ? MODE_EFFORT : MODE_POSITION;
+        (is_effort(t) ? ret_cmd->tau : ret_cmd->q)[j] = now;
         ret_cmd->qd[j] = 0.0;
         ret_cmd->tau_max[j] = t->robot->joint[j].tau_max;
     }
@@ -236,7 +258,9 @@ void task_unactuate(const struct task *t, const struct command *cmd, float *ret_
     for (int k = 0; k < t->n_act; k++) {
         const struct joint_spec *j = &t->robot->joint[t->act_joint[k]];
         ret_act[k] =
-            (float)(2.0 * (cmd->q[t->act_joint[k]] - j->q_min) / (j->q_max - j->q_min) - 1.0);
+            is_effort(t)
+                ? (float)(cmd->tau[t->act_joint[k]] / j->tau_max)
+                : (float)(2.0 * (cmd->q[t->act_joint[k]] - j->q_min) / (j->q_max - j->q_min) - 1.0);
     }
 }
 
@@ -245,7 +269,8 @@ void task_remember(struct task *t, const float *applied, const struct command *c
     memcpy(t->st.act_before, t->st.act_last, sizeof t->st.act_before);
     for (int k = 0; k < t->n_act; k++) {
         t->st.act_last[k] = applied[k];
-        t->st.goal_last[t->act_joint[k]] = cmd->q[t->act_joint[k]];
+        const int j = t->act_joint[k];
+        t->st.goal_last[j] = is_effort(t) ? cmd->tau[j] : cmd->q[j];
     }
     t->st.primed = true;
 }

@@ -50,6 +50,8 @@ extern const struct reward_kind reward_kinds[]; /* .name = NULL at the end */
 
 enum actuation { ACTUATE_RAMP, ACTUATE_HOLD };
 
+enum action_meaning { ACTION_POSITION, ACTION_EFFORT };
+
 enum reset_kind { RESET_NONE, RESET_HOLD, RESET_SCRIPT, RESET_ASK, RESET_BODY };
 
 struct slot {
@@ -65,12 +67,14 @@ struct reward {
 
 struct task_settings {
     int actuation;       /* enum actuation */
+    int action;          /* enum action_meaning */
     int reset;           /* enum reset_kind */
     double episode_s;    /* truncation; 0: continuing */
     double travel_max_m; /* ends an episode before the robot leaves its table; 0: no such bound */
     char travel_joint[NAME_CHARS]; /* the odometer that measures it; "" with travel_max_m 0 */
     double travel_radius_m;
-    double reset_s; /* how long a reset by hold takes */
+    double reset_s;    /* how long a reset by hold takes */
+    int eval_episodes; /* whole ones in lockstep's evaluation; 0: it counts seconds */
 };
 
 extern const struct option task_options[]; /* into struct task_settings */
@@ -102,7 +106,8 @@ struct task_state {
     double way_m;            /* since the start of the episode */
     float act_last[ACT_MAX]; /* action that drove the period that ended, as applied */
     float act_before[ACT_MAX];
-    double q_last[JOINTS_MAX];    /* sensed in the tick before */
+    double q_last[JOINTS_MAX];                        /* sensed in the tick before */
+    double q_start[JOINTS_MAX], qd_start[JOINTS_MAX]; /* sensed when the period began */
     double goal_last[JOINTS_MAX]; /* safe command at the period's end: where the ramp starts */
     bool primed;
     int end; /* enum task_end bits */
@@ -131,8 +136,8 @@ void task_tick(struct task *t, const struct sensed *s, double dt_s) BASAL_RT;
 double task_period(struct task *t, const struct sensed *s) BASAL_RT;
 void task_observe(const struct task *t, const struct sensed *s,
                   struct observation *ret_obs) BASAL_RT;
-/* Action in [-1,1]^A (clipped here) -> joint goals at tick `phase` of the period's N; ramp as
- * contracts.md 1. */
+/* Action in [-1,1]^A (clipped here) -> goals at tick `phase` of the period's N: poses in the
+ * joint's range or torques below its ceiling; ramp as contracts.md 1. */
 void task_actuate(const struct task *t, const float *act, int phase,
                   struct command *ret_cmd) BASAL_RT;
 /* The inverse, for `applied`: joint goals -> action units. */

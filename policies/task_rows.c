@@ -26,6 +26,9 @@ static const struct option wheel_slot_options[] = {
     {.key = "joint", .type = OPTION_TEXT, .offset = AT(joint), .n_max = NAME_CHARS, .def = NULL, .help = "the odometer"},
     OPTION_RADIUS, OPTION_SCALE, OPTION_OFFSET, {.key = NULL}};
 static const struct option reward_options[] = {OPTION_JOINT, OPTION_WEIGHT, {.key = NULL}};
+static const struct option angle_options[] = {OPTION_JOINT, OPTION_WEIGHT,
+    {.key = "target_rad", .type = OPTION_DOUBLE, .offset = AT(offset), .min = -7, .max = 7, .def = "0", .help = "the angle wanted"},
+    {.key = NULL}};
 static const struct option weight_options[] = {OPTION_WEIGHT, {.key = NULL}};
 static const struct option forward_options[] = {
     {.key = "joint", .type = OPTION_TEXT, .offset = AT(joint), .n_max = NAME_CHARS, .def = NULL, .help = "the odometer"},
@@ -107,6 +110,22 @@ static void observe_sin_cos(const struct task *t, const struct term *a, const st
         float *pair = ret_obs + (size_t)i * 2;
         pair[0] = (float)sin(s->q[joint_of(t, a, i)]);
         pair[1] = (float)cos(s->q[joint_of(t, a, i)]);
+    }
+}
+
+static void observe_sin(const struct task *t, const struct term *a, const struct sensed *s,
+                        float *ret_obs)
+{
+    for (int i = 0; i < width_joint(t, a); i++) {
+        ret_obs[i] = (float)sin(s->q[joint_of(t, a, i)]);
+    }
+}
+
+static void observe_cos(const struct task *t, const struct term *a, const struct sensed *s,
+                        float *ret_obs)
+{
+    for (int i = 0; i < width_joint(t, a); i++) {
+        ret_obs[i] = (float)cos(s->q[joint_of(t, a, i)]);
     }
 }
 
@@ -192,6 +211,49 @@ static double reward_action_change(struct task *t, const struct term *a, const s
     return -a->weight * sum / t->n_act;
 }
 
+/* - weight mean a_t^2, per period, of the applied action */
+static double reward_action(struct task *t, const struct term *a, const struct sensed *s,
+                            double dt_s)
+{
+    (void)s;
+    (void)dt_s;
+    double sum = 0.0;
+    for (int k = 0; k < t->n_act; k++) {
+        sum += (double)t->st.act_last[k] * (double)t->st.act_last[k];
+    }
+    return -a->weight * sum / t->n_act;
+}
+
+/* The same angle in [-pi, pi). */
+static double wrap(double angle_rad)
+{
+    const double turn = fmod(angle_rad + M_PI, 2.0 * M_PI);
+    return (turn < 0.0 ? turn + 2.0 * M_PI : turn) - M_PI;
+}
+
+/* - weight mean (angle - target)^2, the difference wrapped, where the period began; per period */
+static double reward_angle_at_start(struct task *t, const struct term *a, const struct sensed *s,
+                                    double dt_s)
+{
+    (void)s;
+    (void)dt_s;
+    double sum = 0.0;
+    for (int i = 0; i < width_joint(t, a); i++) {
+        const double d = wrap(t->st.q_start[joint_of(t, a, i)] - a->offset);
+        sum += d * d;
+    }
+    return -a->weight * sum / width_joint(t, a);
+}
+
+/* - weight mean qd^2 where the period began, per period */
+static double reward_velocity_at_start(struct task *t, const struct term *a, const struct sensed *s,
+                                       double dt_s)
+{
+    (void)s;
+    (void)dt_s;
+    return -a->weight * mean_square(t, a, t->st.qd_start);
+}
+
 /* - weight per second and joint in the outer twentieth of its range */
 static double reward_range(struct task *t, const struct term *a, const struct sensed *s,
                            double dt_s)
@@ -223,6 +285,8 @@ const struct slot_kind slot_kinds[] = {
     {"velocity",    "rad/s", slot_options,       width_joint, observe_velocity},
     {"effort",      "Nm",    slot_options,       width_joint, observe_effort},
     {"sin_cos",     "1",     slot_options,       width_two,   observe_sin_cos},
+    {"sin",         "1",     slot_options,       width_joint, observe_sin},
+    {"cos",         "1",     slot_options,       width_joint, observe_cos},
     {"temperature", "C",     slot_options,       width_joint, observe_temperature},
     {"speed",       "m/s",   wheel_slot_options, width_joint, observe_speed},
     {"last_action", "1",     plain_options,      width_act,   observe_last_action},
@@ -231,12 +295,15 @@ const struct slot_kind slot_kinds[] = {
 };
 
 const struct reward_kind reward_kinds[] = {
-    {"forward",       forward_options, reward_forward,  NULL},
-    {"effort",        reward_options,  reward_effort,   NULL},
-    {"velocity",      reward_options,  reward_velocity, NULL},
-    {"range",         reward_options,  reward_range,    NULL},
-    {"alive",         weight_options,  reward_alive,    NULL},
-    {"action_change", weight_options,  NULL,            reward_action_change},
+    {"forward",           forward_options, reward_forward,  NULL},
+    {"effort",            reward_options,  reward_effort,   NULL},
+    {"velocity",          reward_options,  reward_velocity, NULL},
+    {"range",             reward_options,  reward_range,    NULL},
+    {"alive",             weight_options,  reward_alive,    NULL},
+    {"action",            weight_options,  NULL,            reward_action},
+    {"action_change",     weight_options,  NULL,            reward_action_change},
+    {"angle_at_start",    angle_options,   NULL,            reward_angle_at_start},
+    {"velocity_at_start", reward_options,  NULL,            reward_velocity_at_start},
     {.name = NULL},
 };
 /* clang-format on */

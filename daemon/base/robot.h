@@ -52,6 +52,7 @@ struct extra_spec {
 struct robot {
     char name[NAME_CHARS];
     int n_buses, n_joints, n_extra;
+    bool direct; /* it has no bus: a simulated body takes its commands and keeps its own limits */
     struct bus_spec bus[BUSES_MAX];
     struct joint_spec joint[JOINTS_MAX];
     struct extra_spec extra[EXTRA_MAX];

@@ -63,25 +63,26 @@ void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, floa
     gauss_draw(kernel, rng, n * k, p->eps);
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < k; j++) {
+            p->u[i * k + j] = out[i * 2 * k + j];
             p->log_std[i * k + j] = clamp_log_std(out[i * 2 * k + k + j]);
         }
     }
     kernel->exp(n * k, p->log_std, p->std);
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < k; j++) {
-            p->u[i * k + j] = out[i * 2 * k + j] + p->std[i * k + j] * p->eps[i * k + j];
-        }
+    for (int i = 0; i < n * k; i++) {
+        p->u[i] += p->std[i] * p->eps[i];
     }
     kernel->tanh(n * k, p->u, ret_a);
     for (int i = 0; i < n * k; i++) {
         p->dy[i] = -2.0f * p->u[i];
     }
     kernel->softplus(n * k, p->dy, p->dy);
+    for (int i = 0; i < n * k; i++) {
+        p->dy[i] = log_density(p->u[i], p->eps[i], p->log_std[i], p->dy[i]);
+    }
     for (int i = 0; i < n; i++) {
         ret_logp[i] = 0.0f;
         for (int j = 0; j < k; j++) {
-            const int at = i * k + j;
-            ret_logp[i] += log_density(p->u[at], p->eps[at], p->log_std[at], p->dy[at]);
+            ret_logp[i] += p->dy[i * k + j];
         }
     }
 }

@@ -8,13 +8,14 @@ extern const struct kernel kernel_portable;
 extern const struct kernel kernel_cblas;
 #endif
 #if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
-extern const struct kernel kernel_avx512, kernel_avx2;
+extern const struct kernel kernel_avx512_bf16, kernel_avx512, kernel_avx2;
 #elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
 extern const struct kernel kernel_neon;
 #endif
 
 const struct kernel *const kernels[] = {
 #if defined(__x86_64__) && !defined(BASAL_PORTABLE_ONLY)
+    &kernel_avx512_bf16,
     &kernel_avx512,
     &kernel_avx2,
 #elif defined(__aarch64__) && !defined(BASAL_PORTABLE_ONLY)
@@ -27,18 +28,25 @@ const struct kernel *const kernels[] = {
     NULL,
 };
 
+const char *const precision_names[] = {"fp32", "bf16", NULL};
+
 int matrix_stride(int n)
 {
     return (n + PANEL - 1) / PANEL * PANEL + PANEL;
 }
 
-const struct kernel *kernel_best(void)
+const struct kernel *kernel_of(enum precision precision)
 {
     int i = 0;
-    while (kernels[i + 1] != NULL && !kernels[i]->usable()) { /* the last one always is */
+    while (kernels[i] != NULL && (kernels[i]->precision != precision || !kernels[i]->usable())) {
         i++;
     }
     return kernels[i];
+}
+
+const struct kernel *kernel_best(void)
+{
+    return kernel_of(PRECISION_FP32); /* the portable one always is usable */
 }
 
 const struct kernel *kernel_find(const char *name)

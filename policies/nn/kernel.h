@@ -27,11 +27,12 @@ struct matrix {
 int matrix_stride(int n);
 
 /* One dense layer: w [out,in], b [out]; and the same w once more in the order that forward reads:
- * panels [ceil(out / PANEL)][in][PANEL], 0 where there is no output. */
+ * panels [ceil(out / PANEL)][w.ld][PANEL], 0 where there is no output. */
 struct layer {
     int in, out;
     struct matrix w;
     const float *b, *panels;
+    float *scratch; /* the caller's own, if the kernel asks for any */
 };
 
 /* Of layer normalisation; epsilon is torch's. */
@@ -41,6 +42,12 @@ struct norm {
     const float *gain, *bias;
 };
 
+/* What products are made of. Sums, weights and all that is elementwise are float in any case. */
+enum precision { PRECISION_FP32, PRECISION_BF16 };
+
+/* For option tables: the names of enum precision. */
+extern const char *const precision_names[];
+
 /* Constants of one step of Adam: step = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t). */
 struct adam_pass {
     float beta1, beta2, eps, step, root;
@@ -49,7 +56,11 @@ struct adam_pass {
 struct kernel {
     const char *name;
     bool (*usable)(void); /* on this processor */
+    enum precision precision;
     bool shares; /* two threads may call it at once, and a job cut in two gives the same bits */
+
+    /* Floats of scratch for the three products of a layer, with up to so many rows; NULL: none. */
+    int (*scratch)(int rows, int in, int out);
 
     /* y [n,out] = x W' + b, and 0 where that is negative if relu. x [n,in]; y's rows have
      * matrix_stride(out) floats, or exactly out. */
@@ -75,7 +86,7 @@ struct kernel {
     void (*blend)(int n, float tau, const float *w, float *target);
 
     /* One row, the tick's path: y [out rounded up to PANEL] = x W' + b out of panels of a packed
-     * network, and 0 where that is negative if relu. */
+     * network, and 0 where that is negative if relu. NULL: this one only learns. */
     void (*row)(const float *panels, const float *b, const float *x, int in, int out, bool relu,
                 float *ret_y) BASAL_RT;
 
@@ -100,8 +111,10 @@ struct kernel {
     void (*normal)(int n, const float *u, const float *v, float *ret_z);
 };
 
-/* All that were built, best first, NULL at the end; and the best that this processor can run. */
+/* All that were built, best first, NULL at the end; the best that this processor can run in float;
+ * and the best in a given precision, or NULL. */
 extern const struct kernel *const kernels[];
 const struct kernel *kernel_best(void) BASAL_RT;
+const struct kernel *kernel_of(enum precision precision) BASAL_RT;
 /* By name; NULL: unknown, not built, or not usable here. */
 const struct kernel *kernel_find(const char *name);

@@ -25,6 +25,10 @@
 #define ROWS       (TWO_PANELS ? 12 : 6)
 #define ROWS_MAX   12
 
+#ifndef MULTIPLY_ADD /* numbers of a and b may be something else, of a float's size */
+#define MULTIPLY_ADD(c, a, b) ((c) + (a) * (b))
+#endif
+
 enum finish { BIAS, BIAS_RELU, STORE, MASK };
 
 struct tile {
@@ -75,7 +79,7 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
             const float s = a[r * rs];
             UNROLL for (int v = 0; v < vecs; v++)
             {
-                c[r][v] += s * bv[v];
+                c[r][v] = MULTIPLY_ADD(c[r][v], s, bv[v]);
             }
         }
     }
@@ -259,12 +263,12 @@ static void forward(const struct layer *l, struct matrix x, int n, bool relu, st
         return;
     }
     struct tile t = {.k = l->in, .a = x.v, .rs = x.ld, .cs = 1, .ldb = PANEL, .ldc = y.ld};
-    t.next = (ptrdiff_t)l->in * PANEL;
+    t.next = (ptrdiff_t)l->w.ld * PANEL;
     for (int p = 0; p < l->out; p += COLS) {
         float bias[COLS] = {0};
         t.cols = l->out - p < COLS ? l->out - p : COLS;
         memcpy(bias, l->b + p, (size_t)t.cols * sizeof(float));
-        t.b = l->panels + (ptrdiff_t)p * l->in;
+        t.b = l->panels + (ptrdiff_t)p * l->w.ld;
         t.c = y.v + p;
         t.x = bias;
         if (relu) {
@@ -347,12 +351,11 @@ static void weights_of_few_inputs(const struct layer *l, struct matrix dy, struc
     }
 }
 
-static void backward_weights(const struct layer *l, struct matrix dy, struct matrix x, int n,
-                             float *dw, float *db)
+static void weight_products(const struct layer *l, struct matrix dy, struct matrix x, int n,
+                            float *dw)
 {
     struct tile t = {
         .k = n, .a = dy.v, .rs = 1, .cs = dy.ld, .ldb = x.ld, .next = LANES, .ldc = l->in};
-    sum_rows(dy, n, l->out, db);
     if (l->in < COLS && dy.ld >= (l->out + COLS - 1) / COLS * COLS) {
         weights_of_few_inputs(l, dy, x, n, dw);
         return;
@@ -363,6 +366,14 @@ static void backward_weights(const struct layer *l, struct matrix dy, struct mat
         t.c = dw + p;
         panel_store(false, &t, l->out);
     }
+}
+
+#ifndef PAIRS /* of numbers: their panels and gradients are made otherwise */
+static void backward_weights(const struct layer *l, struct matrix dy, struct matrix x, int n,
+                             float *dw, float *db)
+{
+    weight_products(l, dy, x, n, dw);
+    sum_rows(dy, n, l->out, db);
 }
 
 /* A square of LANES at a time. */
@@ -387,6 +398,7 @@ static void panels(int in, int out, const float *w, float *ret_panels)
         }
     }
 }
+#endif
 
 INLINE vec adam_of(const struct adam_pass *c, vec g, float *m, float *v, vec w, int n)
 {
@@ -426,6 +438,7 @@ static void blend(int n, float tau, const float *restrict w, float *restrict tar
     }
 }
 
+#ifndef PAIRS /* only learn */
 /*
  * Over a block of outputs at once: the inner loop is a vector, the outer one reads on in order. So
  * many sums that none waits for the one before. Four panels side by side share what they read of x;
@@ -484,3 +497,4 @@ static void row(const float *panels_at, const float *b, const float *x, int in, 
                   ret_y + p);
     }
 }
+#endif

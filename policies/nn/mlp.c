@@ -93,6 +93,18 @@ static void init_norm(struct layernorm *ret_norm, const struct kernel *kernel, i
     }
 }
 
+static void take_scratch(struct mlp *m, struct arena *mem)
+{
+    int most = 0;
+    for (int l = 0; m->kernel->scratch != NULL && l < m->shape.n_layers; l++) {
+        const int n = m->kernel->scratch(m->rows, m->shape.width[l], m->shape.width[l + 1]);
+        most = n > most ? n : most;
+    }
+    for (int half = 0; half < 2 && most > 0; half++) {
+        m->scratch[half] = floats(mem, (size_t)most);
+    }
+}
+
 void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
               struct arena *mem, struct rng *rng)
 {
@@ -122,20 +134,22 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kerne
     }
     const int out = s->width[s->n_layers];
     m->x[s->n_layers] = (struct matrix){floats(mem, (size_t)rows * (size_t)out), out};
+    take_scratch(m, mem);
     for (int l = 0; l < s->n_layers; l++) {
         m->dx[l] = rows_of(mem, rows, l == 0 ? widest(s) : s->width[l]);
     }
 }
 
 /* Layer l, its first weight at w + at, its first panel at panels + at_panel. */
-static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel)
+static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel, int half)
 {
     const int in = m->shape.width[l], out = m->shape.width[l + 1];
     return (struct layer){.in = in,
                           .out = out,
                           .w = {m->w + at, in},
                           .b = m->w + at + in * out,
-                          .panels = m->panels + at_panel};
+                          .panels = m->panels + at_panel,
+                          .scratch = m->scratch[half]};
 }
 
 /*
@@ -194,7 +208,7 @@ static void forward_half(void *arg, int half)
     const struct span rows = half_of(m, j->n, ROWS_PIECE, half);
     int at = 0, at_panel = 0;
     for (int l = 0; l < m->shape.n_layers && rows.n > 0; l++) {
-        const struct layer y = layer_of(m, l, at, at_panel);
+        const struct layer y = layer_of(m, l, at, at_panel, half);
         const bool hidden = is_hidden(&m->shape, l);
         m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n,
                            hidden && relu_alone(&m->shape), from_row(m->x[l + 1], rows.from));
@@ -235,6 +249,7 @@ static struct matrix dy_of(const struct mlp *m, int l, const float *dy)
 struct some_rows {
     const int *rows;
     int from, n;
+    int half; /* who asks */
 };
 
 /* Layer l's inputs in some rows. */
@@ -256,7 +271,7 @@ static struct matrix inputs(const struct mlp *m, int l, const struct some_rows *
 static void backward_layer(const struct mlp *m, int l, int at, struct matrix dy,
                            const struct some_rows *r)
 {
-    const struct layer y = layer_of(m, l, at, 0);
+    const struct layer y = layer_of(m, l, at, 0, r->half);
     const struct matrix x = inputs(m, l, r), dx = from_row(m->dx[l], r->from);
     const struct layernorm *norm = &m->norm[l - 1];
     const bool relu = m->shape.activation == ACTIVATION_RELU;
@@ -279,7 +294,7 @@ static void backward_rows(void *arg, int half)
     const struct job *j = arg;
     const struct mlp *m = j->m;
     const struct span half_rows = half_of(m, j->n, ROWS_PIECE, half);
-    const struct some_rows rows = {.from = half_rows.from, .n = half_rows.n};
+    const struct some_rows rows = {.from = half_rows.from, .n = half_rows.n, .half = half};
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l > 0 && rows.n > 0; l--) {
         at -= layer_weights(&m->shape, l);
@@ -294,7 +309,7 @@ static void backward_weights(void *arg, int half)
     int at = m->n;
     for (int l = m->shape.n_layers - 1; l >= 0; l--) {
         at -= layer_weights(&m->shape, l);
-        struct layer y = layer_of(m, l, at, 0);
+        struct layer y = layer_of(m, l, at, 0, half);
         const struct span outs = half_of(m, y.out, PANEL, half);
         struct matrix dy = dy_of(m, l, j->dy);
         float *dw = m->g + at + outs.from * y.in, *db = m->g + at + y.out * y.in + outs.from;
@@ -360,7 +375,7 @@ void mlp_backward_input(struct mlp *m, const float *dy, const struct input_part 
         backward_layer(m, l, at, d, &rows);
         d = m->dx[l];
     }
-    struct layer first = layer_of(m, 0, 0, 0);
+    struct layer first = layer_of(m, 0, 0, 0, 0);
     first.in = part->columns;
     first.w.v += part->from;
     m->kernel->backward_input(&first, d, part->n, (struct matrix){0},

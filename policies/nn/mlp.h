@@ -48,6 +48,7 @@ struct mlp {
     int rows;                              /* largest batch */
     float *w, *g;                          /* [n] */
     float *panels;                         /* w in forward's order; mlp_changed makes it */
+    float *scratch[2];                     /* the kernel's, for either half */
     struct matrix x[LAYERS_MAX + 1];       /* x[l] [rows,width[l]]: inputs of layer l;
                                               x[n_layers] the output, packed tight */
     struct matrix dx[LAYERS_MAX];          /* dx[l] [rows,width[l]]: dL/d(output of layer l - 1);

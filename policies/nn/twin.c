@@ -47,17 +47,12 @@ const float *twin_min(struct twin *t, const float *s, const float *a, int n)
     struct job j = {.t = t, .n = n};
     critic_join(&t->q[0], s, a, n);
     team_run(team_of(t), value_one, &j);
-    int n_smaller[2] = {0, 0};
-    for (int i = 0; i < n;
-         i++) { /* without a branch: which of them is smaller cannot be foretold */
-        const float q0 = j.q[0][i], q1 = j.q[1][i];
-        const int which = q1 < q0 || isnan(q0);
-        t->smaller[0][n_smaller[0]] = t->smaller[1][n_smaller[1]] = i;
-        n_smaller[0] += 1 - which;
-        n_smaller[1] += which;
-        t->least[i] = which == 0 ? q0 : q1;
+    t->n_smaller[0] = t->n_smaller[1] = 0;
+    for (int i = 0; i < n; i++) {
+        const int which = j.q[0][i] <= j.q[1][i] ? 0 : 1;
+        t->smaller[which][t->n_smaller[which]++] = i;
+        t->least[i] = fminf(j.q[0][i], j.q[1][i]);
     }
-    memcpy(t->n_smaller, n_smaller, sizeof n_smaller);
     return t->least;
 }
 

@@ -38,6 +38,11 @@ expect "an empty run folder" 78 "there is no checkpoint in $work/empty" "${daemo
 expect_alive "an empty run folder, begun" "boot -> limp" "${daemon[@]}" --run-dir "$work/empty" --continue
 expect_alive "no device" "bus servo: there is no $work/servo: is the robot plugged in and on?" "${daemon[@]}" --set bus.servo.device="$work/servo"
 expect_alive "no serial port" "bus servo: /dev/null is no serial port" "${daemon[@]}" --set bus.servo.device=/dev/null
+if grep -qw avx512_bf16 /proc/cpuinfo; then
+    expect_alive "bf16" "learner: products in bf16 (avx512_bf16)" "${daemon[@]}" --set learner.precision=bf16
+else
+    expect "no bf16" 78 "learner.precision bf16 needs a processor with AVX512_BF16" "${daemon[@]}" --set learner.precision=bf16
+fi
 expect "make safe without a device" 69 "make safe: bus servo: there is no $work/servo" \
     "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --make-safe
 cat >"$work/two.yaml" <<END

@@ -29,6 +29,34 @@ static void hashes_match_their_check_values(void **state)
     assert_true(hash_fnv1a(HASH_START, "foobar", 6) == UINT64_C(0x85944171f73967e8));
 }
 
+/* A bit a step, as the polynomial is written down. */
+static uint32_t crc_by_bits(const uint8_t *p, size_t n)
+{
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < 8 * n; i++) {
+        const uint32_t bit = (crc ^ (uint32_t)(p[i / 8] >> i % 8)) & 1u;
+        crc = crc >> 1 ^ (bit != 0 ? 0x82F63B78u : 0u);
+    }
+    return ~crc;
+}
+
+static void the_crc_is_its_definition_however_it_is_cut(void **state)
+{
+    (void)state;
+    uint8_t bytes[70];
+    struct rng r;
+    rng_seed(&r, 3);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)rng_below(&r, 256);
+    }
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        const size_t cut = rng_below(&r, (uint32_t)n + 1);
+        const uint32_t part = hash_crc32c(0, bytes, cut);
+        assert_int_equal(hash_crc32c(0, bytes, n), crc_by_bits(bytes, n));
+        assert_int_equal(hash_crc32c(part, bytes + cut, n - cut), crc_by_bits(bytes, n));
+    }
+}
+
 static void rng_has_unit_normal_moments_and_independent_children(void **state)
 {
     (void)state;
@@ -383,6 +411,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_match_their_check_values),
+        cmocka_unit_test(the_crc_is_its_definition_however_it_is_cut),
         cmocka_unit_test(rng_has_unit_normal_moments_and_independent_children),
         cmocka_unit_test(rng_gives_the_published_numbers),
         cmocka_unit_test(rng_stays_in_its_range),

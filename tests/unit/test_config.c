@@ -183,6 +183,9 @@ static const struct refusal_row {
     {9, "estop: {hardware: power_sense, drop_accepted: true}", "r.yaml:9:8: estop.hardware power_sense needs estop.power_min_v above 0"},
     {10, "task: {reset: script, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset script is not available in this version; use hold or none"},
     {10, "task: {reset: none, reset_s: 1, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset none takes no time: leave out task.reset_s, or use hold"},
+    {10, "task: {reset: body, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset body is for a simulated body without a bus"},
+    {10, "task: {action: effort, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.action effort is not available on a bus in this version; use position"},
+    {10, "task: {eval_episodes: 5, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.eval_episodes counts episodes that end: set task.episode_s"},
     {99, "comms: {weights: tcp://10.0.0.1:5}", "r.yaml:12:8: comms.weights must be own or ipc:///PATH"},
     {10, "task: {observation: [{kind: position, joint: leg}, {kind: last_action}]}", "r.yaml:10:7: task: position names joint \"leg\", which the robot does not have"},
     {10, "task: {observation: [{kind: position}]}", "r.yaml:10:7: task: with actuation ramp the last action belongs to the state"},
@@ -209,6 +212,36 @@ static void every_refusal_says_where_and_what(void **state)
         arena_close(&l->mem);
     }
     assert_int_equal(wrong, 0);
+}
+
+/* Without a bus a joint needs neither an id nor limits that a body keeps by itself, but a body. */
+static void a_robot_without_a_bus_needs_a_body(void **state)
+{
+    struct loaded *l = *state;
+    static const char text[] =
+        "schema: 1\n"
+        "name: rod\n"
+        "joints: [{name: pole, q_min_rad: -1, q_max_rad: 1, tau_max_nm: 2}]\n"
+        "control: {rate_hz: 20}\n"
+        "estop: {hardware: none}\n"
+        "task: {action: effort, actuation: hold, reset: body,\n"
+        "       observation: [{kind: cos}, {kind: sin}]}\n"
+        "policy: {kind: sac, rate_hz: 20}\n";
+    static const char *const sim = "sim.kind=pendulum", *const ceiling = "joints.pole.tau_max_nm=3";
+    const char *const both[] = {sim, ceiling};
+    load(l, text, NULL, 0);
+    assert_string_equal(l->why, "r.yaml:1:1: there is neither a bus nor a section sim: nothing to "
+                                "drive");
+    arena_close(&l->mem);
+    load(l, text, &sim, 1);
+    assert_string_equal(l->why, "");
+    assert_true(l->config.robot.direct && l->config.task.settings.action == ACTION_EFFORT);
+    const uint64_t robot_hash = l->config.robot_hash;
+    arena_close(&l->mem);
+    load(l, text, both, 2); /* the same action would be another torque */
+    assert_string_equal(l->why, "");
+    assert_true(l->config.robot_hash != robot_hash);
+    arena_close(&l->mem);
 }
 
 /* clang-format off */
@@ -426,13 +459,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_loaded, close_loaded)
     const struct CMUnitTest tests[] = {
-        TEST(a_small_robot_is_accepted),
-        TEST(every_refusal_says_where_and_what),
-        TEST(set_goes_through_the_same_checks),
-        TEST(set_changes_what_it_names),
-        TEST(a_dump_loads_to_the_same_hash),
-        TEST(the_crawlers_file_is_good),
-        TEST(an_include_is_the_ground_to_build_on),
+        TEST(a_small_robot_is_accepted),          TEST(every_refusal_says_where_and_what),
+        TEST(a_robot_without_a_bus_needs_a_body), TEST(set_goes_through_the_same_checks),
+        TEST(set_changes_what_it_names),          TEST(a_dump_loads_to_the_same_hash),
+        TEST(the_crawlers_file_is_good),          TEST(an_include_is_the_ground_to_build_on),
         TEST(the_manual_lists_every_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

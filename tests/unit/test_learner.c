@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "policies/nn/kernel.h"
 #include "tests/unit/crawler_fixture.h"
 
 #include <errno.h>
@@ -116,6 +117,51 @@ static void updates_are_owed_by_steps(void **state)
     assert_int_equal(total, 201 / 4 * 3);
     assert_int_equal(b->last.id.step, 211);
     assert_string_equal(b->last.id.algo, "sac");
+    bench_close(b);
+}
+
+/* kernel_of() as on a processor without bf16: the linker sends it here. */
+static bool without_bf16;
+const struct kernel *__real_kernel_of(enum precision precision);
+const struct kernel *__wrap_kernel_of(enum precision precision);
+
+const struct kernel *__wrap_kernel_of(enum precision precision)
+{
+    return without_bf16 && precision == PRECISION_BF16 ? NULL : __real_kernel_of(precision);
+}
+
+static void a_precision_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"policy.net_arch=[8]", "learner.precision=bf16"};
+    const struct house_spec spec = crawler_spec(sets, 2);
+    struct house *h = calloc(1, sizeof *h);
+    char reason[WHY_CHARS] = "";
+    without_bf16 = true;
+    assert_int_equal(house_open(h, &spec, reason, sizeof reason), -EINVAL);
+    assert_string_equal(reason, "learner.precision bf16 needs a processor with AVX512_BF16, which "
+                                "this one has not: set it to fp32");
+    without_bf16 = false;
+    house_close(h);
+    free(h);
+}
+
+static void learning_in_bf16(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.precision=bf16", "learner.learning_starts=0",
+                                       "learner.gradient_steps=1"};
+    if (kernel_of(PRECISION_BF16) == NULL) {
+        skip();
+    }
+    struct bench *b = bench_open(sets, 3);
+    assert_int_equal(b->house.learner.dims.kernel->precision, PRECISION_BF16);
+    for (int k = 1; k <= 20; k++) {
+        step(b, (float)k);
+        (void)work(b);
+    }
+    assert_int_equal(b->house.learner.counters[LEARNER_UPDATES], 20);
+    assert_true(b->published > 0); /* decoding them, it was seen that they are finite */
     bench_close(b);
 }
 
@@ -315,6 +361,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_are_owed_by_steps),
+        cmocka_unit_test(a_precision_that_is_not_there_is_refused),
+        cmocka_unit_test(learning_in_bf16),
         cmocka_unit_test(a_pause_is_forgiven),
         cmocka_unit_test(who_is_off_learns_nothing),
         cmocka_unit_test(nothing_is_learned_from_no_rows),

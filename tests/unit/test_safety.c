@@ -382,6 +382,42 @@ static void coasting_holds_the_goal(void **state)
     assert_true(c.tau[1] == 0.0);
 }
 
+/* A body without a bus: limits of speed, range and heat are its own, nonsense still does not pass.
+ */
+static void a_direct_body_gets_what_is_finite_and_in_range(void **state)
+{
+    (void)state;
+    struct safety z;
+    static struct robot body;
+    body = crawler;
+    body.direct = true;
+    body.joint[0].qd_max = body.joint[0].qdd_max = body.joint[0].temp_max_c = NONE;
+    begin(&z, &body);
+    struct sensed s = make_sensed(9.0, -50.0); /* outside, fast, hot */
+    s.qd[0] = 300.0;
+    s.temp_c[1] = 500.0f;
+    struct command c = ask(MODE_EFFORT, 0.0, 0.0);
+    c.tau[0] = 1.0;
+    c.tau[1] = -5.0;
+    tick(&z, &s, 7, &c);
+    assert_int_equal(z.trips, 0);
+    assert_true(c.tau[0] == 1.0 && c.mode[0] == MODE_EFFORT && z.rule[0] == RULE_NONE);
+    assert_true(c.tau[1] == -1.4 && z.rule[1] == RULE_EFFORT && c.mode[2] == MODE_OFF);
+    c = ask(MODE_POSITION, 0.5, 8.0); /* at once, but within the range */
+    tick(&z, &s, 7, &c);
+    assert_true(c.q[0] == 0.5 && c.q[1] == 0.0 && c.tau[0] == 0.0 && z.rule[1] == RULE_POSITION);
+    c = ask(MODE_HOLD, -0.5, -1.0);
+    tick(&z, &s, 7, &c);
+    assert_true(c.mode[0] == MODE_POSITION && c.q[0] == -0.5 && c.q[1] == -1.0);
+    c = ask(MODE_EFFORT, NONE, NONE);
+    c.tau[0] = c.qd[0] = c.kp[0] = NONE;
+    tick(&z, &s, 7, &c);
+    assert_true(c.tau[0] == 0.0 && all_finite(&c) && z.rule[0] == RULE_NOT_FINITE);
+    s.q[1] = NONE;
+    tick(&z, &s, 7, &c);
+    assert_true(z.trips == TRIP_NOT_FINITE && z.trip_joint == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +430,7 @@ int main(void)
         cmocka_unit_test(nonsense_never_gets_out),
         cmocka_unit_test(a_joint_starts_where_a_fresh_sample_says),
         cmocka_unit_test(coasting_holds_the_goal),
+        cmocka_unit_test(a_direct_body_gets_what_is_finite_and_in_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

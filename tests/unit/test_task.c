@@ -106,6 +106,11 @@ static const struct slot_case slot_cases[] = {
      {{0, 1, -0.8414709848, 0.5403023059},
       {0.1986693308, 0.9800665778, -0.9974949866, 0.0707372017},
       {-0.4794255386, 0.8775825619, 0, 1}}},
+    {"sin",
+     {.scale = 2},
+     2,
+     {{0, -1.6829419696}, {0.3973386616, -1.9949899732}, {-0.9588510772, 0}}},
+    {"cos", {.joint = "hand", .scale = 1}, 1, {{0.5403023059}, {0.0707372017}, {1}}},
     {"temperature", {.scale = 0.01, .offset = 25}, 2, {{0, 0}, {.15, .305}, {.45, .46}}},
     {"speed", {.joint = "wheel", .radius_m = 0.02, .scale = 10}, 1, {{0}, {0.3}, {-0.1}}},
     {"last_action", {.scale = 1}, 2, {{0.25, -0.75}, {0.25, -0.75}, {0.25, -0.75}}},
@@ -189,6 +194,13 @@ static const struct reward_case reward_cases[] = {
     {"alive", {.weight = 3}, {0.03, 0.03, 0.03}},
     /* from (0, 0) to (0.25, -0.75) of the actions applied */
     {"action_change", {.weight = 2}, {-0.625, -0.625, -0.625}},
+    {"action", {.weight = 2}, {-0.625, -0.625, -0.625}},
+    /* of where the period began: arm 0, hand -1, at rest */
+    {"angle_at_start", {.weight = 2}, {-1, -1, -1}},
+    {"angle_at_start",
+     {.joint = "hand", .weight = 1, .offset = 6},
+     {-0.513823303843, -0.513823303843, -0.513823303843}}, /* -7 + 2 pi, squared */
+    {"velocity_at_start", {.weight = 1}, {0, 0, 0}},
 };
 
 static void rewards_are_what_they_say(void **state)
@@ -269,7 +281,47 @@ static void a_period_sums_its_ticks(void **state)
     assert_true(t.st.episode_return == 0.0 && t.st.episode_steps == 0);
 }
 
+static void costs_are_of_where_the_period_began(void **state)
+{
+    (void)state;
+    static struct task t;
+    struct task_spec *spec = spec_of("velocity", &(struct term){.scale = 1});
+    spec->n_rewards = 1;
+    spec->reward[0] =
+        (struct reward){.kind = reward_of("velocity_at_start"), .term = {.weight = 1}};
+    open_task(&t, spec);
+    task_begin(&t, &states[1]);
+    task_tick(&t, &states[2], 0.01);
+    assert_true(fabs(task_period(&t, &states[2]) - -(0.25 + 4.0) / 2) < 1e-12);
+    task_tick(&t, &states[0], 0.01);
+    assert_true(fabs(task_period(&t, &states[0]) - -(9.0 + 16.0) / 2) < 1e-12);
+    assert_true(task_period(&t, &states[1]) == 0.0);
+}
+
 /* --- what an action means --- */
+
+static void an_effort_is_a_part_of_the_ceiling(void **state)
+{
+    (void)state;
+    static struct task t;
+    static const float act[] = {-0.5f, 3.0f}, applied[] = {0.0f, 0.0f};
+    float back[2];
+    struct command c = {.n = 3, .q = {0.1, 0.2, 0.3}};
+    struct task_spec *spec = spec_of("last_action", &(struct term){.scale = 1});
+    spec->settings.action = ACTION_EFFORT;
+    open_task(&t, spec);
+    task_actuate(&t, act, 0, &c);
+    assert_true(c.tau[0] == -0.7 && c.tau[2] == 0.7 && c.tau[1] == 0.0);
+    assert_true(c.mode[0] == MODE_EFFORT && c.mode[1] == MODE_OFF && c.mode[2] == MODE_EFFORT);
+    assert_true(c.tau_max[0] == 1.4 && c.tau_max[2] == 0.7);
+    task_unactuate(&t, &c, back);
+    assert_true(back[0] == -0.5f && back[1] == 1.0f);
+    spec->settings.actuation = ACTUATE_RAMP; /* from the last torque to the next */
+    open_task(&t, spec);
+    task_remember(&t, applied, &c);
+    task_actuate(&t, applied, 1, &c);
+    assert_true(fabs(c.tau[0] - -0.7 * 0.6) < 1e-12 && fabs(c.tau[2] - 0.7 * 0.6) < 1e-12);
+}
 
 static void open_acting(struct task *ret_task, int actuation)
 {
@@ -444,6 +496,8 @@ int main(void)
         cmocka_unit_test(rewards_are_what_they_say),
         cmocka_unit_test(every_row_has_its_numbers),
         cmocka_unit_test(a_period_sums_its_ticks),
+        cmocka_unit_test(costs_are_of_where_the_period_began),
+        cmocka_unit_test(an_effort_is_a_part_of_the_ceiling),
         cmocka_unit_test(ramps_go_straight_from_the_last_safe_command),
         cmocka_unit_test(without_a_last_command_a_ramp_is_a_step),
         cmocka_unit_test(holds_are_there_at_once),
