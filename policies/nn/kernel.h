@@ -35,18 +35,18 @@ struct layer {
     float *scratch; /* the caller's own, if the kernel asks for any */
 };
 
+/* What products are made of. Sums, weights and all that is elementwise are float in any case. */
+enum precision { PRECISION_FP32, PRECISION_BF16 };
+
+/* For option tables: the names of enum precision. */
+extern const char *const precision_names[];
+
 /* Of layer normalisation; epsilon is torch's. */
 #define NORM_EPS ((float)1e-5)
 
 struct norm {
     const float *gain, *bias;
 };
-
-/* What products are made of. Sums, weights and all that is elementwise are float in any case. */
-enum precision { PRECISION_FP32, PRECISION_BF16 };
-
-/* For option tables: the names of enum precision. */
-extern const char *const precision_names[];
 
 /* Constants of one step of Adam: step = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t). */
 struct adam_pass {

@@ -82,17 +82,6 @@ static struct matrix rows_of(struct arena *mem, int rows, int width)
     return (struct matrix){floats(mem, (size_t)rows * (size_t)ld), ld};
 }
 
-/* Its gain and bias [out] lie at w. */
-static void init_norm(struct layernorm *ret_norm, const struct kernel *kernel, int out, float *w,
-                      int rows, struct arena *mem)
-{
-    layernorm_init(ret_norm, kernel, out, rows, mem);
-    ret_norm->w = (struct norm){w, w + out};
-    for (int i = 0; i < out; i++) {
-        w[i] = 1.0f;
-    }
-}
-
 static void take_scratch(struct mlp *m, struct arena *mem)
 {
     int most = 0;
@@ -102,6 +91,17 @@ static void take_scratch(struct mlp *m, struct arena *mem)
     }
     for (int half = 0; half < 2 && most > 0; half++) {
         m->scratch[half] = floats(mem, (size_t)most);
+    }
+}
+
+/* Its gain and bias [out] lie at w. */
+static void init_norm(struct layernorm *ret_norm, const struct kernel *kernel, int out, float *w,
+                      int rows, struct arena *mem)
+{
+    layernorm_init(ret_norm, kernel, out, rows, mem);
+    ret_norm->w = (struct norm){w, w + out};
+    for (int i = 0; i < out; i++) {
+        w[i] = 1.0f;
     }
 }
 
@@ -249,7 +249,7 @@ static struct matrix dy_of(const struct mlp *m, int l, const float *dy)
 struct some_rows {
     const int *rows;
     int from, n;
-    int half; /* who asks */
+    int half; /* who computes them */
 };
 
 /* Layer l's inputs in some rows. */
