@@ -91,7 +91,7 @@ static int actor_open(struct actor *ret_actor, const char *algo, const struct be
     option_defaults(a->policy->options, a->config);
     rc = option_set(option_find(a->policy->options, "net_arch"), a->config, arch, ret_why, cap);
     if (rc == 0) {
-        rc = a->policy->check(a->config, &a->dims, ret_why, cap);
+        rc = policy_check(a->policy, a->config, &a->dims, ret_why, cap);
     }
     if (rc < 0) {
         return rc;

@@ -32,6 +32,7 @@ INLINE vec pairs_added(vec c, float a, vec b)
 
 #include "policies/nn/kernel_body.h"
 #include "policies/nn/kernel_math.h"
+#include "policies/nn/kernel_norm.h"
 
 static bool usable(void)
 {
@@ -164,6 +165,9 @@ const struct kernel kernel_avx512_bf16 = {
     .panels = panels_pairs,
     .adam = adam,
     .blend = blend,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .norm_weights = norm_weights,
     .exp = exp_all,
     .tanh = tanh_all,
     .softplus = softplus_all,
