@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct out {
@@ -43,11 +44,14 @@ static void put_value(struct out *o, const struct option *opt, const void *base)
     put(o, "'");
 }
 
-/* A limit that was never set is NaN: there is nothing to print. */
+/* A limit that was never set is NaN, an id below what ids are: there is nothing to print. */
 static bool is_set(const struct option *opt, const void *base)
 {
     char text[512];
     (void)option_get(opt, base, text, (int)sizeof text);
+    if (opt->type == OPTION_INT) {
+        return strtod(text, NULL) >= opt->min;
+    }
     return strcmp(text, "nan") != 0 && strcmp(text, "-nan") != 0;
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/loop.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,8 @@ static struct house {
 static void open_house(void)
 {
     static const char robot[] =
-        "schema: 1\nname: fuzz\njoints:\n  - {name: a, q_min_rad: -1, q_max_rad: 1, "
+        "schema: 1\nname: fuzz\nbus:\n  - {name: b, driver: dynamixel, device: /dev/b}\n"
+        "joints:\n  - {name: a, bus: b, id: 1, tau_stall_nm: 1.4, q_min_rad: -1, q_max_rad: 1, "
         "qd_max_rad_s: 5, qdd_max_rad_s2: 100, tau_max_nm: 1, temp_max_c: 70}\n"
         "control: {rate_hz: 100}\nestop: {hardware: none, drop_accepted: true}\n"
         "task: {observation: [{kind: position}, {kind: last_action}]}\n"
@@ -43,6 +45,7 @@ static void open_house(void)
     if (arena_open(&h->mem, "fuzz", MEMORY) < 0 ||
         config_load_text(&h->config, &from, NULL, 0, &h->mem, reason, (int)sizeof reason) < 0 ||
         task_open(&task, &h->config.task, &h->config.robot, reason, (int)sizeof reason) < 0) {
+        (void)fprintf(stderr, "fuzz_weights: %s\n", reason);
         abort();
     }
     loop_dims(&h->config, &task, &h->dims);

@@ -241,6 +241,12 @@ static void a_robot_without_a_bus_needs_a_body(void **state)
     assert_string_equal(l->why, "");
     assert_true(l->config.robot.direct && l->config.task.settings.action == ACTION_EFFORT);
     const uint64_t robot_hash = l->config.robot_hash;
+    static char dump[CONFIG_DUMP_MAX];
+    assert_true(config_dump(&l->config, dump, CONFIG_DUMP_MAX) > 0);
+    arena_close(&l->mem);
+    load(l, dump, NULL, 0); /* what is written out is a robot file */
+    assert_string_equal(l->why, "");
+    assert_true(l->config.robot_hash == robot_hash);
     arena_close(&l->mem);
     load(l, text, both, 2); /* the same action would be another torque */
     assert_string_equal(l->why, "");
