@@ -170,7 +170,7 @@ static void print_table(const struct arguments *a, const struct pendulum_result 
                   (long long)a->seed);
     (void)fprintf(f, "  seed   wall s   mean return of %d episodes\n", r->episodes);
     for (int i = 0; i < r->wall_s.n; i++) {
-        (void)fprintf(f, "  %4lld   %6.3f   %8.1f\n", (long long)(a->seed + i), r->wall_s.v[i],
+        (void)fprintf(f, "  %4lld   %6.3f   %8.1f\n", (long long)a->seed + i, r->wall_s.v[i],
                       r->returns.v[i]);
     }
     (void)fprintf(f, "  wall s, median [min-max]: %s\n",

@@ -8,6 +8,7 @@
 
 #include "policies/nn/kernel_math.h"
 #include "policies/nn/kernel_norm.h"
+#include "policies/nn/kernel_row.h"
 
 static bool usable(void)
 {

@@ -7,6 +7,7 @@
 
 #include "policies/nn/kernel_math.h"
 #include "policies/nn/kernel_norm.h"
+#include "policies/nn/kernel_row.h"
 
 static bool usable(void)
 {

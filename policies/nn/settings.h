@@ -20,7 +20,7 @@ struct net_settings {
 /* clang-format off */
 /* AT(field) is the offset of a field of the algorithm's settings, whose net is a net_settings. */
 #define NET_OPTIONS(net_arch) \
-    {.key = "net_arch", .type = OPTION_INTS, .offset = AT(net.hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = net_arch, \
+    {.key = "net_arch", .type = OPTION_INTS, .offset = AT(net.hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = (net_arch), \
      .n_max = LAYERS_MAX - 1, .n_offset = AT(net.n_hidden), .help = "hidden layers of actor and critics"}, \
     {.key = "net_arch_pi", .type = OPTION_INTS, .offset = AT(net.pi), .min = 1, .max = MLP_WIDTH_MAX, .def = "[]", \
      .n_max = LAYERS_MAX - 1, .n_offset = AT(net.n_pi), .help = "hidden layers of the actor alone; []: net_arch"}, \
