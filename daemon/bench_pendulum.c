@@ -5,7 +5,6 @@
 #include "daemon/bench_peak.h"
 #include "daemon/bench_robot.h"
 #include "daemon/lockstep.h"
-#include "policies/nn/kernel.h"
 
 #include <errno.h>
 #include <math.h>
@@ -74,8 +73,9 @@ static bool take(void *self, const char *name, const char *value)
 struct pendulum_result {
     const struct peak_loop *loop; /* NULL: the peak is not known here */
     struct figures wall_s, returns, peak_gflop_s;
-    int64_t updates; /* of each seed */
-    int episodes;    /* ... and evaluated */
+    const char *kernel; /* the learner's */
+    int64_t updates;    /* of each seed */
+    int episodes;       /* ... and evaluated */
 };
 
 static int one_seed(const struct arguments *a, int64_t seed, struct pendulum_result *r,
@@ -98,6 +98,7 @@ static int one_seed(const struct arguments *a, int64_t seed, struct pendulum_res
     if (rc == 0) {
         figures_add(&r->wall_s, out.learned_s);
         figures_add(&r->returns, evaluation_mean(&out.eval));
+        r->kernel = out.kernel;
         r->updates = out.updates;
         r->episodes = out.eval.n;
     }
@@ -142,7 +143,7 @@ static void print_json(const struct arguments *a, const struct pendulum_result *
     json_int(o, "updates", r->updates);
     json_int(o, "seeds", r->wall_s.n);
     json_int(o, "seed", a->seed);
-    json_text(o, "kernel", kernel_best()->name);
+    json_text(o, "kernel", r->kernel);
     bench_machine(o);
     figures_put(&r->wall_s, o, "wall_s");
     json_int(o, "eval_episodes", r->episodes);
@@ -165,7 +166,7 @@ static void print_table(const struct arguments *a, const struct pendulum_result 
 {
     char text[64];
     (void)fprintf(f, "pendulum: %lld steps, %lld updates, kernel %s; %d seeds from %lld\n",
-                  (long long)a->steps, (long long)r->updates, kernel_best()->name, r->wall_s.n,
+                  (long long)a->steps, (long long)r->updates, r->kernel, r->wall_s.n,
                   (long long)a->seed);
     (void)fprintf(f, "  seed   wall s   mean return of %d episodes\n", r->episodes);
     for (int i = 0; i < r->wall_s.n; i++) {

@@ -29,6 +29,7 @@ struct lockstep_result {
     int64_t steps, updates;
     double learned_s; /* wall time of learning: neither set-up nor evaluation */
     struct evaluation eval;
+    const char *kernel; /* the back end of the learner's products */
 };
 
 /* Of the returns; NaN: there were none. */

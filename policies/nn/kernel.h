@@ -5,6 +5,11 @@
  * The back ends are rows of a table (kernel.c). The portable one is the definition: plain loops in
  * the order of the equations. The others sum in another order, and fuse multiply with add; each
  * gives the same bits for the same input, whatever else runs.
+ *
+ * Why not a library: what an update multiplies, with bias, ReLU, mask and bias gradient, takes
+ * libxsmm 1.01 times as long at 256x256 and 1.2 times at 64x64, oneDNN 1.03 and 1.7 (bf16: 1.2 and
+ * 2.3), OpenBLAS 1.1 and 1.1, or 2.1 and 2.5 where it does not know the processor (Debian 12's, on
+ * Zen 5; git blame has the table). The same loops are NEON's.
  */
 #pragma once
 

@@ -21,6 +21,9 @@ bench step --config "$here/../../deploy/robots/crawler.yaml" --seconds 0.05 --re
     --set learner.batch_size=8 --json >"$work/step.json"
 bench pendulum --config "$here/../../deploy/robots/pendulum.yaml" --steps 220 --seeds 2 --set task.eval_episodes=3 \
     --json >"$work/pendulum.json"
+! grep -qw avx512_bf16 /proc/cpuinfo ||
+    bench pendulum --config "$here/../../deploy/robots/pendulum.yaml" --steps 110 --seeds 1 --set task.eval_episodes=1 \
+        --set learner.precision=bf16 --json >"$work/pendulum_bf16.json"
 
 # a peer that always says a hundred updates a second, and one that leaves
 cat >"$work/peer" <<'EOF'
@@ -150,6 +153,9 @@ assert swing["worst_return"] == swing["return"]["min"]
 peak = swing["peak_fp32_gflop_s"]["median"]
 assert math.isclose(swing["judged"]["wall_s"], 1.7 * 115 / peak, rel_tol=1e-6)
 assert not swing["judged"]["returns_hold"], "nobody swings up after 220 steps"
+assert swing["kernel"] == load("update")["kernel"]
+if glob.glob(f"{work}/pendulum_bf16.json"):
+    assert load("pendulum_bf16")["kernel"] == "avx512_bf16"
 
 step = load("step")
 assert step["running_frac"] == 1.0, step["running_frac"]
