@@ -47,7 +47,7 @@ struct tile {
 INLINE vec finished(const enum finish f, vec sum, const struct tile *t, int r, int at)
 {
     if (f == BIAS_RELU) {
-        sum = positive(sum, sum);
+        sum = relu_of(sum);
     }
     if (f == MASK) {
         sum = positive(sum, load(t->x + r * t->ldx + at));
@@ -210,7 +210,7 @@ INLINE void dots(const int outs, const struct layer *l, struct matrix x, int n, 
         {
             q += sum[j];
         }
-        q = relu ? positive(q, q) : q;
+        q = relu ? relu_of(q) : q;
         const int here = i + rows < n ? lanes : (n - i) * outs;
         if (y.ld == outs) {
             put_some(y.v + (ptrdiff_t)i * outs, q, here);
@@ -479,7 +479,7 @@ INLINE void row_block(const int vecs, const float *w, ptrdiff_t next, const floa
     }
     UNROLL for (int v = 0; v < vecs; v++)
     {
-        put(ret_y + v * LANES, relu ? positive(y[v], y[v]) : y[v]);
+        put(ret_y + v * LANES, relu ? relu_of(y[v]) : y[v]);
     }
 }
 
