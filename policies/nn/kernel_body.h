@@ -44,21 +44,11 @@ struct tile {
     int cols; /* of c that exist */
 };
 
-INLINE vec finished(const enum finish f, vec sum, const struct tile *t, int r, int at)
-{
-    if (f == BIAS_RELU) {
-        sum = positive(sum, sum);
-    }
-    if (f == MASK) {
-        sum = positive(sum, load(t->x + r * t->ldx + at));
-    }
-    return sum;
-}
-
 INLINE void tile(const int rows, const int vecs, const enum finish f, const bool narrow,
                  const struct tile *t)
 {
     vec c[ROWS_MAX][VECS];
+    const float *row[ROWS_MAX / 3]; /* one index reaches three rows: twelve would not fit */
     const float *a = t->a, *b = t->b;
     const ptrdiff_t rs = t->rs, cs = t->cs, ldb = t->ldb, next = TWO_PANELS ? t->next : LANES;
     UNROLL for (int r = 0; r < rows; r++)
@@ -70,29 +60,37 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
     }
     for (int k = t->k; k > 0; k--, a += cs, b += ldb) {
         vec bv[VECS];
+        UNROLL for (int r = 0; r < rows; r += 3)
+        {
+            row[r / 3] = a + r * rs;
+        }
         UNROLL for (int v = 0; v < vecs; v++)
         {
             bv[v] = load(b + v * next);
         }
         UNROLL for (int r = 0; r < rows; r++)
         {
-            const float s = a[r * rs];
+            const float s = row[r / 3][r % 3 * rs];
             UNROLL for (int v = 0; v < vecs; v++)
             {
                 c[r][v] = MULTIPLY_ADD(c[r][v], s, bv[v]);
             }
         }
     }
-    UNROLL for (int r = 0; r < rows; r++)
+    float *to = t->c;
+    const float *x = t->x;
+    UNROLL for (int r = 0; r < rows; r++, to += t->ldc, x += t->ldx)
     {
+        __asm__("" : "+r"(to), "+r"(x)); /* one by one: GCC would keep an offset for each row */
         UNROLL for (int v = 0; v < vecs; v++)
         {
-            const vec y = finished(f, c[r][v], t, r, v * LANES);
-            float *to = t->c + r * t->ldc + v * LANES;
+            const vec sum = c[r][v], y = f == BIAS_RELU ? relu_of(sum)
+                                         : f == MASK    ? positive(sum, load(x + v * LANES))
+                                                        : sum;
             if (!narrow) {
-                put(to, y);
+                put(to + v * LANES, y);
             } else if (v * LANES < t->cols) {
-                put_some(to, y, t->cols - v * LANES);
+                put_some(to + v * LANES, y, t->cols - v * LANES);
             }
         }
     }
@@ -108,14 +106,14 @@ INLINE void step_down(struct tile *t, int rows)
 INLINE void strip_by(const int rows, const int vecs, const enum finish f, const bool narrow,
                      struct tile *t, int *m)
 {
-    for (; *m >= rows; *m -= rows) {
+    for (; *m >= rows && !(rows == ROWS_MAX && *m / 4 == 4); *m -= rows) {
         tile(rows, vecs, f, narrow, t);
         step_down(t, rows);
     }
 }
 
 /* m rows of results, down one panel: so many at a time that two units of latency four always have
- * a sum that does not wait. */
+ * a sum that does not wait. After twelve of sixteen, four would wait: those are twice eight. */
 INLINE void strip(const int vecs, const enum finish f, const bool narrow, struct tile t, int m)
 {
     if (TWO_PANELS) {
@@ -210,7 +208,7 @@ INLINE void dots(const int outs, const struct layer *l, struct matrix x, int n, 
         {
             q += sum[j];
         }
-        q = relu ? positive(q, q) : q;
+        q = relu ? relu_of(q) : q;
         const int here = i + rows < n ? lanes : (n - i) * outs;
         if (y.ld == outs) {
             put_some(y.v + (ptrdiff_t)i * outs, q, here);

@@ -61,7 +61,7 @@ INLINE void row_block(const int vecs, const float *w, ptrdiff_t next, const floa
     row_fold(vecs, y);
     UNROLL for (int v = 0; v < vecs; v++)
     {
-        put(ret_y + v * LANES, r->relu ? positive(y[v], y[v]) : y[v]);
+        put(ret_y + v * LANES, r->relu ? relu_of(y[v]) : y[v]);
     }
 }
 

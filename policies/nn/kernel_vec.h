@@ -40,6 +40,18 @@ INLINE vec positive(vec y, vec where)
     return (vec)((ivec)y & (ivec)(where > 0.0f));
 }
 
+/* x where it is positive, else 0, also for NaN: of a maximum with NaN x86 gives the second. */
+INLINE vec relu_of(vec x)
+{
+#if LANES == 16
+    return (vec)_mm512_max_ps((__m512)x, _mm512_setzero_ps());
+#elif LANES == 8
+    return (vec)_mm256_max_ps((__m256)x, _mm256_setzero_ps());
+#else
+    return positive(x, x);
+#endif
+}
+
 /* The first n numbers at p, n > 0, and 0 for the others; more than LANES are LANES. Nothing else is
  * touched. */
 #if LANES == 16
