@@ -16,7 +16,7 @@
 /* clang-format off */
 const struct option safety_options[] = {
     {.key = "position_margin_rad", .type = OPTION_DOUBLE, .offset = AT(position_margin_rad), .min = 0, .max = 3, .def = "0.15",
-     .help = "measured overshoot beyond a joint's range before the robot stops"},
+     .help = "measured overshoot beyond a joint's range before the robot stops; at rest, it arms up to three quarters of this outside"},
     {.key = "velocity_margin_frac", .type = OPTION_DOUBLE, .offset = AT(velocity_margin_frac), .min = 0, .max = 10, .def = "0.5",
      .help = "measured speed beyond qd_max, as a part of it, before the robot stops"},
     {.key = "latency_s", .type = OPTION_DOUBLE, .offset = AT(latency_s), .min = 0, .max = 1, .def = "0.01",
