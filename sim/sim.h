@@ -24,6 +24,8 @@ struct sim {
     /* small worlds only, else NULL: every successor of (state, cmd) and its probability */
     int (*outcomes)(void *self, const void *state, const struct command *cmd, void *ret_states,
                     double *ret_p, int n_max);
+    /* lets go of what open took beside the arena; NULL: nothing */
+    void (*close)(void *self);
     /* the speed that no controller can exceed on this body, m/s; NULL: nobody knows */
     double (*speed_bound_m_s)(const void *self);
 };

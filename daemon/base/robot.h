@@ -49,9 +49,16 @@ struct extra_spec {
     int offset, n; /* into sensed.extra */
 };
 
+struct picture_spec {
+    int h, w, c; /* of sensed.frame, a byte each; c 0: the robot has no camera */
+};
+
 struct robot {
     char name[NAME_CHARS];
     int n_buses, n_joints, n_extra;
+    int n_choices; /* > 0: an action is one of these, command.choice; no joint is actuated then */
+    char choice[CHOICES_MAX][NAME_CHARS];
+    struct picture_spec picture;
     bool direct; /* it has no bus: a simulated body takes its commands and keeps its own limits */
     struct bus_spec bus[BUSES_MAX];
     struct joint_spec joint[JOINTS_MAX];

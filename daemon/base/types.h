@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JOINTS_MAX 32
-#define BUSES_MAX  4
-#define EXTRA_MAX  32
-#define OBS_MAX    256
-#define ACT_MAX    32
-#define NAME_CHARS 32
-#define PATH_CHARS 256
+#define JOINTS_MAX  32
+#define BUSES_MAX   4
+#define EXTRA_MAX   400
+#define OBS_MAX     384
+#define ACT_MAX     32
+#define CHOICES_MAX 64 /* a bit each in sensed.legal */
+#define NAME_CHARS  32
+#define PATH_CHARS  256
 
 /* What a device or the daemon says is wrong with a joint; bits of sensed.faults. */
 enum joint_fault {
@@ -71,5 +72,5 @@ struct command {
     uint8_t mode[JOINTS_MAX]; /* enum command_mode */
     double q[JOINTS_MAX], qd[JOINTS_MAX], tau[JOINTS_MAX], kp[JOINTS_MAX], kd[JOINTS_MAX];
     double tau_max[JOINTS_MAX]; /* ceiling: arming ramp, derating */
-    int choice;                 /* worlds with discrete actions */
+    int choice;                 /* worlds with discrete actions: index of robot.choice */
 };
