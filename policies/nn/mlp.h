@@ -104,6 +104,7 @@ void mlp_changed(struct mlp *m);
  * -EPROTO: not this network's number, or more than n_max.
  */
 int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max);
+int mlp_packed(const struct mlp_shape *s); /* floats of that form */
 
 #define MLP_WIDTH_MAX 1024
 
