@@ -212,11 +212,11 @@ static int open_with(struct mujoco *z, const struct robot *robot, struct arena *
                      int cap)
 {
     const struct mujoco_config *c = &z->c;
+    const struct mujoco_ends ends = {.tip = c->tip, .goal = c->goal};
     char reason[WHY_CHARS] = "no memory";
     int rc = open_joints(z, robot, ret_why, cap);
     rc = rc == 0 ? open_reset(z, ret_why, cap) : rc;
-    rc = rc == 0 ? mujoco_sensors_open(&z->sensors, z->m, robot, c->tip, c->goal, mem, ret_why, cap)
-                 : rc;
+    rc = rc == 0 ? mujoco_sensors_open(&z->sensors, z->m, robot, ends, mem, ret_why, cap) : rc;
     lay_out(z, robot);
     if (rc == 0 && (!mujoco_guarded(make_data, z, reason, sizeof reason) || z->d == NULL)) {
         rc = why(ret_why, cap, -ENOMEM, "sim mujoco: %s: %s", c->model, reason);

@@ -106,8 +106,8 @@ static int choose(struct mujoco_sensors *z, const struct offer *o, bool reaches,
 }
 
 int mujoco_sensors_open(struct mujoco_sensors *ret_sensors, const mjModel *m,
-                        const struct robot *robot, const char *tip, const char *goal,
-                        struct arena *mem, char *ret_why, int cap)
+                        const struct robot *robot, struct mujoco_ends ends, struct arena *mem,
+                        char *ret_why, int cap)
 {
     const size_t most = (size_t)(WHOLE_MAX + 2 * m->njnt + m->nbody + m->nsite + m->nsensor);
     struct mujoco_sensors *z = ret_sensors;
@@ -122,9 +122,9 @@ int mujoco_sensors_open(struct mujoco_sensors *ret_sensors, const mjModel *m,
     for (int i = 0; i < o.n; i++) {
         o.sensor[i].offset = offset[i];
     }
-    rc = rc == 0 ? find_point(&z->tip, m, "tip", tip, ret_why, cap) : rc;
-    rc = rc == 0 ? find_point(&z->goal, m, "goal", goal, ret_why, cap) : rc;
-    return rc == 0 ? choose(z, &o, tip[0] != '\0' && goal[0] != '\0', ret_why, cap) : rc;
+    rc = rc == 0 ? find_point(&z->tip, m, "tip", ends.tip, ret_why, cap) : rc;
+    rc = rc == 0 ? find_point(&z->goal, m, "goal", ends.goal, ret_why, cap) : rc;
+    return rc == 0 ? choose(z, &o, ends.tip[0] != '\0' && ends.goal[0] != '\0', ret_why, cap) : rc;
 }
 
 static const mjtNum *point(const struct mujoco_point *p, const mjData *d)

@@ -46,11 +46,15 @@ struct mujoco_sensors {
     struct mujoco_point tip, goal;
 };
 
-/* Names against the robot file: 0, or -EINVAL and one sentence. tip, goal: names of a body or a
- * site; "": the world has none. */
+/* Names of a body or a site; "": the world has none. */
+struct mujoco_ends {
+    const char *tip, *goal;
+};
+
+/* Names against the robot file: 0, or -EINVAL and one sentence. */
 int mujoco_sensors_open(struct mujoco_sensors *ret_sensors, const mjModel *m,
-                        const struct robot *robot, const char *tip, const char *goal,
-                        struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+                        const struct robot *robot, struct mujoco_ends ends, struct arena *mem,
+                        char *ret_why, int cap) BASAL_MUST_USE;
 
 /* As the engine left them after its last step: into ret_extra [EXTRA_MAX]. */
 void mujoco_sensors_read(const struct mujoco_sensors *z, const mjData *d, double *ret_extra);

@@ -203,6 +203,34 @@ static void the_reachers_target_is_drawn_from_a_disc(void **state)
     body_close(&b);
 }
 
+static int asked;
+
+static void *counting_malloc(size_t n)
+{
+    asked++;
+    return aligned_alloc(64, (n + 63) / 64 * 64);
+}
+
+/* Bodies that fall over each other, and their resets. */
+static void a_step_takes_no_memory(void **state)
+{
+    (void)state;
+    static struct body b;
+    for (size_t i = 0; i < ROBOTS; i++) {
+        asked = 0;
+        mju_user_malloc = counting_malloc;
+        body_open(&b, robots[i], NULL, 0);
+        assert_true(asked > 0);
+        asked = 0;
+        drive(&b, 5, 100);
+        b.sim->reset(b.self, b.state, &b.rng);
+        drive(&b, 6, 100);
+        mju_user_malloc = NULL;
+        assert_int_equal(asked, 0);
+        body_close(&b);
+    }
+}
+
 /* --- the tasks --- */
 
 /* One period: its reward, by the robot file. */
@@ -458,6 +486,7 @@ int main(void)
         cmocka_unit_test(an_action_spans_the_range_of_control),
         cmocka_unit_test(a_reset_draws_as_gymnasium_does),
         cmocka_unit_test(the_reachers_target_is_drawn_from_a_disc),
+        cmocka_unit_test(a_step_takes_no_memory),
         cmocka_unit_test(rewards_are_gymnasiums),
         cmocka_unit_test(the_reachers_reward_is_gymnasiums),
         cmocka_unit_test(the_double_pendulums_reward_is_gymnasiums),
