@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define SIMS(X) X(crawler) X(pendulum)
+#define SIMS(X) X(crawler) X(pendulum) X(cartpole) X(mountain_car) X(acrobot) X(reacher2)
 
 #define X(name) extern const struct sim sim_##name;
 SIMS(X)
