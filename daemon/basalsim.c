@@ -321,6 +321,7 @@ static int run(struct robot_sim *r, const struct arguments *a)
         unplug(&r->line[i], 0);
     }
     truth_close(r->truth);
+    world_close(r->world);
     arena_close(&mem);
     return rc == 0 ? 0 : EXIT_FAILURE;
 }

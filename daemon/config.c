@@ -198,6 +198,14 @@ static uint64_t robot_hash(const struct config *c)
         h = hash_fnv1a(h, s->kind->name, strlen(s->kind->name) + 1);
         h = hash_fnv1a(h, s->term.joint, strlen(s->term.joint) + 1);
         h = hash_fnv1a(h, numbers, sizeof numbers);
+        if (s->term.extra[0] != '\0') {
+            const int which[2] = {s->term.first, s->term.n};
+            h = hash_fnv1a(h, s->term.extra, strlen(s->term.extra) + 1);
+            h = hash_fnv1a(h, which, sizeof which);
+        }
+    }
+    for (int i = 0; i < c->robot.n_choices; i++) {
+        h = hash_fnv1a(h, c->robot.choice[i], strlen(c->robot.choice[i]) + 1);
     }
     return hash_fnv1a(h, &c->robot.policy_rate_hz, sizeof c->robot.policy_rate_hz);
 }

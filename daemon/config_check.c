@@ -55,9 +55,11 @@ static int check_sections(const struct walk *w)
     if (c->policy == NULL) {
         return config_bad_at(w, &w->places->root, "policy.kind must be set");
     }
-    return c->robot.n_joints > 0
+    return c->robot.n_joints > 0 || c->robot.n_choices > 0
                ? 0
-               : config_bad_at(w, &w->places->root, "joints must be set: a list of joints");
+               : config_bad_at(w, &w->places->root,
+                               "joints must be set: a list of joints; or choices, where an action "
+                               "is one of a few");
 }
 
 static const struct place *place_of(const struct walk *w, const char *section)
@@ -235,6 +237,11 @@ static int check_direct(const struct walk *w)
         return config_bad_at(w, &w->places->root,
                              "there is neither a bus nor a section sim: nothing to drive");
     }
+    if (!c->robot.direct && (c->robot.n_choices > 0 || c->robot.n_extra > 0)) {
+        return config_bad_at(w, &w->places->root,
+                             "%s: no driver of this version has any: leave it out",
+                             c->robot.n_choices > 0 ? "choices" : "extra");
+    }
     if (!c->robot.direct && c->task.settings.action == ACTION_EFFORT) {
         return config_bad_at(w, place_of(w, "task"),
                              "task.action effort is not available on a bus in this version; use "
@@ -312,28 +319,47 @@ static const struct place *place_of_reason(const struct walk *w, const char *rea
     return place_of(w, section);
 }
 
+/* The body with this robot: are its joints, sensors and choices there? */
+static int check_body(const struct walk *w)
+{
+    const struct config *c = w->config;
+    void *self = NULL;
+    char reason[WHY_CHARS];
+    if (c->sim == NULL) {
+        return 0;
+    }
+    if (c->sim->open(c->sim_config, &c->robot, w->mem, &self, reason, (int)sizeof reason) < 0) {
+        return config_bad_at(w, place_of(w, "sim"), "%s", reason);
+    }
+    if (c->sim->close != NULL) {
+        c->sim->close(self);
+    }
+    return 0;
+}
+
 /* What the modules themselves say about their settings. */
 static int check_modules(const struct walk *w)
 {
     const struct config *c = w->config;
-    struct safety z;
-    struct task t;
+    struct safety *z = arena_take(w->mem, sizeof *z);
+    struct task *t = arena_take(w->mem, sizeof *t);
     char reason[WHY_CHARS];
-    if (safety_init(&z, &c->robot, &c->safety, reason, (int)sizeof reason) < 0) {
+    if (safety_init(z, &c->robot, &c->safety, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of_reason(w, reason, "safety"), "%s", reason);
     }
-    if (task_open(&t, &c->task, &c->robot, reason, (int)sizeof reason) < 0) {
+    if (task_open(t, &c->task, &c->robot, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "task"), "%s", reason);
     }
-    const struct dims d = {.n_obs = t.n_obs,
-                           .n_act = t.n_act,
+    const struct dims d = {.n_obs = t->n_obs,
+                           .n_act = t->n_act,
+                           .n_choices = c->robot.n_choices,
                            .batch = c->learner.batch_size,
                            .seg_len = 1,
                            .policy_rate_hz = c->robot.policy_rate_hz};
     if (policy_check(c->policy, c->policy_config, &d, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "policy"), "%s", reason);
     }
-    return 0;
+    return check_body(w);
 }
 
 int config_check(const struct walk *w)

@@ -28,7 +28,16 @@ static void put(struct out *o, const char *fmt, ...)
     va_end(args);
 }
 
-/* Text is quoted, so that no value can look like something else. */
+/* Quoted, so that no value can look like something else. */
+static void put_text(struct out *o, const char *text)
+{
+    put(o, "'");
+    for (const char *c = text; *c != '\0'; c++) {
+        put(o, *c == '\'' ? "''" : "%c", *c);
+    }
+    put(o, "'");
+}
+
 static void put_value(struct out *o, const struct option *opt, const void *base)
 {
     char text[512];
@@ -37,11 +46,7 @@ static void put_value(struct out *o, const struct option *opt, const void *base)
         put(o, "%s", text);
         return;
     }
-    put(o, "'");
-    for (const char *c = text; *c != '\0'; c++) {
-        put(o, *c == '\'' ? "''" : "%c", *c);
-    }
-    put(o, "'");
+    put_text(o, text);
 }
 
 /* A limit that was never set is NaN, an id below what ids are: there is nothing to print. */
@@ -104,9 +109,25 @@ static void put_lists(struct out *o, const struct config *c)
     for (int i = 0; i < c->robot.n_buses; i++) {
         put_element(o, config_bus_options, &c->robot.bus[i]);
     }
-    put(o, "joints:\n");
+    if (c->robot.n_joints > 0) {
+        put(o, "joints:\n");
+    }
     for (int i = 0; i < c->robot.n_joints; i++) {
         put_joint(o, c, i);
+    }
+    if (c->robot.n_extra > 0) {
+        put(o, "extra:\n");
+    }
+    for (int i = 0; i < c->robot.n_extra; i++) {
+        put_element(o, config_extra_options, &c->robot.extra[i]);
+    }
+    if (c->robot.n_choices > 0) {
+        put(o, "choices:\n");
+    }
+    for (int i = 0; i < c->robot.n_choices; i++) {
+        put(o, "  - ");
+        put_text(o, c->robot.choice[i]);
+        put(o, "\n");
     }
 }
 
@@ -124,12 +145,19 @@ static void put_rows(struct out *o, const struct config *c)
         put(o, "    - kind: %s\n", c->task.reward[i].kind->name);
         put_table(o, c->task.reward[i].kind->options, &c->task.reward[i].term, "      ");
     }
+    if (c->task.n_ends > 0) {
+        put(o, "  end:\n");
+    }
+    for (int i = 0; i < c->task.n_ends; i++) {
+        put(o, "    - kind: %s\n", c->task.end[i].kind->name);
+        put_table(o, c->task.end[i].kind->options, &c->task.end[i].term, "      ");
+    }
 }
 
 static void put_section(struct out *o, const struct config *c, const struct section *s)
 {
     const bool policy = strcmp(s->name, "policy") == 0, sim = strcmp(s->name, "sim") == 0;
-    if (sim && c->sim == NULL) {
+    if ((sim && c->sim == NULL) || (strcmp(s->name, "picture") == 0 && c->robot.picture.c == 0)) {
         return;
     }
     put(o, "%s:\n", s->name);
@@ -199,7 +227,9 @@ static void manual_choice(struct out *o, const struct section *s)
             "#   observation:         # must be set\n"
             "#   # what it learns for: the sum of these; a list of terms, each with its kind; they "
             "are below\n"
-            "#   reward: []\n");
+            "#   reward: []\n"
+            "#   # what ends an episode for good; a list, each with its kind; they are below\n"
+            "#   end: []\n");
     }
 }
 
@@ -223,8 +253,11 @@ int config_manual(char *ret_text, int cap)
         put(&o, "#   # device:   its emulator, where the driver is %s\n", devices[i]->name);
         manual_table(&o, devices[i]->options, "     ");
     }
-    put(&o, "#\n# extra:   a list of sensors that are no joint; nothing fills them yet: refused\n");
+    put(&o,
+        "#\n# extra:   a list of sensors that are no joint, as the simulated body names them\n");
     manual_table(&o, config_extra_options, "   ");
+    put(&o, "#\n# choices:   a list of names, where an action is one of a few and no joint is "
+            "driven\n");
     for (const struct section *s = config_sections + 1; s->name != NULL; s++) {
         put(&o, "#\n# %s:\n", s->name);
         manual_choice(&o, s);
@@ -236,6 +269,10 @@ int config_manual(char *ret_text, int cap)
     }
     for (const struct reward_kind *k = reward_kinds; k->name != NULL; k++) {
         put(&o, "#\n# task.reward, kind: %s\n", k->name);
+        manual_table(&o, k->options, "   ");
+    }
+    for (const struct end_kind *k = end_kinds; k->name != NULL; k++) {
+        put(&o, "#\n# task.end, kind: %s\n", k->name);
         manual_table(&o, k->options, "   ");
     }
     for (int i = 0; policies[i] != NULL; i++) {

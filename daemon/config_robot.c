@@ -161,17 +161,72 @@ int config_walk_joint(const struct walk *w, const yaml_node_t *map)
                     &(struct target){.n = 1, .table = {device->options}, .base = {j->device}});
 }
 
-/* Kept in the format: bodies that show a score will fill them. */
+/* A sensor that is no joint; they lie one after the other in sensed.extra. */
 int config_walk_extra(const struct walk *w, const yaml_node_t *map)
 {
-    struct extra_spec e;
-    option_defaults(config_extra_options, &e);
-    int rc =
-        node_map(w, map, &(struct target){.n = 1, .table = {config_extra_options}, .base = {&e}});
-    rc = rc == 0 ? node_must(w, map, config_extra_options) : rc;
-    return rc < 0 ? rc
-                  : config_bad(w, map,
-                               "extra: no driver and no body of this version fills sensor \"%s\": "
-                               "leave it out",
-                               e.name);
+    struct robot *r = &w->config->robot;
+    const char *name = node_text(w, map, "name");
+    if (name == NULL) {
+        return config_bad(w, map, "extra: every sensor needs a name");
+    }
+    struct nearest n = nearest_to(name);
+    int i = 0;
+    while (i < r->n_extra && strcmp(r->extra[i].name, name) != 0) {
+        nearest_try(&n, r->extra[i++].name);
+    }
+    if (w->is_set && i == r->n_extra) {
+        return no_such(w, map, "extra", name, &n);
+    }
+    if (i == EXTRAS_MAX) {
+        return config_bad(w, map, "extra: more than %d sensors", EXTRAS_MAX);
+    }
+    if (i == r->n_extra) {
+        option_defaults(config_extra_options, &r->extra[r->n_extra++]);
+    }
+    const struct target t = {.n = 1, .table = {config_extra_options}, .base = {&r->extra[i]}};
+    const int rc = node_map(w, map, &t);
+    int offset = 0;
+    for (int k = 0; k < r->n_extra; k++) {
+        r->extra[k].offset = offset;
+        offset += r->extra[k].n;
+    }
+    if (rc == 0 && offset > EXTRA_MAX) {
+        return config_bad(w, map, "extra: more than %d numbers in all", EXTRA_MAX);
+    }
+    return rc;
+}
+
+/* The names of the discrete actions; a list replaces the one before. */
+int config_walk_choices(const struct walk *w, const yaml_node_t *list)
+{
+    struct robot *r = &w->config->robot;
+    if (list->type != YAML_SEQUENCE_NODE) {
+        return config_bad(w, list, "choices: a list of names is wanted here");
+    }
+    r->n_choices = 0;
+    memset(r->choice, 0, sizeof r->choice);
+    for (const yaml_node_item_t *i = list->data.sequence.items.start;
+         i < list->data.sequence.items.top; i++) {
+        const yaml_node_t *at = node_at(w, *i);
+        const char *name = node_scalar(at);
+        if (name == NULL || r->n_choices == CHOICES_MAX) {
+            return config_bad(w, at, "choices: a list of at most %d names is wanted here",
+                              CHOICES_MAX);
+        }
+        const struct option row = {
+            .key = "choices", .type = OPTION_TEXT, .n_max = NAME_CHARS, .def = ""};
+        char reason[WHY_CHARS];
+        if (name[0] == '\0' ||
+            option_set(&row, r->choice[r->n_choices], name, reason, (int)sizeof reason) < 0) {
+            return config_bad(w, at, "choices: a name of 1 to %d characters is wanted here",
+                              NAME_CHARS - 1);
+        }
+        for (int k = 0; k < r->n_choices; k++) {
+            if (strcmp(r->choice[k], r->choice[r->n_choices]) == 0) {
+                return config_bad(w, at, "choices: %.32s stands twice in this list", name);
+            }
+        }
+        r->n_choices++;
+    }
+    return 0;
 }

@@ -136,8 +136,15 @@ static const struct option faults[] = {
     {.key = NULL},
 };
 
+static const struct option picture[] = {
+    {.key = "height", .type = OPTION_INT, .offset = AT(robot.picture.h), .min = 0, .max = PICTURE_MAX, .def = "0", .help = "rows of the camera's picture"},
+    {.key = "width", .type = OPTION_INT, .offset = AT(robot.picture.w), .min = 0, .max = PICTURE_MAX, .def = "0", .help = "columns of it"},
+    {.key = "channels", .type = OPTION_INT, .offset = AT(robot.picture.c), .min = 0, .max = PICTURE_MAX, .def = "0", .help = "bytes a point; 0: the robot has no camera"},
+    {.key = NULL},
+};
+
 const struct section config_sections[] = {
-    {"", top, 0},           {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
+    {"", top, 0},           {"picture", picture, 0}, {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
     {"task", task_options, AT(task.settings)},       {"policy", policy, 0}, {"learner", learner, 0},
     {"replay", replay, 0},  {"comms", comms, 0},     {"sim", sim, 0},       {"faults", faults, 0},
     {.name = NULL},

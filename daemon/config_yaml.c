@@ -62,10 +62,32 @@ static int walk_reward(const struct walk *w, const yaml_node_t *map)
                       "reward: there is no term \"%.32s\"; the nearest is %s", kind, n.name);
 }
 
+static int walk_end(const struct walk *w, const yaml_node_t *map)
+{
+    struct task_spec *t = &w->config->task;
+    const char *kind = node_text(w, map, "kind");
+    if (kind == NULL || t->n_ends == ENDS_MAX) {
+        return config_bad(w, map, "end: every one needs a kind, and there are at most %d",
+                          ENDS_MAX);
+    }
+    struct nearest n = nearest_to(kind);
+    for (const struct end_kind *k = end_kinds; k->name != NULL; k++) {
+        if (strcmp(k->name, kind) == 0) {
+            struct end *s = &t->end[t->n_ends++];
+            *s = (struct end){.kind = k};
+            option_defaults(k->options, &s->term);
+            return node_term(w, map, k->options, &s->term);
+        }
+        nearest_try(&n, k->name);
+    }
+    return config_bad(w, node_value(w, map, "kind"),
+                      "end: there is no kind \"%.32s\"; the nearest is %s", kind, n.name);
+}
+
 static int walk_task_lists(const struct walk *w, const yaml_node_t *map)
 {
     const yaml_node_t *slots = node_value(w, map, "observation"),
-                      *rewards = node_value(w, map, "reward");
+                      *rewards = node_value(w, map, "reward"), *ends = node_value(w, map, "end");
     int rc = 0;
     if (slots != NULL) {
         w->config->task.n_slots = 0;
@@ -74,6 +96,10 @@ static int walk_task_lists(const struct walk *w, const yaml_node_t *map)
     if (rc == 0 && rewards != NULL) {
         w->config->task.n_rewards = 0;
         rc = node_list(w, rewards, "task.reward", walk_reward);
+    }
+    if (rc == 0 && ends != NULL) {
+        w->config->task.n_ends = 0;
+        rc = node_list(w, ends, "task.end", walk_end);
     }
     return rc;
 }
@@ -160,7 +186,7 @@ static int choose(const struct walk *w, const yaml_node_t *map, const char *sect
 static int walk_section(const struct walk *w, const struct section *s, const yaml_node_t *map)
 {
     static const char *const kind[] = {"kind", NULL}, *const lists[] = {"observation", "reward",
-                                                                        NULL};
+                                                                        "end", NULL};
     struct target t = {.n = 1, .table = {s->options}, .base = {(char *)w->config + s->offset}};
     w->places->section[s - config_sections] = node_place(w, map);
     if (strcmp(s->name, "policy") == 0 || strcmp(s->name, "sim") == 0) {
@@ -182,9 +208,9 @@ static int walk_section(const struct walk *w, const struct section *s, const yam
 
 static int walk_root(struct walk *w, const yaml_node_t *root)
 {
-    static const char *const also[] = {"include", "bus",    "joints", "extra",  "control",
-                                       "estop",   "safety", "task",   "policy", "learner",
-                                       "replay",  "comms",  "sim",    "faults", NULL};
+    static const char *const also[] = {"include", "bus",   "joints", "extra",  "choices", "picture",
+                                       "control", "estop", "safety", "task",   "policy",  "learner",
+                                       "replay",  "comms", "sim",    "faults", NULL};
 
     static const struct {
         const char *key;
@@ -201,6 +227,8 @@ static int walk_root(struct walk *w, const yaml_node_t *root)
         const yaml_node_t *list = node_value(w, root, lists[i].key);
         rc = list != NULL ? node_list(w, list, lists[i].key, lists[i].element) : 0;
     }
+    const yaml_node_t *choices = node_value(w, root, "choices");
+    rc = rc == 0 && choices != NULL ? config_walk_choices(w, choices) : rc;
     for (const struct section *s = config_sections + 1; rc == 0 && s->name != NULL; s++) {
         const yaml_node_t *map = node_value(w, root, s->name);
         rc = map != NULL ? walk_section(w, s, map) : 0;

@@ -20,6 +20,8 @@ int config_document(const struct walk *w, const char *text, size_t n,
 int config_walk_bus(const struct walk *w, const yaml_node_t *map);
 int config_walk_joint(const struct walk *w, const yaml_node_t *map);
 int config_walk_extra(const struct walk *w, const yaml_node_t *map);
+/* The list choices, whole. */
+int config_walk_choices(const struct walk *w, const yaml_node_t *list);
 
 /* What no single key can know; fills what is computed from others. 0, or -EINVAL. */
 int config_check(const struct walk *w) BASAL_MUST_USE;

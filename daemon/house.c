@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -44,8 +45,9 @@ static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2],
         (void)task_slot_name(t, k, ret_name[k], NAME_CHARS * 2, &ret_unit[k]);
     }
     for (int k = 0; k < t->n_act; k++) {
+        const bool choices = t->robot->n_choices > 0;
         (void)snprintf(ret_name[t->n_obs + k], sizeof ret_name[0], "action.%s",
-                       t->robot->joint[t->act_joint[k]].name);
+                       choices ? "choice" : t->robot->joint[t->act_joint[k]].name);
         ret_unit[t->n_obs + k] = "1";
     }
 }
@@ -88,6 +90,7 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
         .capacity = h->config.replay.capacity + rows_more,
         .n_obs = t->n_obs,
         .n_act = t->n_act,
+        .has_legal = h->config.robot.n_choices > 0,
         .policy_rate_hz = h->config.robot.policy_rate_hz,
         .schema_hash = h->config.robot_hash,
         .slot_name = (const char(*)[NAME_CHARS * 2]) name,
@@ -131,14 +134,16 @@ static int count_weights(const struct config *c, const struct dims *d, char *ret
 
 int house_check(const struct config *c, char *ret_why, int cap)
 {
-    struct task t;
+    struct task *t = calloc(1, sizeof *t);
     struct dims d;
-    int rc = task_open(&t, &c->task, &c->robot, ret_why, cap);
+    int rc = t == NULL ? why(ret_why, cap, -ENOMEM, "out of memory")
+                       : task_open(t, &c->task, &c->robot, ret_why, cap);
     if (rc == 0) {
         /* a kernel that is not here may be on the robot's own processor */
-        loop_dims(c, &t, &d);
+        loop_dims(c, t, &d);
         rc = d.kernel != NULL ? count_weights(c, &d, ret_why, cap) : 0;
     }
+    free(t);
     return rc < 0 ? rc : 0;
 }
 

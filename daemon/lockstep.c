@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct lockstep {
     const struct lockstep_spec *spec;
@@ -35,6 +36,33 @@ static void ask(struct lockstep *k, enum request_kind kind, uint32_t flags)
     (void)ring_push(&k->house.shared->requests, &q);
 }
 
+/* Where a body's sensor `goal` lies, or NULL. */
+static const double *goal_of(const struct house *h)
+{
+    const struct robot *r = &h->config.robot;
+    for (int i = 0; i < r->n_extra; i++) {
+        if (strcmp(r->extra[i].name, "goal") == 0) {
+            return &h->loop.st.sensed.extra[r->extra[i].offset];
+        }
+    }
+    return NULL;
+}
+
+static void add_episode(struct lockstep *k, const struct happened *h)
+{
+    struct evaluation *e = k->eval;
+    const double *goal = goal_of(&k->house);
+    const int at = goal != NULL ? (int)lrint(*goal) - 1 : -1;
+    e->n++;
+    e->successes += h->b != 0;
+    e->steps += h->c;
+    e->sum += h->x;
+    e->sum2 += h->x * h->x;
+    if (at >= 0 && at < GOALS_MAX) {
+        e->goal[at]++;
+    }
+}
+
 /* What comms would do: answer nobody, note episodes, faults and why it was refused. */
 static void listen(struct lockstep *k)
 {
@@ -51,9 +79,7 @@ static void listen(struct lockstep *k)
     }
     while (ring_pop(&s->happened, &h)) {
         if (h.kind == HAPPENED_EPISODE && k->eval != NULL) {
-            k->eval->n++;
-            k->eval->sum += h.x;
-            k->eval->sum2 += h.x * h.x;
+            add_episode(k, &h);
         } else if (h.kind == HAPPENED_EPISODE) {
             k->return_sum += h.x;
             k->episodes++;
@@ -136,7 +162,8 @@ static double way_m(struct lockstep *k)
 /* So many whole episodes, the body's start and end included. */
 static void evaluate_episodes(struct lockstep *k, int episodes, struct evaluation *ret_eval)
 {
-    ask(k, REQUEST_RUN, RUN_NO_EXPLORE | RUN_NO_LEARN);
+    const bool explores = k->house.config.task.settings.eval_explore;
+    ask(k, REQUEST_RUN, RUN_NO_LEARN | (explores ? 0 : RUN_NO_EXPLORE));
     tick(k);
     ask(k, REQUEST_EPISODE_END, 0); /* of the one that began otherwise */
     tick(k);
@@ -193,6 +220,25 @@ double evaluation_mean(const struct evaluation *e)
     return e->n > 0 ? e->sum / e->n : (double)NAN;
 }
 
+/* How the episodes ended, where the task or the body says it. */
+static void print_ends(struct lockstep *k, const struct evaluation *e, struct json_object *o)
+{
+    const struct task_spec *t = &k->house.config.task;
+    bool judged = false;
+    for (int i = 0; i < t->n_ends; i++) {
+        judged = judged || t->end[i].term.success;
+    }
+    const bool says = judged && e->n > 0;
+    json_number(o, "success_rate", says ? (double)e->successes / e->n : (double)NAN);
+    if (goal_of(&k->house) != NULL && e->n > 0) {
+        double fraction[GOALS_MAX];
+        for (int i = 0; i < GOALS_MAX; i++) {
+            fraction[i] = (double)e->goal[i] / e->n;
+        }
+        json_numbers(o, "goal_fractions", fraction, GOALS_MAX);
+    }
+}
+
 static void print_result(struct lockstep *k, const struct evaluation *e, double wall_s)
 {
     struct house *h = &k->house;
@@ -213,7 +259,8 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_number(o, "eval_std_reward",
                 e->n > 0 ? sqrt(fmax(0.0, e->sum2 / e->n - mean * mean)) : (double)NAN);
     json_int(o, "eval_episodes", e->n);
-    json_number(o, "success_rate", (double)NAN);
+    json_number(o, "eval_mean_ep_length", e->n > 0 ? (double)e->steps / e->n : (double)NAN);
+    print_ends(k, e, o);
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)learner_hash(&h->learner));
     json_text(o, "weights_hash", hash);
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)h->config.hash);

@@ -18,11 +18,15 @@ struct lockstep_spec {
     bool json;
 };
 
+#define GOALS_MAX 8
+
 /* What the evaluation saw. */
 struct evaluation {
-    int n;
-    double sum, sum2; /* of the episodes' returns, and of their squares */
-    double speed_m_s; /* NaN: the body has no odometer, or episodes were counted */
+    int n, successes;
+    int64_t steps;       /* of all episodes */
+    double sum, sum2;    /* of the episodes' returns, and of their squares */
+    int goal[GOALS_MAX]; /* episodes that ended at goal k + 1, as the sensor `goal` says */
+    double speed_m_s;    /* NaN: the body has no odometer, or episodes were counted */
 };
 
 struct lockstep_result {

@@ -16,6 +16,7 @@ void loop_dims(const struct config *c, const struct task *t, struct dims *ret_di
     *ret_dims = (struct dims){
         .n_obs = t->n_obs,
         .n_act = t->n_act,
+        .n_choices = c->robot.n_choices,
         .history = 1,
         .batch = c->learner.batch_size,
         .seg_len = 1,
@@ -139,7 +140,7 @@ static void record_fill(const struct loop *l, int64_t planned_ns, int64_t late_n
 static void hold(const struct loop *l, struct command *cmd)
 {
     const struct loop_state *z = &l->st;
-    for (int k = 0; k < l->task.n_act; k++) {
+    for (int k = 0; k < l->task.n_act_joints; k++) {
         const int j = l->task.act_joint[k];
         cmd->mode[j] = MODE_POSITION;
         cmd->q[j] = z->safety.primed ? z->safety.q_cmd[j] : z->sensed.q[j];

@@ -1,5 +1,6 @@
 #include "daemon/loop_inside.h"
 
+#include "policies/greedy.h"
 #include "policies/nn/scale.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@ bool loop_period_ends(const struct loop *l)
 static void applied_action(struct loop *l, float *ret_act)
 {
     task_unactuate(&l->task, &l->st.command, ret_act);
-    for (int k = 0; k < l->task.n_act; k++) {
+    for (int k = 0; k < l->task.n_act_joints; k++) {
         ret_act[k] = fmaxf(-1.0f, fminf(1.0f, ret_act[k]));
     }
 }
@@ -51,6 +52,41 @@ static void take_weights(struct loop *l)
     }
 }
 
+/* Uniform over the box, or over the choices that are legal. */
+static void act_randomly(struct loop *l)
+{
+    struct loop_state *z = &l->st;
+    const int choices = l->dims.n_choices;
+    if (choices > 0) {
+        z->act[0] = (float)greedy_random(choices, z->now.legal, &z->rng);
+        return;
+    }
+    for (int k = 0; k < l->task.n_act; k++) {
+        z->act[k] = (float)(2.0 * rng_uniform(&z->rng) - 1.0);
+    }
+}
+
+/* What is no number is the middle of the range, the filter limits the way there; what is no legal
+ * choice is one of those that are. */
+static void check_action(struct loop *l)
+{
+    struct loop_state *z = &l->st;
+    const int choices = l->dims.n_choices;
+    if (choices > 0) {
+        const bool exists = z->act[0] >= 0.0f && z->act[0] < (float)choices;
+        if (!exists || (greedy_legal(choices, z->now.legal) >> (int)z->act[0] & 1) == 0) {
+            act_randomly(l);
+        }
+        return;
+    }
+    for (int k = 0; k < l->task.n_act_joints; k++) {
+        if (!isfinite(z->act[k])) {
+            z->act[k] = 0.0f;
+            z->safety.bites[l->task.act_joint[k]][RULE_NOT_FINITE]++;
+        }
+    }
+}
+
 static void act(struct loop *l)
 {
     struct loop_state *z = &l->st;
@@ -62,9 +98,7 @@ static void act(struct loop *l)
         return;
     }
     if (z->source == SOURCE_RANDOM) {
-        for (int k = 0; k < l->task.n_act; k++) {
-            z->act[k] = (float)(2.0 * rng_uniform(&z->rng) - 1.0);
-        }
+        act_randomly(l);
         return;
     }
     float obs[OBS_MAX];
@@ -79,12 +113,7 @@ static void act(struct loop *l)
         .rng = &z->rng,
     };
     l->config->policy->act(l->actor, &in, z->act, &z->logp);
-    for (int k = 0; k < l->task.n_act; k++) {
-        if (!isfinite(z->act[k])) {
-            z->act[k] = 0.0f; /* the middle of the range; the filter limits the way there */
-            z->safety.bites[l->task.act_joint[k]][RULE_NOT_FINITE]++;
-        }
-    }
+    check_action(l);
 }
 
 static uint8_t row_bits(const struct loop *l, bool opens)
@@ -181,7 +210,8 @@ static void end_episode(struct loop *l, int64_t now_ns)
     loop_tell(l, &(struct happened){.t_ns = now_ns,
                                     .kind = HAPPENED_EPISODE,
                                     .a = (int32_t)z->episode,
-                                    .b = z->end_success,
+                                    .b = z->end_success || l->task.st.success,
+                                    .c = (int32_t)l->task.st.episode_steps,
                                     .x = l->task.st.episode_return,
                                     .y = l->task.st.episode_s});
     z->open = false;

@@ -97,6 +97,9 @@ void plant_close(struct plant *p)
         serial_close(atomic_exchange(&b->returned, -1));
         b->port.fd = -1;
     }
+    if (p != NULL && p->world != NULL) {
+        world_close(p->world);
+    }
 }
 
 static void take_port(struct plant *p, struct bus_run *b)

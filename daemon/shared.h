@@ -57,7 +57,7 @@ enum event_kind {
     HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
     HAPPENED_TRIP,     /* a = trips, b = joint                       */
     HAPPENED_REFUSED,  /* a = request kind, b = refusal, c = state   */
-    HAPPENED_EPISODE,  /* a = episode, b = said a success, x = return, y = length in s */
+    HAPPENED_EPISODE,  /* a = episode, b = a success, c = policy steps, x = return, y = s */
     HAPPENED_PLANT,    /* a = the devices are there, text = plant_why */
     HAPPENED_EVAL,     /* x = mean speed or return                   */
     HAPPENED_SETTINGS, /* text: what was written to the devices' memory */

@@ -91,6 +91,13 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
     return 0;
 }
 
+void world_close(struct world *w)
+{
+    if (w->sim->close != NULL) {
+        w->sim->close(w->self);
+    }
+}
+
 void world_begin(struct world *w, int64_t t_ns)
 {
     w->now_ns = t_ns;

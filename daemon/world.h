@@ -15,6 +15,8 @@ struct world;
 int world_open(struct world **ret_world, const struct config *c, uint64_t seed, struct arena *mem,
                char *ret_why, int cap) BASAL_MUST_USE;
 
+void world_close(struct world *w);
+
 /* It begins at t_ns instead of 0; before anything has happened. */
 void world_begin(struct world *w, int64_t t_ns);
 int64_t world_now_ns(const struct world *w);

@@ -1,5 +1,5 @@
-/* Periods, episodes and the meaning of an action. The rows of slots and reward terms are in
- * task_rows.c. */
+/* Periods, episodes and the meaning of an action. The rows are in task_slots.c and
+ * task_rewards.c. */
 #include "policies/task.h"
 
 #include <errno.h>
@@ -27,6 +27,8 @@ const struct option task_options[] = {
      .help = "length of an episode, ended by truncation; 0: continuing"},
     {.key = "eval_episodes", .type = OPTION_INT, .offset = AT(eval_episodes), .min = 0, .max = 1000000, .def = "0",
      .help = "whole episodes that basald --lockstep evaluates at its end; 0: as many as --eval-s holds"},
+    {.key = "eval_explore", .type = OPTION_BOOL, .offset = AT(eval_explore), .def = "false",
+     .help = "that evaluation acts as learning does, by chance where the policy does so"},
     {.key = "travel_max_m", .type = OPTION_DOUBLE, .offset = AT(travel_max_m), .min = 0, .max = 10000, .def = "0",
      .help = "way from its start at which an episode is truncated; 0: no bound"},
     {.key = "travel_joint", .type = OPTION_TEXT, .offset = AT(travel_joint), .n_max = NAME_CHARS, .def = "",
@@ -37,113 +39,6 @@ const struct option task_options[] = {
 };
 
 /* clang-format on */
-
-static int find_joint(const struct robot *r, const char *name)
-{
-    for (int j = 0; j < r->n_joints; j++) {
-        if (strcmp(r->joint[j].name, name) == 0) {
-            return j;
-        }
-    }
-    return -1;
-}
-
-static int resolve(struct term *a, const struct robot *r, const char *kind, char *ret_why, int cap)
-{
-    a->joint_index = -1;
-    if (a->joint[0] == '\0') {
-        return 0;
-    }
-    a->joint_index = find_joint(r, a->joint);
-    if (a->joint_index < 0) {
-        return why(ret_why, cap, -EINVAL,
-                   "task: %s names joint \"%s\", which the robot does not have", kind, a->joint);
-    }
-    return 0;
-}
-
-static int open_slots(struct task *t, char *ret_why, int cap)
-{
-    bool remembers = false;
-    for (int i = 0; i < t->spec->n_slots; i++) {
-        struct slot *s = &t->slot[i];
-        *s = t->spec->slot[i];
-        const int rc = resolve(&s->term, t->robot, s->kind->name, ret_why, cap);
-        if (rc < 0) {
-            return rc;
-        }
-        s->first = t->n_obs;
-        s->n = s->kind->width(t, &s->term);
-        if (s->n == 0) {
-            return why(ret_why, cap, -EINVAL,
-                       "task: the slot \"%s\" observes nothing on this robot; leave it out",
-                       s->kind->name);
-        }
-        t->n_obs += s->n;
-        remembers = remembers || strcmp(s->kind->name, "last_action") == 0;
-        if (t->n_obs > OBS_MAX) {
-            return why(ret_why, cap, -EINVAL, "task: more than %d observations", OBS_MAX);
-        }
-    }
-    if (t->n_obs == 0) {
-        return why(ret_why, cap, -EINVAL,
-                   "task: nothing is observed; list slots under task.observation");
-    }
-    if (t->spec->settings.actuation == ACTUATE_RAMP && !remembers) {
-        return why(ret_why, cap, -EINVAL,
-                   "task: with actuation ramp the last action belongs to the state; add the slot "
-                   "last_action");
-    }
-    for (int i = 0; i < t->robot->n_buses && !remembers; i++) {
-        if (t->robot->bus[i].order == ORDER_PIPELINED) {
-            return why(ret_why, cap, -EINVAL,
-                       "task: on a pipelined bus (%s) the last action is still on its way and "
-                       "belongs to the state; add the slot last_action",
-                       t->robot->bus[i].name);
-        }
-    }
-    return 0;
-}
-
-static int open_rewards(struct task *t, char *ret_why, int cap)
-{
-    for (int i = 0; i < t->spec->n_rewards; i++) {
-        t->reward[i] = t->spec->reward[i];
-        const int rc = resolve(&t->reward[i].term, t->robot, t->reward[i].kind->name, ret_why, cap);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
-int task_open(struct task *ret_task, const struct task_spec *spec, const struct robot *robot,
-              char *ret_why, int cap)
-{
-    struct task *t = ret_task;
-    *t = (struct task){.spec = spec, .robot = robot, .travel_joint = -1};
-    for (int j = 0; j < robot->n_joints; j++) {
-        if (robot->joint[j].actuated) {
-            if (t->n_act == ACT_MAX) {
-                return why(ret_why, cap, -EINVAL, "task: more than %d actuated joints", ACT_MAX);
-            }
-            t->act_joint[t->n_act++] = j;
-        }
-    }
-    if (spec->settings.travel_joint[0] != '\0') {
-        t->travel_joint = find_joint(robot, spec->settings.travel_joint);
-        if (t->travel_joint < 0) {
-            return why(ret_why, cap, -EINVAL, "task.travel_joint: the robot has no joint \"%s\"",
-                       spec->settings.travel_joint);
-        }
-    } else if (spec->settings.travel_max_m > 0.0) {
-        return why(ret_why, cap, -EINVAL,
-                   "task.travel_max_m needs task.travel_joint, the joint that measures the way");
-    }
-    t->ticks_per_period = (int)llround(robot->control_rate_hz / robot->policy_rate_hz);
-    const int rc = open_slots(t, ret_why, cap);
-    return rc < 0 ? rc : open_rewards(t, ret_why, cap);
-}
 
 static double way_now_m(const struct task *t, const struct sensed *s)
 {
@@ -157,15 +52,34 @@ static void begin_period(struct task_state *z, const struct sensed *s)
     memcpy(z->qd_start, s->qd, sizeof z->qd_start);
 }
 
+static void remember_sensed(struct task *t, const struct sensed *s)
+{
+    memcpy(t->st.q_last, s->q, sizeof t->st.q_last);
+    memcpy(t->st.extra_last, s->extra, (size_t)t->n_extra * sizeof s->extra[0]);
+}
+
 void task_begin(struct task *t, const struct sensed *s)
 {
     struct task_state *z = &t->st;
     z->episode_return = z->episode_s = z->way_m = 0.0;
     z->episode_steps = 0;
     z->travel_0 = way_now_m(t, s);
-    memcpy(z->q_last, s->q, sizeof z->q_last);
+    remember_sensed(t, s);
     begin_period(z, s);
     z->end = END_NONE;
+    z->success = false;
+}
+
+static void look_for_end(struct task *t, const struct sensed *s)
+{
+    struct task_state *z = &t->st;
+    for (int i = 0; i < t->spec->n_ends; i++) {
+        const struct end *e = &t->end[i];
+        if (e->kind->ends(t, &e->term, s)) {
+            z->end |= END_TERMINAL;
+            z->success = z->success || e->term.success;
+        }
+    }
 }
 
 void task_tick(struct task *t, const struct sensed *s, double dt_s)
@@ -177,7 +91,8 @@ void task_tick(struct task *t, const struct sensed *s, double dt_s)
             z->reward += r->kind->tick(t, &r->term, s, dt_s);
         }
     }
-    memcpy(z->q_last, s->q, sizeof z->q_last);
+    remember_sensed(t, s);
+    look_for_end(t, s);
     z->period_s += dt_s;
     z->episode_s += dt_s;
     z->way_m = way_now_m(t, s) - z->travel_0;
@@ -238,6 +153,10 @@ static double goal_of(const struct task *t, const struct joint_spec *j, double a
 
 void task_actuate(const struct task *t, const float *act, int phase, struct command *ret_cmd)
 {
+    if (t->robot->n_choices > 0) {
+        ret_cmd->choice = (int)lrintf(act[0]);
+        return;
+    }
     const int n = t->ticks_per_period;
     const double along = phase >= n ? 1.0 : (double)(phase + 1) / n;
     for (int k = 0; k < t->n_act; k++) {
@@ -255,6 +174,10 @@ void task_actuate(const struct task *t, const float *act, int phase, struct comm
 
 void task_unactuate(const struct task *t, const struct command *cmd, float *ret_act)
 {
+    if (t->robot->n_choices > 0) {
+        ret_act[0] = (float)cmd->choice;
+        return;
+    }
     for (int k = 0; k < t->n_act; k++) {
         const struct joint_spec *j = &t->robot->joint[t->act_joint[k]];
         ret_act[k] =
@@ -269,28 +192,10 @@ void task_remember(struct task *t, const float *applied, const struct command *c
     memcpy(t->st.act_before, t->st.act_last, sizeof t->st.act_before);
     for (int k = 0; k < t->n_act; k++) {
         t->st.act_last[k] = applied[k];
+    }
+    for (int k = 0; k < t->n_act_joints; k++) {
         const int j = t->act_joint[k];
         t->st.goal_last[j] = is_effort(t) ? cmd->tau[j] : cmd->q[j];
     }
     t->st.primed = true;
-}
-
-int task_slot_name(const struct task *t, int k, char *ret_name, int cap, const char **ret_unit)
-{
-    for (int i = 0; i < t->spec->n_slots; i++) {
-        const struct slot *s = &t->slot[i];
-        if (k < s->first || k >= s->first + s->n) {
-            continue;
-        }
-        *ret_unit = s->kind->unit;
-        const char *joint = s->term.joint;
-        if (joint[0] == '\0' && s->n == t->n_act) {
-            joint = t->robot->joint[t->act_joint[k - s->first]].name;
-        }
-        if (joint[0] != '\0' && (s->n == 1 || s->term.joint[0] == '\0')) {
-            return snprintf(ret_name, (size_t)cap, "%s.%s", s->kind->name, joint);
-        }
-        return snprintf(ret_name, (size_t)cap, "%s.%s%d", s->kind->name, joint, k - s->first);
-    }
-    return -EINVAL;
 }

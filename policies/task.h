@@ -1,69 +1,21 @@
 /*
  * The task is the MDP: which sensed values are observed, what is rewarded, when an episode ends,
- * what an action means. Tables of rows: a reward term or an observation slot is one row in
- * task_rows.c.
+ * what an action means. Tables of rows: an observation slot is one row in task_slots.c, a reward
+ * term or an end one in task_rewards.c.
  */
 #pragma once
 
-#include "daemon/base/option.h"
-#include "daemon/base/robot.h"
-#include "daemon/base/rng.h"
+#include "policies/task_rows.h"
 
 #define SLOTS_MAX   64
 #define REWARDS_MAX 16
-
-/* Settings that any slot or reward term may use; each kind's option table names those it takes. */
-struct term {
-    char joint[NAME_CHARS]; /* name; "" : all actuated joints */
-    double weight;          /* reward terms */
-    double scale;           /* slots: the observed value is (x - offset) x scale */
-    double offset;
-    double limit;    /* saturation where a kind has one */
-    double radius_m; /* wheel, where a kind has one */
-    int joint_index; /* -1: all; filled by task_open */
-};
-
-struct task;
-
-struct slot_kind {
-    const char *name; /* "position" "velocity" "effort" "last_action" ... */
-    const char *unit;
-    const struct option *options; /* into struct term */
-    int (*width)(const struct task *t, const struct term *a);
-    void (*observe)(const struct task *t, const struct term *a, const struct sensed *s,
-                    float *ret_obs) BASAL_RT;
-};
-
-struct reward_kind {
-    const char *name;             /* "forward" "effort" "action_change" ... */
-    const struct option *options; /* into struct term */
-    /* per tick: added up over the period. NULL where the term is per period */
-    double (*tick)(struct task *t, const struct term *a, const struct sensed *s,
-                   double dt_s) BASAL_RT;
-    /* per period: when it closes. NULL where the term is per tick */
-    double (*period)(struct task *t, const struct term *a, const struct sensed *s,
-                     double dt_s) BASAL_RT;
-};
-
-extern const struct slot_kind slot_kinds[];     /* .name = NULL at the end */
-extern const struct reward_kind reward_kinds[]; /* .name = NULL at the end */
+#define ENDS_MAX    8
 
 enum actuation { ACTUATE_RAMP, ACTUATE_HOLD };
 
 enum action_meaning { ACTION_POSITION, ACTION_EFFORT };
 
 enum reset_kind { RESET_NONE, RESET_HOLD, RESET_SCRIPT, RESET_ASK, RESET_BODY };
-
-struct slot {
-    const struct slot_kind *kind;
-    struct term term;
-    int first, n; /* where in the observation */
-};
-
-struct reward {
-    const struct reward_kind *kind;
-    struct term term;
-};
 
 struct task_settings {
     int actuation;       /* enum actuation */
@@ -75,6 +27,7 @@ struct task_settings {
     double travel_radius_m;
     double reset_s;    /* how long a reset by hold takes */
     int eval_episodes; /* whole ones in lockstep's evaluation; 0: it counts seconds */
+    bool eval_explore; /* the evaluation acts as learning does */
 };
 
 extern const struct option task_options[]; /* into struct task_settings */
@@ -82,9 +35,10 @@ extern const struct option task_options[]; /* into struct task_settings */
 /* The task as configured. */
 struct task_spec {
     struct task_settings settings;
-    int n_slots, n_rewards;
+    int n_slots, n_rewards, n_ends;
     struct slot slot[SLOTS_MAX];
     struct reward reward[REWARDS_MAX];
+    struct end end[ENDS_MAX];
 };
 
 struct observation {
@@ -109,17 +63,22 @@ struct task_state {
     double q_last[JOINTS_MAX];                        /* sensed in the tick before */
     double q_start[JOINTS_MAX], qd_start[JOINTS_MAX]; /* sensed when the period began */
     double goal_last[JOINTS_MAX]; /* safe command at the period's end: where the ramp starts */
+    double extra_last[EXTRA_MAX]; /* sensed in the tick before */
     bool primed;
-    int end; /* enum task_end bits */
+    bool success; /* an end that is wanted has come */
+    int end;      /* enum task_end bits */
 };
 
 struct task {
     const struct task_spec *spec;
     const struct robot *robot;
     int n_obs, n_act;
+    int n_act_joints;            /* n_act, or 0 where an action is one of the robot's choices */
+    int n_extra;                 /* numbers in sensed.extra */
     int act_joint[ACT_MAX];      /* action k drives this joint */
     struct slot slot[SLOTS_MAX]; /* resolved copies */
     struct reward reward[REWARDS_MAX];
+    struct end end[ENDS_MAX];
     int travel_joint;
     int ticks_per_period;
     struct task_state st;
@@ -137,7 +96,8 @@ double task_period(struct task *t, const struct sensed *s) BASAL_RT;
 void task_observe(const struct task *t, const struct sensed *s,
                   struct observation *ret_obs) BASAL_RT;
 /* Action in [-1,1]^A (clipped here) -> goals at tick `phase` of the period's N: poses in the
- * joint's range or torques below its ceiling; ramp as contracts.md 1. */
+ * joint's range or torques below its ceiling; ramp as contracts.md 1. Where the robot has choices,
+ * the action is the index of one. */
 void task_actuate(const struct task *t, const float *act, int phase,
                   struct command *ret_cmd) BASAL_RT;
 /* The inverse, for `applied`: joint goals -> action units. */

@@ -62,7 +62,7 @@ struct robot {
     bool direct; /* it has no bus: a simulated body takes its commands and keeps its own limits */
     struct bus_spec bus[BUSES_MAX];
     struct joint_spec joint[JOINTS_MAX];
-    struct extra_spec extra[EXTRA_MAX];
+    struct extra_spec extra[EXTRAS_MAX];
     double control_rate_hz, policy_rate_hz;
     int estop_hardware;      /* enum estop_hardware */
     double power_min_v;      /* power_sense: below this motor power counts as cut */

@@ -12,10 +12,12 @@
 
 #define JOINTS_MAX  32
 #define BUSES_MAX   4
-#define EXTRA_MAX   400
+#define EXTRA_MAX   400 /* numbers in sensed.extra */
+#define EXTRAS_MAX  32  /* names for them */
 #define OBS_MAX     384
 #define ACT_MAX     32
-#define CHOICES_MAX 64 /* a bit each in sensed.legal */
+#define PICTURE_MAX 256 /* of each of its sides */
+#define CHOICES_MAX 64  /* a bit each in sensed.legal */
 #define NAME_CHARS  32
 #define PATH_CHARS  256
 

@@ -152,8 +152,15 @@ static const struct refusal_row {
     {11, "policy: {kind: sacc, rate_hz: 20}", "r.yaml:11:16: policy.kind: no algorithm is called \"sacc\"; the nearest is sac"},
     {11, "policy: {rate_hz: 20}", "r.yaml:11:9: policy: needs its kind first"},
     {99, "sim: {kind: crowler}", "r.yaml:12:13: sim.kind: no body is called \"crowler\"; the nearest is crawler"},
-    {99, "extra: [{n: 2}]", "r.yaml:12:9: name must be set: text of at most 31 characters"},
-    {99, "extra: [{name: light, n: 2}]", "r.yaml:12:9: extra: no driver and no body of this version fills sensor \"light\": leave it out"},
+    {99, "extra: [{n: 2}]", "r.yaml:12:9: extra: every sensor needs a name"},
+    {99, "extra: [{name: light, n: 2}]", "r.yaml:1:1: extra: no driver of this version has any: leave it out"},
+    {99, "extra: [{name: light, n: 399}, {name: sound, n: 2}]", "extra: more than 400 numbers in all"},
+    {99, "choices: [left, right]", "r.yaml:1:1: choices: no driver of this version has any: leave it out"},
+    {99, "choices: left", "r.yaml:12:10: choices: a list of names is wanted here"},
+    {99, "choices: [left, {a: b}]", "r.yaml:12:17: choices: a list of at most 64 names is wanted here"},
+    {99, "choices: [left, left]", "r.yaml:12:17: choices: left stands twice in this list"},
+    {10, "task: {observation: [{kind: position}, {kind: last_action}], end: [{kind: outside}]}", "end: there is no kind \"outside\"; the nearest is joint_outside"},
+    {10, "task: {observation: [{kind: position}, {kind: last_action}], end: [{kind: extra_outside, extra: x}]}", "extra_outside names the sensor \"x\", which is not in the robot's list extra"},
     {10, "task: {observation: [{kind: position}, {kind: last_action}, {kind: extra}]}", "the slot \"extra\" observes nothing on this robot; leave it out"},
     /* what must be set */
     {1, "", "schema must be set: a whole number from 1 to 1"},
@@ -454,6 +461,9 @@ static void the_manual_lists_every_key(void **state)
         n += check_manual(manual, k->name, k->options);
     }
     for (const struct reward_kind *k = reward_kinds; k->name != NULL; k++) {
+        n += check_manual(manual, k->name, k->options);
+    }
+    for (const struct end_kind *k = end_kinds; k->name != NULL; k++) {
         n += check_manual(manual, k->name, k->options);
     }
     for (int i = 0; policies[i] != NULL; i++) {

@@ -115,6 +115,9 @@ static const struct slot_case slot_cases[] = {
     {"speed", {.joint = "wheel", .radius_m = 0.02, .scale = 10}, 1, {{0}, {0.3}, {-0.1}}},
     {"last_action", {.scale = 1}, 2, {{0.25, -0.75}, {0.25, -0.75}, {0.25, -0.75}}},
     {"extra", {.scale = 2, .offset = 0.5}, 3, {{-1, -1, -1}, {0, -3, 13}, {1, 3, 5}}},
+    {"extra", {.extra = "imu", .first = 1, .scale = 1}, 1, {{0}, {-1}, {2}}},
+    {"extra", {.extra = "foot", .limit = 5, .scale = 2, .n = 1}, 1, {{0}, {10}, {6}}},
+    {"one_hot", {.extra = "foot", .scale = 1, .n = 4}, 4, {{1, 0, 0, 0}, {0}, {0, 0, 0, 1}}},
 };
 
 static void slots_see_what_they_say(void **state)
@@ -201,6 +204,12 @@ static const struct reward_case reward_cases[] = {
      {.joint = "hand", .weight = 1, .offset = 6},
      {-0.513823303843, -0.513823303843, -0.513823303843}}, /* -7 + 2 pi, squared */
     {"velocity_at_start", {.weight = 1}, {0, 0, 0}},
+    {"gain", {.extra = "imu", .first = 1, .weight = 2}, {0, -2, 4}},
+    {"extra", {.extra = "foot", .weight = -1}, {0, -7, -3}},
+    {"step", {.weight = -0.5}, {-0.5, -0.5, -0.5}},
+    /* the third state ends it */
+    {"until_end", {.weight = 4}, {4, 4, 0}},
+    {"at_end", {.weight = 4}, {0, 0, 4}},
 };
 
 static void rewards_are_what_they_say(void **state)
@@ -213,6 +222,8 @@ static void rewards_are_what_they_say(void **state)
         struct task_spec *spec = spec_of("velocity", &(struct term){.scale = 1});
         spec->n_rewards = 1;
         spec->reward[0] = (struct reward){.kind = reward_of(c->kind), .term = c->term};
+        spec->n_ends = 1;
+        spec->end[0] = (struct end){&end_kinds[0], {.joint = "hand", .min = -3, .max = -0.1}};
         for (int k = 0; k < 3; k++) {
             static struct task t;
             open_task(&t, spec);
