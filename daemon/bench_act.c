@@ -74,7 +74,6 @@ static int actor_open(struct actor *ret_actor, const char *algo, const struct be
     *a = (struct actor){.policy = policy_find(algo),
                         .dims = {.n_obs = (int)s->n_obs,
                                  .n_act = (int)s->n_act,
-                                 .history = 1,
                                  .batch = 1,
                                  .seg_len = 1,
                                  .policy_rate_hz = 1000.0}};

@@ -157,7 +157,7 @@ int bench_learner_open(struct bench_learner *ret_learner, const struct bench_lea
                                        .policy_rate_hz = RATE_HZ};
     const struct dims dims = {.n_obs = (int)spec->n_obs,
                               .n_act = (int)spec->n_act,
-                              .history = 1,
+                              .n_vector = (int)spec->n_obs,
                               .batch = (int)spec->batch,
                               .seg_len = 1,
                               .policy_rate_hz = RATE_HZ,

@@ -243,8 +243,9 @@ static int curve_open(struct curve *c, const struct arguments *a, char *ret_why,
     }
     c->scratch = arena_take(&c->mem, SAMPLES_MAX * sizeof *c->scratch);
     for (int64_t rows = ROWS_MIN; rc == 0 && rows <= a->rows && c->n < SIZES_MAX; rows *= 10) {
-        const int64_t bytes = (int64_t)replay_need_bytes(N_OBS, N_ACT, rows) +
-                              (int64_t)priority_bytes(a->kind, (int)rows);
+        const struct replay_spec spec = {.capacity = rows, .n_obs = N_OBS, .n_act = N_ACT};
+        const int64_t bytes =
+            (int64_t)replay_need_bytes(&spec) + (int64_t)priority_bytes(a->kind, (int)rows);
         if (bytes > memory_available_bytes()) {
             (void)fprintf(stderr, "basal-bench: %lld rows take %lld MB, more than there is\n",
                           (long long)rows, (long long)(bytes >> 20));

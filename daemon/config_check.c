@@ -237,10 +237,14 @@ static int check_direct(const struct walk *w)
         return config_bad_at(w, &w->places->root,
                              "there is neither a bus nor a section sim: nothing to drive");
     }
-    if (!c->robot.direct && (c->robot.n_choices > 0 || c->robot.n_extra > 0)) {
+    const struct robot *r = &c->robot;
+    const char *const what = r->n_choices > 0   ? "choices"
+                             : r->n_extra > 0   ? "extra"
+                             : r->picture.c > 0 ? "picture"
+                                                : NULL;
+    if (!r->direct && what != NULL) {
         return config_bad_at(w, &w->places->root,
-                             "%s: no driver of this version has any: leave it out",
-                             c->robot.n_choices > 0 ? "choices" : "extra");
+                             "%s: no driver of this version has any: leave it out", what);
     }
     if (!c->robot.direct && c->task.settings.action == ACTION_EFFORT) {
         return config_bad_at(w, place_of(w, "task"),
@@ -319,7 +323,19 @@ static const struct place *place_of_reason(const struct walk *w, const char *rea
     return place_of(w, section);
 }
 
-/* The body with this robot: are its joints, sensors and choices there? */
+static bool shows_picture(const struct walk *w, void *self)
+{
+    const struct sim *sim = w->config->sim;
+    void *state = arena_take(w->mem, sim->state_bytes(self));
+    struct sensed s = {.frame = NULL};
+    struct rng rng;
+    rng_seed(&rng, 0);
+    sim->reset(self, state, &rng);
+    sim->sense(self, state, NULL, &s);
+    return s.frame != NULL;
+}
+
+/* The body with this robot: are its joints, sensors, choices and picture there? */
 static int check_body(const struct walk *w)
 {
     const struct config *c = w->config;
@@ -331,10 +347,13 @@ static int check_body(const struct walk *w)
     if (c->sim->open(c->sim_config, &c->robot, w->mem, &self, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "sim"), "%s", reason);
     }
+    const bool blind = c->robot.picture.c > 0 && !shows_picture(w, self);
     if (c->sim->close != NULL) {
         c->sim->close(self);
     }
-    return 0;
+    return blind ? config_bad_at(w, place_of(w, "picture"), "picture: sim %s shows none",
+                                 c->sim->name)
+                 : 0;
 }
 
 /* What the modules themselves say about their settings. */
@@ -350,7 +369,12 @@ static int check_modules(const struct walk *w)
     if (task_open(t, &c->task, &c->robot, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "task"), "%s", reason);
     }
-    const struct dims d = {.n_obs = t->n_obs,
+    const struct dims d = {.n_obs = t->n_obs + t->history * t->n_pixels,
+                           .n_vector = t->n_obs,
+                           .h = c->robot.picture.h,
+                           .w = c->robot.picture.w,
+                           .c = c->robot.picture.c,
+                           .history = t->history,
                            .n_act = t->n_act,
                            .n_choices = c->robot.n_choices,
                            .batch = c->learner.batch_size,

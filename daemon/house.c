@@ -57,7 +57,7 @@ static void name_slots(const struct task *t, char (*ret_name)[NAME_CHARS * 2],
 static int check_memory(const struct config *c, const struct replay_spec *s, bool kept,
                         char *ret_why, int cap)
 {
-    const size_t rows = kept ? 0 : replay_need_bytes(s->n_obs, s->n_act, s->capacity);
+    const size_t rows = kept ? 0 : replay_need_bytes(s);
     const size_t by = priority_bytes(c->learner.prioritized_replay, (int)s->capacity);
     const int64_t have = memory_available_bytes() / 10 * 9; /* others live here too */
     const double each = (double)(rows + by) / (double)s->capacity;
@@ -90,6 +90,7 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
         .capacity = h->config.replay.capacity + rows_more,
         .n_obs = t->n_obs,
         .n_act = t->n_act,
+        .picture = t->history > 0 ? h->config.robot.picture : (struct picture_spec){0},
         .has_legal = h->config.robot.n_choices > 0,
         .policy_rate_hz = h->config.robot.policy_rate_hz,
         .schema_hash = h->config.robot_hash,

@@ -21,7 +21,7 @@ void intake_init(struct intake *ret_intake, const struct config *c, const struct
         .scratch = arena_take(mem, (size_t)n_max * sizeof(float)),
         .want = {.robot_hash = c->robot_hash,
                  .policy_rate_hz = c->robot.policy_rate_hz,
-                 .n_obs = d->n_obs,
+                 .n_obs = d->n_vector,
                  .n_act = d->n_act,
                  .net = policy_net(c->policy, c->policy_config, d)},
         .any_run = true,
@@ -64,8 +64,8 @@ static int check_and_pack(struct intake *in, const uint8_t *block, size_t n)
     }
     p->id = view.id;
     p->n = rc;
-    memcpy(p->mean, view.mean, (size_t)in->dims.n_obs * sizeof(float));
-    memcpy(p->scale, view.scale, (size_t)in->dims.n_obs * sizeof(float));
+    memcpy(p->mean, view.mean, (size_t)in->dims.n_vector * sizeof(float));
+    memcpy(p->scale, view.scale, (size_t)in->dims.n_vector * sizeof(float));
     mailbox_put(in->mailbox);
     in->have = view.id.version;
     in->any_run = false;

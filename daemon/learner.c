@@ -23,6 +23,7 @@ static void open_sampler(struct learner *l, struct arena *mem)
         .batch = c->batch_size,
         .n_steps = c->n_steps,
         .seg_len = 1,
+        .history = l->dims.history,
         .gamma = c->gamma,
         .action = l->config->replay.action,
         .obs_mean = l->scale != NULL ? l->mean : NULL,
@@ -53,9 +54,9 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
     l->self = c->policy->init(c->policy_config, d, mem, &l->rng);
     if (c->learner.normalize) {
         l->scale = arena_take(mem, sizeof *l->scale);
-        scale_init(l->scale, d->n_obs);
+        scale_init(l->scale, d->n_vector);
     }
-    for (int i = 0; i < d->n_obs; i++) {
+    for (int i = 0; i < d->n_vector; i++) {
         l->inv_std[i] = 1.0f;
     }
     open_sampler(l, mem);
@@ -65,12 +66,12 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
         return why(ret_why, cap, -ENOSPC, "policy %s: more than %d weights", c->policy->name,
                    WEIGHTS_MAX);
     }
-    l->block_cap = weights_bytes(d->n_obs, l->w_max);
+    l->block_cap = weights_bytes(d->n_vector, l->w_max);
     l->block = arena_take(mem, l->block_cap);
     l->id = (struct weights_id){.run_id = with->run_id,
                                 .robot_hash = c->robot_hash,
                                 .policy_rate_hz = d->policy_rate_hz,
-                                .n_obs = d->n_obs,
+                                .n_obs = d->n_vector,
                                 .n_act = d->n_act,
                                 .net = policy_net(c->policy, c->policy_config, d)};
     (void)snprintf(l->id.algo, sizeof l->id.algo, "%s", c->policy->name);
@@ -212,6 +213,6 @@ uint64_t learner_hash(struct learner *l)
 {
     const int n = l->policy->save(l->self, l->w, l->w_max);
     uint64_t hash = hash_fnv1a(HASH_START, l->w, (size_t)n * sizeof(float));
-    hash = hash_fnv1a(hash, l->mean, (size_t)l->dims.n_obs * sizeof(float));
-    return hash_fnv1a(hash, l->inv_std, (size_t)l->dims.n_obs * sizeof(float));
+    hash = hash_fnv1a(hash, l->mean, (size_t)l->dims.n_vector * sizeof(float));
+    return hash_fnv1a(hash, l->inv_std, (size_t)l->dims.n_vector * sizeof(float));
 }

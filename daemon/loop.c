@@ -14,10 +14,14 @@
 void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
 {
     *ret_dims = (struct dims){
-        .n_obs = t->n_obs,
+        .n_obs = t->n_obs + t->history * t->n_pixels,
+        .n_vector = t->n_obs,
+        .h = c->robot.picture.h,
+        .w = c->robot.picture.w,
+        .c = c->robot.picture.c,
+        .history = t->history,
         .n_act = t->n_act,
         .n_choices = c->robot.n_choices,
-        .history = 1,
         .batch = c->learner.batch_size,
         .seg_len = 1,
         .policy_rate_hz = c->robot.policy_rate_hz,
@@ -48,6 +52,8 @@ int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena 
     l->actor_bytes = c->policy->actor_bytes(c->policy_config, &l->dims);
     l->actor = arena_take(mem, l->actor_bytes);
     c->policy->actor_init(c->policy_config, &l->dims, l->actor);
+    l->obs = arena_take(mem, (size_t)l->dims.n_obs * sizeof *l->obs);
+    l->pictures = arena_take(mem, (size_t)(l->task.history * l->task.n_pixels + 1));
     l->hist = arena_take(mem, HISTS_N * sizeof *l->hist);
     l->ticks_per_period = l->task.ticks_per_period;
     l->dt_s = 1.0 / c->robot.control_rate_hz;

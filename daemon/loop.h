@@ -61,6 +61,8 @@ struct loop {
     struct dims dims;
     void *actor;
     size_t actor_bytes;
+    float *obs;                  /* [dims.n_obs] scratch: what the policy sees */
+    uint8_t *pictures;           /* [history,h,w,c] of the open period, the oldest first */
     const struct packed *packed; /* borrowed from the mailbox; NULL: no weights yet */
     struct hist *hist;           /* [HISTS_N]: phases, wake-up, last byte out, whole tick */
     int ticks_per_period;

@@ -87,6 +87,32 @@ static void check_action(struct loop *l)
     }
 }
 
+/* The numbers as the weights want them, then the pictures. */
+static void observe_for_policy(struct loop *l)
+{
+    const int n = l->dims.n_vector, pixels = l->dims.n_obs - n;
+    memcpy(l->obs, l->st.now.v, (size_t)n * sizeof *l->obs);
+    scale_apply(n, l->packed->mean, l->packed->scale, l->obs);
+    for (int k = 0; k < pixels; k++) {
+        l->obs[n + k] = (float)l->pictures[k] * (1.0f / 255.0f);
+    }
+}
+
+/* The newest picture behind those before it; an episode's first one fills the whole history. */
+static void keep_picture(struct loop *l, bool first)
+{
+    const size_t n = (size_t)l->task.n_pixels;
+    const uint8_t *now = l->st.sensed.frame;
+    if (l->task.history == 0) {
+        return;
+    }
+    basal_assert(now != NULL); /* the body of such a robot has one, checked when it was opened */
+    memmove(l->pictures, l->pictures + n, (size_t)(l->task.history - 1) * n);
+    for (int k = first ? 0 : l->task.history - 1; k < l->task.history; k++) {
+        memcpy(l->pictures + (size_t)k * n, now, n);
+    }
+}
+
 static void act(struct loop *l)
 {
     struct loop_state *z = &l->st;
@@ -101,12 +127,10 @@ static void act(struct loop *l)
         act_randomly(l);
         return;
     }
-    float obs[OBS_MAX];
-    memcpy(obs, z->now.v, (size_t)l->task.n_obs * sizeof *obs);
-    scale_apply(l->task.n_obs, l->packed->mean, l->packed->scale, obs);
+    observe_for_policy(l);
     const struct act_in in = {
         .packed = l->packed->w,
-        .obs = obs,
+        .obs = l->obs,
         .legal = z->now.legal,
         .step = z->step,
         .explore = (z->run_flags & RUN_NO_EXPLORE) == 0 && z->eval_left == 0,
@@ -164,6 +188,7 @@ static void store(struct loop *l, int64_t now_ns, bool opens, const float *appli
         .version = z->version,
         .t_ns = z->stored ? z->period_t_ns : now_ns,
         .obs2 = obs2,
+        .picture2 = l->task.history > 0 ? z->sensed.frame : NULL,
     };
     if (!p.closes && !p.opens) {
         return;
@@ -225,6 +250,7 @@ void loop_period(struct loop *l, int64_t now_ns)
     struct loop_state *z = &l->st;
     struct observation obs;
     memset(&obs, 0, sizeof obs); /* it ends in a checkpoint, with all its bytes */
+    const bool was_open = z->open;
     if (z->open) {
         if (!close_period(l, now_ns, &obs)) {
             end_episode(l, now_ns);
@@ -250,6 +276,7 @@ void loop_period(struct loop *l, int64_t now_ns)
         store(l, now_ns, worth_storing(l), applied, &obs);
         z->open = true;
     }
+    keep_picture(l, !was_open);
     z->now = obs;
     z->phase = 0;
     z->coasted = z->skipped = 0;

@@ -144,6 +144,10 @@ static bool add_world(struct image *m, struct house *h)
     add(m, "weights.in_use", m->in_use, room, BLOB_VARIES);
     add(m, "weights.waiting", m->waiting, room, BLOB_VARIES);
     add(m, "actor", h->loop.actor, h->loop.actor_bytes, 0);
+    if (h->loop.task.history > 0) {
+        add(m, "pictures", h->loop.pictures, (size_t)(h->loop.task.history * h->loop.task.n_pixels),
+            0);
+    }
     add(m, "loop", &m->flat, sizeof m->flat, 0);
     add(m, "world.bin", m->world, world, BLOB_FILE);
     add(m, "replay.seg", m->replay, replay_bytes(h->replay), BLOB_FILE);
@@ -198,6 +202,7 @@ static void take_picture(struct image *m, struct house *h, int64_t planned_ns)
         m->blob[0].n = copy_packed(m->in_use, h->loop.packed);
         m->blob[1].n = copy_packed(m->waiting, mailbox_waiting(&h->shared->weights));
         m->flat.loop = h->loop.st;
+        m->flat.loop.sensed.frame = NULL; /* an address of this run */
         m->flat.loop.safety.robot = NULL; /* where this run has it is nobody's business */
         m->flat.loop.sensed.frame = NULL;
         m->flat.task = h->loop.task.st;

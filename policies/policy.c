@@ -27,6 +27,14 @@ static int check_action(const struct policy *p, const struct dims *d, char *ret_
                p->name, choices ? d->n_choices : d->n_act);
 }
 
+static int check_picture(const struct policy *p, const struct dims *d, char *ret_why, int cap)
+{
+    return d->history == 0 || p->pictures
+               ? 0
+               : why(ret_why, cap, -EINVAL,
+                     "policy %s has no encoder for pictures: leave the slot picture out", p->name);
+}
+
 static int check_wants(const struct policy *p, const void *config, const struct dims *d,
                        char *ret_why, int cap)
 {
@@ -51,6 +59,7 @@ int policy_check(const struct policy *p, const void *config, const struct dims *
                  int cap)
 {
     int rc = check_action(p, d, ret_why, cap);
+    rc = rc == 0 ? check_picture(p, d, ret_why, cap) : rc;
     rc = rc == 0 ? check_wants(p, config, d, ret_why, cap) : rc;
     return rc == 0 ? p->check(config, d, ret_why, cap) : rc;
 }

@@ -13,7 +13,7 @@
 #include "daemon/base/types.h"
 
 #define STATS_MAX   16
-#define TENSORS_MAX 320
+#define TENSORS_MAX 768
 
 enum action_kind { ACTION_BOX = 1, ACTION_DISCRETE = 2 };
 
@@ -30,7 +30,9 @@ struct team;
 struct kernel;
 
 struct dims {
-    int n_obs, n_act, n_choices, h, w, c, history, batch, seg_len;
+    int n_obs; /* floats of an observation: n_vector numbers, then history pictures of h x w x c */
+    int n_vector, h, w, c, history; /* history 0: no picture */
+    int n_act, n_choices, batch, seg_len;
     double policy_rate_hz;
     unsigned gives;    /* enum policy_needs bits that the learner's batches can hold */
     struct team *team; /* does half of an update's work; NULL: nobody */
@@ -92,6 +94,7 @@ struct policy {
     const char *name;              /* config key and file name: "sac" */
     const char *source;            /* "arXiv:1812.05905, Algorithm 1" */
     unsigned actions;              /* enum action_kind bits */
+    bool pictures;                 /* it has an encoder for them */
     const struct option *options;  /* ends with .key = NULL */
     const char *const *stat_names; /* names of stats v[], ends with NULL: "train/critic_loss" ... */
     size_t config_bytes;

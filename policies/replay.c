@@ -16,15 +16,26 @@
 #define SEALS    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define HEAD_MAX (INT64_C(1) << 62) /* a head beyond it is damage, not age */
 
-static size_t words_of(int n_obs, int n_act)
+static size_t words_of(const struct replay_spec *s)
 {
-    return (size_t)n_obs + 2 * (size_t)n_act + ROW_WORDS;
+    const struct picture_spec *p = &s->picture;
+    const size_t pixels = (size_t)p->h * (size_t)p->w * (size_t)p->c;
+    return (size_t)s->n_obs + 2 * (size_t)s->n_act + ROW_WORDS + (pixels + 3) / 4;
 }
 
-size_t replay_need_bytes(int n_obs, int n_act, int64_t capacity)
+size_t replay_need_bytes(const struct replay_spec *spec)
 {
     return sizeof(struct segment_header) +
-           (size_t)capacity * words_of(n_obs, n_act) * sizeof(uint32_t);
+           (size_t)spec->capacity * words_of(spec) * sizeof(uint32_t);
+}
+
+/* What the header's counts say of a row. */
+static struct replay_spec spec_of(const struct segment_header *h)
+{
+    return (struct replay_spec){.capacity = h->capacity,
+                                .n_obs = h->n_obs,
+                                .n_act = h->n_act,
+                                .picture = {h->picture_h, h->picture_w, h->picture_c}};
 }
 
 static uint32_t header_crc(const struct segment_header *h)
@@ -35,6 +46,7 @@ static uint32_t header_crc(const struct segment_header *h)
 static struct replay *wrap(struct segment_header *seg, size_t bytes, int fd, bool writer)
 {
     struct replay *r = calloc(1, sizeof *r);
+    const struct replay_spec s = spec_of(seg);
     if (r != NULL) {
         *r = (struct replay){.seg = seg,
                              .bytes = bytes,
@@ -43,7 +55,9 @@ static struct replay *wrap(struct segment_header *seg, size_t bytes, int fd, boo
                              .n_obs = seg->n_obs,
                              .n_act = seg->n_act,
                              .at_tail = seg->n_obs + 2 * seg->n_act,
-                             .row_words = words_of(seg->n_obs, seg->n_act),
+                             .n_pixels = seg->picture_h * seg->picture_w * seg->picture_c,
+                             .at_picture = seg->n_obs + 2 * seg->n_act + ROW_WORDS,
+                             .row_words = words_of(&s),
                              .capacity = seg->capacity};
     }
     return r;
@@ -60,7 +74,10 @@ static void write_header(struct segment_header *h, const struct replay_spec *spe
     h->n_obs = spec->n_obs;
     h->n_act = spec->n_act;
     h->has_legal = spec->has_legal;
-    h->row_words = (uint32_t)words_of(spec->n_obs, spec->n_act);
+    h->picture_h = spec->picture.h;
+    h->picture_w = spec->picture.w;
+    h->picture_c = spec->picture.c;
+    h->row_words = (uint32_t)words_of(spec);
     h->policy_rate_hz = spec->policy_rate_hz;
     for (int k = 0; k < spec->n_obs + spec->n_act && spec->slot_name != NULL; k++) {
         (void)snprintf(h->slot[k].name, sizeof h->slot[k].name, "%s", spec->slot_name[k]);
@@ -74,7 +91,15 @@ static void write_header(struct segment_header *h, const struct replay_spec *spe
 
 static int check_spec(const struct replay_spec *s, char *ret_why, int cap)
 {
-    if (s->n_obs < 1 || s->n_obs > OBS_MAX || s->n_act < 1 || s->n_act > ACT_MAX ||
+    const struct picture_spec *p = &s->picture;
+    const int sides[3] = {p->h, p->w, p->c};
+    for (int i = 0; i < 3; i++) {
+        if (sides[i] < 0 || sides[i] > PICTURE_MAX || (sides[i] > 0) != (p->c > 0)) {
+            return why(ret_why, cap, -EINVAL, "replay: a picture of %d x %d x %d is out of range",
+                       p->h, p->w, p->c);
+        }
+    }
+    if (s->n_obs < (p->c > 0 ? 0 : 1) || s->n_obs > OBS_MAX || s->n_act < 1 || s->n_act > ACT_MAX ||
         s->capacity < 4 || s->capacity > INT64_C(1) << 32) {
         return why(ret_why, cap, -EINVAL,
                    "replay: %d observations, %d actions, %lld rows are out of range", s->n_obs,
@@ -90,7 +115,7 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
     if (rc < 0) {
         return rc;
     }
-    const size_t bytes = replay_need_bytes(spec->n_obs, spec->n_act, spec->capacity);
+    const size_t bytes = replay_need_bytes(spec);
     const int fd = memfd_create("basald-replay", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) {
         rc = why(ret_why, cap, -errno, "replay: cannot take %zu MB of memory: %s", bytes >> 20,
@@ -144,9 +169,9 @@ static int check_header(const struct segment_header *h, size_t bytes, char *ret_
         return why(ret_why, cap, -EBADMSG,
                    "replay: the header's checksum is wrong, the segment is damaged");
     }
-    const struct replay_spec s = {.capacity = h->capacity, .n_obs = h->n_obs, .n_act = h->n_act};
-    if (check_spec(&s, NULL, 0) < 0 || h->row_words != words_of(h->n_obs, h->n_act) ||
-        bytes != replay_need_bytes(h->n_obs, h->n_act, h->capacity)) {
+    const struct replay_spec s = spec_of(h);
+    if (check_spec(&s, NULL, 0) < 0 || h->row_words != words_of(&s) ||
+        bytes != replay_need_bytes(&s)) {
         return why(ret_why, cap, -EBADMSG,
                    "replay: the header's counts do not fit the segment's size");
     }
@@ -222,7 +247,7 @@ int replay_adopt(struct replay **ret_replay, int fd, const struct replay_spec *s
     if (rc < 0 || r == NULL) {
         return rc;
     }
-    if (r->n_obs != spec->n_obs || r->n_act != spec->n_act ||
+    if (r->n_obs != spec->n_obs || r->n_act != spec->n_act || r->row_words != words_of(spec) ||
         r->seg->schema_hash != spec->schema_hash || r->capacity != spec->capacity) {
         (void)munmap(r->seg, r->bytes);
         free(r);
@@ -280,8 +305,22 @@ static void close_row(struct replay *r, _Atomic uint32_t *row, const struct peri
     word_put(&tail[ROW_T_HI], (uint32_t)((uint64_t)p->t_ns >> 32));
 }
 
-static void open_row(struct replay *r, int64_t row_index, const struct observation *obs)
+/* Four bytes a word, the first one lowest. */
+static void put_picture(const struct replay *r, _Atomic uint32_t *row, const uint8_t *picture)
 {
+    _Atomic uint32_t *to = row + r->at_picture;
+    for (int k = 0; k < r->n_pixels; k += 4) {
+        uint32_t word = 0;
+        for (int i = 0; i < 4 && k + i < r->n_pixels && picture != NULL; i++) {
+            word |= (uint32_t)picture[k + i] << 8 * i;
+        }
+        word_put(to++, word);
+    }
+}
+
+static void open_row(struct replay *r, int64_t row_index, const struct period *p)
+{
+    const struct observation *obs = p->obs2;
     _Atomic uint32_t *row = segment_row(r, row_index);
     _Atomic uint32_t *tail = row + r->at_tail;
     for (int k = 0; k < r->n_obs; k++) {
@@ -290,6 +329,7 @@ static void open_row(struct replay *r, int64_t row_index, const struct observati
     word_put(&tail[ROW_META], ROW_FINAL); /* until it closes, it is no start */
     word_put(&tail[ROW_LEGAL_LO], (uint32_t)obs->legal);
     word_put(&tail[ROW_LEGAL_HI], (uint32_t)(obs->legal >> 32));
+    put_picture(r, row, p->picture2);
 }
 
 static void count(_Atomic int64_t *x, bool yes)
@@ -316,7 +356,7 @@ void replay_commit(struct replay *r, const struct period *p)
         count(&h->truncated, (p->bits & ROW_TRUNCATED) != 0);
         count(&h->human, p->source == SOURCE_HUMAN);
         count(&h->episodes, !p->opens);
-        open_row(r, head + 1, p->obs2);
+        open_row(r, head + 1, p);
         /* release: pairs with the acquire in replay_head */
         atomic_store_explicit(&h->head, ++head, memory_order_release);
         if (!p->opens) {
@@ -325,7 +365,7 @@ void replay_commit(struct replay *r, const struct period *p)
         return;
     }
     if (p->opens) {
-        open_row(r, head, p->obs2);
+        open_row(r, head, p);
         atomic_store_explicit(&h->open, 1, memory_order_release);
     }
 }
@@ -352,8 +392,8 @@ int replay_restore(struct replay *r, const void *bytes, size_t n, char *ret_why,
     }
     memcpy(h, bytes, sizeof *h);
     int rc = check_header(h, n, ret_why, cap);
-    if (rc == 0 && (h->n_obs != r->n_obs || h->n_act != r->n_act || h->capacity != r->capacity ||
-                    h->schema_hash != r->seg->schema_hash)) {
+    if (rc == 0 && (h->row_words != r->row_words || h->n_obs != r->n_obs || h->n_act != r->n_act ||
+                    h->capacity != r->capacity || h->schema_hash != r->seg->schema_hash)) {
         rc = why(ret_why, cap, -EPROTO,
                  "replay: the checkpoint's segment belongs to another robot or configuration");
     }

@@ -21,6 +21,7 @@ struct replay_spec {
     uint64_t run_id;
     int64_t capacity; /* rows */
     int n_obs, n_act;
+    struct picture_spec picture; /* of each observation; c 0: none */
     bool has_legal;
     double policy_rate_hz;
     uint64_t schema_hash;
@@ -42,6 +43,7 @@ struct period {
     uint32_t version; /* of the weights that acted */
     int64_t t_ns;
     const struct observation *obs2; /* at the end of the period; the next row's when it opens */
+    const uint8_t *picture2;        /* [h,w,c] with it; NULL: all 0 */
 };
 
 struct replay_info {
@@ -49,12 +51,13 @@ struct replay_info {
     int64_t capacity, head, rows; /* rows: closed rows still held */
     int64_t episodes, terminals, truncated, human;
     int n_obs, n_act, version;
+    struct picture_spec picture;
     double policy_rate_hz;
     char slot[OBS_MAX + ACT_MAX][NAME_CHARS * 2];
 };
 
 /* Bytes of memory that a segment takes. */
-size_t replay_need_bytes(int n_obs, int n_act, int64_t capacity);
+size_t replay_need_bytes(const struct replay_spec *spec);
 /* Make a sealed, prefaulted segment. Errors: -errno and one sentence. */
 int replay_create(struct replay **ret_replay, const struct replay_spec *spec, char *ret_why,
                   int cap) BASAL_MUST_USE;
@@ -77,6 +80,7 @@ enum replay_action { REPLAY_ASKED, REPLAY_APPLIED, REPLAY_BY_SOURCE };
 
 struct sample_spec {
     int batch, n_steps, seg_len;
+    int history; /* pictures in an observation, up to its own, the oldest first; 0 is 1 */
     double gamma;
     int action; /* enum replay_action */
     const float *obs_mean,
@@ -88,8 +92,9 @@ struct sample_spec {
  * Draw a batch of rows, uniformly or by their priorities, into buffers that belong to the sampler.
  * False: not one valid start yet. g = gamma^k (1 - terminal), r = discounted n-step sum; windows
  * stop at the end of an episode, at a flag, at the head. What was overwritten while reading is
- * drawn again. By priority the batch has weights w and wants ret_td, for prioritized_learnt
- * (replay_prioritized.h); otherwise w is all 1 and ret_td NULL.
+ * drawn again. A picture's bytes 0 to 255 become 0 to 1, behind the numbers of s and s2; before an
+ * episode's first one there are copies of it. By priority the batch has weights w and wants ret_td,
+ * for prioritized_learnt (replay_prioritized.h); otherwise w is all 1 and ret_td NULL.
  */
 struct sampler;
 struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec,

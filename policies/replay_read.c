@@ -35,6 +35,7 @@ int replay_info(const struct replay *r, struct replay_info *ret_info)
         .n_obs = r->n_obs,
         .n_act = r->n_act,
         .version = (int)h->version,
+        .picture = {h->picture_h, h->picture_w, h->picture_c},
         .policy_rate_hz = h->policy_rate_hz,
     };
     for (int k = 0; k < r->n_obs + r->n_act; k++) {

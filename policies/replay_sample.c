@@ -5,6 +5,7 @@
 #include "policies/replay_segment.h"
 
 #include "policies/nn/scale.h"
+#include "policies/replay_picture.h"
 #include "policies/replay_prioritized.h"
 
 #include <math.h>
@@ -19,6 +20,7 @@ struct sampler {
     struct sample_spec spec;
     int64_t *row;       /* [batch / seg_len] where each run starts */
     size_t fetch_bytes; /* that a run reads, from its first row on */
+    int width;          /* floats of an observation, pictures included */
     float *s, *a, *r, *s2, *g, *w, *td, *logp;
     uint64_t *legal, *legal2;
     uint8_t *last, *valid, *source;
@@ -35,12 +37,15 @@ static void gather_obs(const struct sampler *s, const _Atomic uint32_t *w, int i
 {
     const int n = s->replay->n_obs;
     const float *mean = s->spec.obs_mean, *scale = s->spec.obs_scale;
-    float *obs = ret_obs + (size_t)i * (size_t)n;
+    float *obs = ret_obs + (size_t)i * (size_t)s->width;
     for (int k = 0; k < n; k++) {
         obs[k] = word_float(&w[k]);
     }
     if (mean != NULL) {
         scale_apply(n, mean, scale, obs);
+    }
+    if (s->width > n) {
+        picture_gather(s->replay, w, s->spec.history, obs + n);
     }
 }
 
@@ -114,8 +119,8 @@ static void gather_row(const struct sampler *s, const _Atomic uint32_t *w, int64
 static void pad_row(struct sampler *s, int i)
 {
     const struct replay *r = s->replay;
-    memset(s->s + (size_t)i * (size_t)r->n_obs, 0, (size_t)r->n_obs * sizeof(float));
-    memset(s->s2 + (size_t)i * (size_t)r->n_obs, 0, (size_t)r->n_obs * sizeof(float));
+    memset(s->s + (size_t)i * (size_t)s->width, 0, (size_t)s->width * sizeof(float));
+    memset(s->s2 + (size_t)i * (size_t)s->width, 0, (size_t)s->width * sizeof(float));
     memset(s->a + (size_t)i * (size_t)r->n_act, 0, (size_t)r->n_act * sizeof(float));
     s->r[i] = s->g[i] = 0.0f;
     s->valid[i] = 0;
@@ -142,7 +147,7 @@ static bool gather_run(struct sampler *s, int64_t row, int64_t head, int i)
             gather_row(s, w, head - row - k, i + k);
         }
     }
-    return segment_was_whole(r, row);
+    return segment_was_whole(r, row - s->spec.history + 1);
 }
 
 struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec,
@@ -155,12 +160,14 @@ struct sampler *sampler_init(const struct replay *r, const struct sample_spec *s
     const int rows = spec->seg_len - 1 + spec->n_steps;
     struct sampler *s = arena_take(mem, sizeof *s);
     *s = (struct sampler){.replay = r, .spec = *spec};
+    s->spec.history = spec->history > 0 ? spec->history : 1;
+    s->width = r->n_obs + s->spec.history * r->n_pixels;
     s->fetch_bytes =
         ((size_t)(rows < FETCH_ROWS ? rows : FETCH_ROWS) * r->row_words + (size_t)r->n_obs) *
         sizeof(uint32_t);
     s->row = arena_take(mem, b * sizeof(int64_t));
-    s->s = arena_take(mem, b * (size_t)r->n_obs * f);
-    s->s2 = arena_take(mem, b * (size_t)r->n_obs * f);
+    s->s = arena_take(mem, b * (size_t)s->width * f);
+    s->s2 = arena_take(mem, b * (size_t)s->width * f);
     s->a = arena_take(mem, b * (size_t)r->n_act * f);
     s->r = arena_take(mem, b * f);
     s->g = arena_take(mem, b * f);

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #define REPLAY_MAGIC   UINT64_C(0x314c505241534142) /* "BASARPL1" */
-#define REPLAY_VERSION 2u
+#define REPLAY_VERSION 3u
 #define REPLAY_SLOTS   (OBS_MAX + ACT_MAX)
 #define SEGMENT_GUARD                                                                              \
     64 /* rows at the old end that are left alone: the writer comes there next                     \
@@ -32,6 +32,7 @@ struct segment_header {
     uint64_t run_id, schema_hash;
     int64_t capacity;
     int32_t n_obs, n_act;
+    int32_t picture_h, picture_w, picture_c, pad;
     uint32_t has_legal, row_words;
     double policy_rate_hz;
     struct segment_slot slot[REPLAY_SLOTS];
@@ -44,7 +45,7 @@ struct segment_header {
 };
 
 /* One row, in 32-bit words: obs[O] asked[A] applied[A] r logp dt bits|source|next version t_lo t_hi
- * legal_lo legal_hi */
+ * legal_lo legal_hi, then the picture, four of its bytes a word */
 enum row_word {
     ROW_R,
     ROW_LOGP,
@@ -68,6 +69,7 @@ struct replay {
     int fd;
     bool writer;
     int n_obs, n_act, at_tail; /* word where enum row_word starts */
+    int n_pixels, at_picture;  /* bytes of a picture, and the word where it starts */
     size_t row_words;
     int64_t capacity;
 };

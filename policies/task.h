@@ -75,6 +75,7 @@ struct task {
     int n_obs, n_act;
     int n_act_joints;            /* n_act, or 0 where an action is one of the robot's choices */
     int n_extra;                 /* numbers in sensed.extra */
+    int n_pixels, history;       /* bytes of a picture; pictures in an observation, 0: none */
     int act_joint[ACT_MAX];      /* action k drives this joint */
     struct slot slot[SLOTS_MAX]; /* resolved copies */
     struct reward reward[REWARDS_MAX];

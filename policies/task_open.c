@@ -85,6 +85,21 @@ static int count_extra(struct slot *s, const struct task *t, char *ret_why, int 
     return 0;
 }
 
+static int open_picture(struct task *t, const struct slot *s, char *ret_why, int cap)
+{
+    const struct picture_spec *p = &t->robot->picture;
+    if (p->c == 0 || p->h == 0 || p->w == 0) {
+        return why(ret_why, cap, -EINVAL,
+                   "task: the slot picture wants a camera: set picture.height, width and channels");
+    }
+    if (t->history > 0) {
+        return why(ret_why, cap, -EINVAL, "task: the slot picture stands twice");
+    }
+    t->history = s->term.history;
+    t->n_pixels = p->h * p->w * p->c;
+    return 0;
+}
+
 static int open_slots(struct task *t, char *ret_why, int cap)
 {
     bool remembers = false;
@@ -98,6 +113,13 @@ static int open_slots(struct task *t, char *ret_why, int cap)
         }
         s->first = t->n_obs;
         s->n = s->kind->width(t, &s->term);
+        if (s->term.history > 0) {
+            rc = open_picture(t, s, ret_why, cap);
+            if (rc < 0) {
+                return rc;
+            }
+            continue;
+        }
         if (s->n == 0) {
             return why(ret_why, cap, -EINVAL,
                        "task: the slot \"%s\" observes nothing on this robot; leave it out",
@@ -109,7 +131,7 @@ static int open_slots(struct task *t, char *ret_why, int cap)
             return why(ret_why, cap, -EINVAL, "task: more than %d observations", OBS_MAX);
         }
     }
-    if (t->n_obs == 0) {
+    if (t->n_obs == 0 && t->history == 0) {
         return why(ret_why, cap, -EINVAL,
                    "task: nothing is observed; list slots under task.observation");
     }

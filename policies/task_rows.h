@@ -15,6 +15,7 @@ struct term {
     char joint[NAME_CHARS]; /* name; "" : all actuated joints */
     char extra[NAME_CHARS]; /* a sensor that is no joint; "": all of them */
     int first, n;           /* of its numbers */
+    int history;            /* pictures */
     double weight;          /* reward terms */
     double scale;           /* slots: the observed value is (x - offset) x scale */
     double offset;

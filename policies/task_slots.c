@@ -15,6 +15,9 @@ static const struct option extra_options[] = {
     {.key = "n", .type = OPTION_INT, .offset = TERM(n), .min = 0, .max = EXTRA_MAX, .def = "0", .help = "how many numbers from there on; 0: the rest"},
     {.key = "limit", .type = OPTION_DOUBLE, .offset = TERM(limit), .min = 0, .max = 1e6, .def = "0", .help = "each is clipped to +- this before offset and scale; 0: it is not"},
     OPTION_SCALE, OPTION_OFFSET, {.key = NULL}};
+static const struct option picture_options[] = {
+    {.key = "history", .type = OPTION_INT, .offset = TERM(history), .min = 1, .max = HISTORY_MAX, .def = "1", .help = "how many of the camera's last pictures, one a policy step"},
+    {.key = NULL}};
 static const struct option one_hot_options[] = {
     OPTION_EXTRA, OPTION_FIRST,
     {.key = "n", .type = OPTION_INT, .offset = TERM(n), .min = 1, .max = OBS_MAX, .def = NULL, .help = "the number is 0 to n - 1; as many observations, of which that one is 1"},
@@ -141,6 +144,22 @@ static void observe_extra(const struct task *t, const struct term *a, const stru
     }
 }
 
+static int width_none(const struct task *t, const struct term *a)
+{
+    (void)t;
+    (void)a;
+    return 0;
+}
+
+static void observe_none(const struct task *t, const struct term *a, const struct sensed *s,
+                         float *ret_obs)
+{
+    (void)t;
+    (void)a;
+    (void)s;
+    (void)ret_obs;
+}
+
 static void observe_one_hot(const struct task *t, const struct term *a, const struct sensed *s,
                             float *ret_obs)
 {
@@ -165,6 +184,7 @@ const struct slot_kind slot_kinds[] = {
     {"last_action", "1",     plain_options,      width_act,   observe_last_action},
     {"extra",       "",      extra_options,      width_n,     observe_extra},
     {"one_hot",     "1",     one_hot_options,    width_n,     observe_one_hot},
+    {"picture",     "1",     picture_options,    width_none,  observe_none}, /* kept as bytes, beside the numbers */
     {.name = NULL},
 };
 /* clang-format on */

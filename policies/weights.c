@@ -89,7 +89,7 @@ int weights_decode(const uint8_t *block, size_t n, struct weights_view *ret_view
         return why(ret_why, cap, -EPROTO, "weights: codec %u, this program reads %u", h.codec,
                    CODEC);
     }
-    if (h.n_obs < 1 || h.n_obs > OBS_MAX || h.n_act < 1 || h.n_act > ACT_MAX || h.n_weights < 1 ||
+    if (h.n_obs > OBS_MAX || h.n_act < 1 || h.n_act > ACT_MAX || h.n_weights < 1 ||
         h.n_weights > WEIGHTS_MAX || n != weights_bytes((int)h.n_obs, (int)h.n_weights)) {
         return why(ret_why, cap, -EBADMSG, "weights: the counts do not fit %zu bytes", n);
     }

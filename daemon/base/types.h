@@ -16,6 +16,7 @@
 #define EXTRAS_MAX  32  /* names for them */
 #define OBS_MAX     384
 #define ACT_MAX     32
+#define HISTORY_MAX 8   /* pictures in an observation */
 #define PICTURE_MAX 256 /* of each of its sides */
 #define CHOICES_MAX 64  /* a bit each in sensed.legal */
 #define NAME_CHARS  32

@@ -110,7 +110,7 @@ static uint64_t hash_by_hand(const struct bench_learner_spec *spec)
     const struct policy *p = policy_find(spec->algo);
     const struct dims dims = {.n_obs = (int)spec->n_obs,
                               .n_act = (int)spec->n_act,
-                              .history = 1,
+                              .n_vector = (int)spec->n_obs,
                               .batch = (int)spec->batch,
                               .seg_len = 1,
                               .policy_rate_hz = 20.0,

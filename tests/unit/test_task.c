@@ -249,7 +249,7 @@ static void every_row_has_its_numbers(void **state)
         for (size_t i = 0; i < sizeof slot_cases / sizeof slot_cases[0]; i++) {
             found = found || strcmp(slot_cases[i].kind, k->name) == 0;
         }
-        if (!found) {
+        if (!found && strcmp(k->name, "picture") != 0) { /* pictures_lie_beside_the_numbers */
             fail_msg("slot %s is not tested", k->name);
         }
     }
@@ -262,6 +262,28 @@ static void every_row_has_its_numbers(void **state)
             fail_msg("reward %s is not tested", k->name);
         }
     }
+}
+
+static void pictures_lie_beside_the_numbers(void **state)
+{
+    (void)state;
+    static struct task t;
+    static struct robot with;
+    char reason[WHY_CHARS] = "";
+    struct task_spec *spec = spec_of("velocity", &(struct term){.scale = 1});
+    spec->slot[spec->n_slots++] = (struct slot){.kind = slot_of("picture"), .term = {.history = 4}};
+    assert_true(task_open(&t, spec, &robot, reason, sizeof reason) < 0);
+    assert_non_null(strstr(reason, "the slot picture wants a camera"));
+    with = robot;
+    with.picture = (struct picture_spec){.h = 10, .w = 8, .c = 3};
+    assert_int_equal(task_open(&t, spec, &with, reason, sizeof reason), 0);
+    assert_int_equal(t.n_obs, 2);
+    assert_int_equal(t.history, 4);
+    assert_int_equal(t.n_pixels, 240);
+    spec->slot[spec->n_slots] = spec->slot[spec->n_slots - 1];
+    spec->n_slots++;
+    assert_true(task_open(&t, spec, &with, reason, sizeof reason) < 0);
+    assert_string_equal(reason, "task: the slot picture stands twice");
 }
 
 /* Terms add up over the ticks of a period, by the time that each took; the next begins at nothing.
@@ -506,6 +528,7 @@ int main(void)
         cmocka_unit_test(slots_have_places_and_names),
         cmocka_unit_test(rewards_are_what_they_say),
         cmocka_unit_test(every_row_has_its_numbers),
+        cmocka_unit_test(pictures_lie_beside_the_numbers),
         cmocka_unit_test(a_period_sums_its_ticks),
         cmocka_unit_test(costs_are_of_where_the_period_began),
         cmocka_unit_test(an_effort_is_a_part_of_the_ceiling),
