@@ -114,7 +114,7 @@ static const struct option comms[] = {
 };
 
 static const struct option sim[] = {
-    {.key = "substep_us", .type = OPTION_INT, .offset = AT(sim_settings.substep_us), .min = 10, .max = 100000, .def = "1000",
+    {.key = "substep_us", .type = OPTION_INT, .offset = AT(sim_settings.substep_us), .min = 10, .max = 1000000, .def = "1000",
      .help = "step of the simulated body"},
     {.key = "noise", .type = OPTION_DOUBLE, .offset = AT(sim_settings.noise), .min = 0, .max = 10, .def = "1",
      .help = "scale of the sensors' noise"},

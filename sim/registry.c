@@ -9,7 +9,16 @@
 #define SIMS_BUILT(X)
 #endif
 
-#define SIMS(X) X(crawler) X(pendulum) SIMS_BUILT(X)
+/* clang-format off */
+#define SIMS(X)                                                                                    \
+    X(acrobot)                                                                                     \
+    X(cartpole)                                                                                    \
+    X(crawler)                                                                                     \
+    X(mountain_car)                                                                                \
+    X(pendulum)                                                                                    \
+    X(reacher2)                                                                                    \
+    SIMS_BUILT(X)
+/* clang-format on */
 
 #define X(name) extern const struct sim sim_##name;
 SIMS(X)

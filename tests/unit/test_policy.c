@@ -178,6 +178,26 @@ static void networks_have_names(void **state)
     }
 }
 
+static void hold_takes_the_middle_choice(void **state)
+{
+    (void)state;
+    static const float middle[] = {0, 0, 1, 1, 2}; /* of 1, 2 ... choices */
+    const struct policy *p = policy_find("hold");
+    for (int n = 1; n <= 5; n++) {
+        const struct dims d = {
+            .n_obs = 4, .n_act = 1, .n_choices = n, .batch = 8, .seg_len = 1, .policy_rate_hz = 20};
+        const struct act_in in = {.legal = ~UINT64_C(0)};
+        float act = -1.0f, logp = 0.0f;
+        void *actor = malloc(p->actor_bytes(NULL, &d));
+        assert_non_null(actor);
+        (void)answer(p, &d, 0);
+        p->actor_init(NULL, &d, actor);
+        p->act(actor, &in, &act, &logp);
+        assert_true(act == middle[n - 1]);
+        free(actor);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +207,7 @@ int main(void)
         cmocka_unit_test(this_learner_serves_them_all),
         cmocka_unit_test(settings_that_say_nothing_are_refused),
         cmocka_unit_test(networks_have_names),
+        cmocka_unit_test(hold_takes_the_middle_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
