@@ -33,6 +33,7 @@ struct dims {
     int n_obs; /* floats of an observation: n_vector numbers, then history pictures of h x w x c */
     int n_vector, h, w, c, history; /* history 0: no picture */
     int n_act, n_choices, batch, seg_len;
+    int minibatch; /* learner.batch_size where a batch is more: NEEDS_NEWEST's train_freq rows */
     double policy_rate_hz;
     unsigned gives;    /* enum policy_needs bits that the learner's batches can hold */
     struct team *team; /* does half of an update's work; NULL: nobody */
@@ -42,7 +43,7 @@ struct dims {
 
 struct wants {
     unsigned needs; /* enum policy_needs bits */
-    int seg_len;
+    int seg_len;    /* of NEEDS_SEGMENTS, 1 otherwise; with NEEDS_NEWEST the whole batch is one */
 };
 
 enum tensor_type { TENSOR_F32, TENSOR_F64, TENSOR_I64, TENSOR_U8, TENSOR_I32 };
