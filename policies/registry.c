@@ -6,6 +6,8 @@
 #define POLICIES(X)                                                                                \
     X(hold)                                                                                        \
     X(ddpg)                                                                                        \
+    X(droq)                                                                                        \
+    X(redq)                                                                                        \
     X(sac)                                                                                         \
     X(td3)
 

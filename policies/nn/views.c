@@ -75,6 +75,26 @@ void views_twin(struct views *v, struct twin *q, const struct twin *q_targ)
     }
 }
 
+void views_ensemble(struct views *v, struct ensemble *q, const struct ensemble *q_targ)
+{
+    for (int i = 0; i < q->n; i++) {
+        char name[NAME_MAX_CHARS];
+        (void)snprintf(name, sizeof name, "critic%d", i);
+        views_mlp(v, name, &q->q[i].net);
+        views_adam(v, name, &q->q[i].net, &q->q[i].opt);
+        (void)snprintf(name, sizeof name, "critic%d_target", i);
+        views_mlp(v, name, &q_targ->q[i].net);
+    }
+}
+
+void views_alpha(struct views *v, struct alpha *a)
+{
+    views_value(v, "log_ent_coef", TENSOR_F32, 1, a->log);
+    views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, a->opt.m);
+    views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, a->opt.v);
+    views_value(v, "log_ent_coef.adam_t", TENSOR_I64, 1, &a->opt.t);
+}
+
 int views_get(const struct views *v, struct tensor *ret_tensors, int n_max)
 {
     if (v->n > n_max) {
