@@ -28,7 +28,7 @@ static void open_sampler(struct learner *l, unsigned needs, struct arena *mem)
         .history = l->dims.history,
         .gamma = c->gamma,
         .action = l->config->replay.action,
-        .choices = l->dims.n_choices > 0,
+        .as_asked = l->dims.n_choices > 0 || (needs & NEEDS_LOGP) != 0,
         .next_action = (needs & NEEDS_NEXT_ACTION) != 0,
         .logp = (needs & NEEDS_LOGP) != 0,
         .obs_mean = l->scale != NULL ? l->mean : NULL,

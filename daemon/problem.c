@@ -2,6 +2,7 @@
 
 #include "policies/nn/kernel.h"
 #include "policies/priority.h"
+#include "policies/replay.h"
 
 #include <errno.h>
 #include <string.h>
@@ -79,6 +80,11 @@ static int check_newest(const struct config *c, char *ret_why, int cap)
                    "replay.capacity %lld does not hold what policy %s learns from at once: give at "
                    "least %lld, or a learner.train_freq below %d",
                    (long long)c->replay.capacity, c->policy->name, (long long)rows, l->train_freq);
+    }
+    if (c->replay.action == REPLAY_APPLIED) {
+        return why(ret_why, cap, -EINVAL,
+                   "replay.action must be asked or by_source: policy %s learns from what it asked",
+                   c->policy->name);
     }
     if (strcmp(c->comms.weights, "own") != 0) {
         return why(ret_why, cap, -EINVAL,

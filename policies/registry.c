@@ -7,6 +7,7 @@
     X(hold)                                                                                        \
     X(ddpg)                                                                                        \
     X(droq)                                                                                        \
+    X(ppo)                                                                                         \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
     X(td3)

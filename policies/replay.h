@@ -82,8 +82,9 @@ struct sample_spec {
     int batch, n_steps, seg_len;
     int history; /* pictures in an observation, up to its own, the oldest first; 0 is 1 */
     double gamma;
-    int action;       /* enum replay_action */
-    bool choices;     /* an action is the index of a choice, and stays what it is */
+    int action;    /* enum replay_action */
+    bool as_asked; /* asked actions are not clipped: they are indices of choices, or what logp is of
+                    */
     bool next_action; /* a2 is wanted: whose successor's action is not known is no start */
     bool logp;        /* ... and log-probabilities */
     const float *obs_mean,

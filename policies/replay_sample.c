@@ -58,7 +58,7 @@ static void gather_action(const struct sampler *s, const _Atomic uint32_t *w, in
     const bool applied = s->spec.action == REPLAY_APPLIED ||
                          (s->spec.action == REPLAY_BY_SOURCE && source == SOURCE_HUMAN);
     const _Atomic uint32_t *from = w + r->n_obs + (applied ? r->n_act : 0);
-    const float most = s->spec.choices ? INFINITY : 1.0f; /* a choice is an index */
+    const float most = s->spec.as_asked ? INFINITY : 1.0f;
     float *act = ret_a + (size_t)i * (size_t)r->n_act;
     for (int k = 0; k < r->n_act; k++) {
         act[k] = clip(word_float(&from[k]), most);

@@ -149,7 +149,7 @@ static void a_choice_is_not_clipped(void **state)
                     &(struct sample_spec){.batch = 64,
                                           .n_steps = 1,
                                           .seg_len = 1,
-                                          .choices = choices == 1,
+                                          .as_asked = choices == 1,
                                           .next_action = true});
         assert_true(sampler_draw(d.sampler, &d.rng, &b));
         for (int i = 0; i < b.n; i++) {

@@ -282,6 +282,11 @@ static void short_replay(struct config *c)
     c->learner.train_freq = 500;
 }
 
+static void as_applied(struct config *c)
+{
+    c->replay.action = REPLAY_APPLIED;
+}
+
 static void of_another(struct config *c)
 {
     (void)snprintf(c->comms.weights, sizeof c->comms.weights, "ipc:///run/other");
@@ -318,6 +323,7 @@ static void what_does_not_fit_is_said(void **state)
         {{NEEDS_NEWEST, 1}, three_steps, "set it to 1"},
         {{NEEDS_NEXT_ACTION, 1}, three_steps, NULL},
         {{NEEDS_NEWEST, 1}, short_replay, "replay.capacity 1000 does not hold"},
+        {{NEEDS_NEWEST, 1}, as_applied, "replay.action must be asked"},
         {{NEEDS_NEWEST, 1}, of_another, "comms.weights must be own"},
         {{NEEDS_MODEL, 1}, scaled, "learner.normalize must be false"},
         {{NEEDS_MODEL, 1}, plain, "wants every transition of a small simulated world, which"},
