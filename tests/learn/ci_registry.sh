@@ -23,7 +23,7 @@ work = sys.argv[1]
 algorithms = json.load(open(work + "/algorithms"))["algorithms"]
 worlds = json.load(open(work + "/worlds"))["worlds"]
 
-def bare(path, kind):
+def bare(path, kind, name):
     out, section = [], None
     for line in open(path):
         top = re.match(r"([a-z_]+):", line)
@@ -33,20 +33,29 @@ def bare(path, kind):
         out.append(line)
         if top and section == "policy":
             out.append("  kind: %s\n" % kind)
-    name = "%s/%s.yaml" % (work, kind)
-    open(name, "w").write("".join(out))
-    return name
+    file = "%s/%s.yaml" % (work, name)
+    open(file, "w").write("".join(out))
+    return file
+
+def plain(actions): # an algorithm that decides them and asks for nothing, or the first that decides them
+    kinds = [k for k, a in algorithms.items() if actions in a["actions"] and a["switches"]]
+    return next((k for k in kinds if not algorithms[k]["needs"]), kinds[0])
 
 for kind, a in algorithms.items():
-    assert a["source"] and a["actions"], kind
+    if not a["source"]:
+        print("unsaid", kind, "-", "-")
     fit = [f for w in worlds.values() for f, r in sorted(w["robots"].items())
            if r["actions"] in a["actions"] and ("model" not in a["needs"] or w["model"])]
     small = sorted(fit, key=lambda f: "pendulum" not in f and "cartpole" not in f) # the quickest, if there
-    print("algorithm", kind, bare(small[0], kind) if small else "-", ",".join(a["actions"]))
+    print("algorithm", kind, bare(small[0], kind, kind) if small else "-", ",".join(a["actions"]))
 for name, w in worlds.items():
-    assert w["source"], name
-    files = sorted(w["robots"])
-    print("world", name, files[0] if files else "-", "-")
+    if not w["source"]:
+        print("unsaid", name, "-", "-")
+    file = next(iter(sorted(w["robots"])), "-")
+    robot = w["robots"].get(file)
+    if robot and robot["policy"] == "hold": # which learns nothing
+        file = bare(file, plain(robot["actions"]), "world-" + name)
+    print("world", name, file, "-")
 PLAN
 python3 "$work/plan.py" "$work" >"$work/plan"
 [ "$(grep -c '^algorithm ' "$work/plan")" -ge 4 ] && [ "$(grep -c '^world ' "$work/plan")" -ge 2 ] || say "the lists are too short to be true"
@@ -55,6 +64,7 @@ python3 "$work/plan.py" "$work" >"$work/plan"
 short=(--steps 200 --seed 1 --eval-s 1 --set task.eval_episodes=0 --set learner.batch_size=60 --set learner.train_freq=60
     --set learner.learning_starts=20 --set learner.gradient_steps=1 --set learner.publish_every=1 --set replay.capacity=1000)
 while read -r what name file actions; do
+    [ "$what" != unsaid ] || { say "$name does not say its source"; continue; }
     if [ "$file" = - ]; then
         [ "$what" = algorithm ] || say "$what $name: no robot file with it"
         [ "$what" = world ] || { echo "skipped: $name: no robot file of this tree has actions that it decides ($actions)"; skipped=1; }
