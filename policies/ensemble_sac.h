@@ -36,7 +36,7 @@ struct ensemble_sac_config {
      .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"}, \
     {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto", \
      .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"}, \
-    NET_OPTIONS_NORM("[256, 256]", norm)
+    NET_OPTIONS_OF("[256, 256]", norm, "[0.9, 0.999]")
 /* clang-format on */
 
 extern const char *const ensemble_sac_stats[];

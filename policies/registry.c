@@ -5,6 +5,7 @@
 
 #define POLICIES(X)                                                                                \
     X(hold)                                                                                        \
+    X(crossq)                                                                                      \
     X(ddpg)                                                                                        \
     X(droq)                                                                                        \
     X(redq)                                                                                        \

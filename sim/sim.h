@@ -32,3 +32,5 @@ struct sim {
 
 extern const struct sim *const sims[];
 const struct sim *sim_find(const char *name);
+/* Why this build has not that one, in a sentence; NULL: no body has that name. */
+const char *sim_missing(const char *name);

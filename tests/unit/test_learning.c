@@ -298,10 +298,10 @@ static void learners_go_on_from_their_state_exactly(void **state)
                                           {NULL, NULL}};
     static const struct dims dims = {
         .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
-    static const char *const names[] = {"sac", "ddpg", "td3", "redq", "droq"};
-    for (int p = 0; p < 10; p++) {
-        const struct policy *policy = policy_find(names[p % 5]);
-        const struct setting *settings = p < 5 ? plain : more;
+    static const char *const names[] = {"sac", "ddpg", "td3", "redq", "droq", "crossq"};
+    for (int p = 0; p < 11; p++) { /* crossq has no layers that are normalised otherwise */
+        const struct policy *policy = policy_find(names[p < 6 ? p : p - 6]);
+        const struct setting *settings = p < 6 ? plain : more;
         learner_make(&whole, policy, &dims, settings, 1);
         learner_make(&first, policy, &dims, settings, 1);
         learner_make(&second, policy, &dims, settings, 99);
