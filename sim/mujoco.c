@@ -430,6 +430,7 @@ static void mujoco_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_mujoco = {
     .name = "mujoco",
+    .source = "any MJCF file, stepped by MuJoCo; models of our own after Gymnasium's",
     .options = mujoco_options,
     .config_bytes = sizeof(struct mujoco_config),
     .open = mujoco_open,

@@ -125,6 +125,7 @@ static void pendulum_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_pendulum = {
     .name = "pendulum",
+    .source = "Gymnasium's Pendulum-v1",
     .options = pendulum_options,
     .config_bytes = sizeof(struct pendulum_config),
     .open = pendulum_open,

@@ -9,8 +9,16 @@
 #define SIMS_BUILT(X)
 #endif
 
+/* clang-format off */
 #define SIMS(X)                                                                                    \
-    X(crawler) X(pendulum) X(cartpole) X(mountain_car) X(acrobot) X(reacher2) SIMS_BUILT(X)
+    X(acrobot)                                                                                     \
+    X(cartpole)                                                                                    \
+    X(crawler)                                                                                     \
+    X(mountain_car)                                                                                \
+    X(pendulum)                                                                                    \
+    X(reacher2)                                                                                    \
+    SIMS_BUILT(X)
+/* clang-format on */
 
 #define X(name) extern const struct sim sim_##name;
 SIMS(X)

@@ -11,6 +11,7 @@
 
 struct sim {
     const char *name;
+    const char *source; /* where its equations are from: "Gymnasium's Pendulum-v1" */
     const struct option *options;
     size_t config_bytes;
     /* 0, or -errno and one sentence */

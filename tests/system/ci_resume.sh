@@ -51,12 +51,13 @@ same_files() {
 }
 
 last=$(printf 'ckpt-%012d' $steps)
-for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq faults.lost=0.05 \
+for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq \
+    "policy.kind=ppo --set learner.train_freq=48 --set learner.batch_size=16" faults.lost=0.05 \
     learner.prioritized_replay=proportional learner.prioritized_replay=rank learner.normalize=true \
     policy.layer_norm_actor=true; do
     whole=$(run --set $set "${keep[@]}" "$work/whole/$set" | what)
     killed "$work/$set" $half --set $set
-    [ $set != policy.kind=sac ] || { cp -a "$work/$set" "$work/damaged" && undamaged=$whole; }
+    [ "$set" != policy.kind=sac ] || { cp -a "$work/$set" "$work/damaged" && undamaged=$whole; }
     same "$set" "$whole" "$(run --set $set --resume "$work/$set" "${keep[@]}" "$work/$set" | what)"
     same_files "$set" "$work/whole/$set" "$work/$set"
 done
