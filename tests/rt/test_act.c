@@ -92,6 +92,24 @@ static void tick_ends(const char *what)
 static const struct dims dims = {
     .n_obs = N_OBS, .n_act = N_ACT, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
 
+/* Of a robot whose action is one of a few: a camera of two pictures in part of what it sees. */
+static const struct dims choices = {.n_obs = N_OBS,
+                                    .n_vector = 4,
+                                    .h = 2,
+                                    .w = 2,
+                                    .c = 1,
+                                    .history = 2,
+                                    .n_act = 1,
+                                    .n_choices = 5,
+                                    .batch = 4,
+                                    .seg_len = 1,
+                                    .policy_rate_hz = 20.0};
+
+static const struct dims *dims_of(const char *policy)
+{
+    return (policy_find(policy)->actions & ACTION_BOX) != 0 ? &dims : &choices;
+}
+
 /* Every policy; DDPG also with the noise that has a state; what may lie between two layers. */
 struct act_case {
     const char *policy;
@@ -105,6 +123,10 @@ static const struct act_case cases[] = {
     {"ddpg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ddpg", {{"action_noise", "ornstein_uhlenbeck"}, {NULL, NULL}}, true},
     {"td3", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"dqn", {{"net_arch", "[64, 64]"}, {"cnn_kernel_sizes", "[2]"}, {NULL, NULL}}, true},
+    {"dqn",
+     {{"noisy", "true"}, {"dueling", "true"}, {"cnn_kernel_sizes", "[2]"}, {NULL, NULL}},
+     true},
     {"crossq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ppo", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"redq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
@@ -147,7 +169,8 @@ static void acting_allocates_locks_and_writes_nothing(void **state)
     static struct actor_fixture a;
     static float acts[ACTS * N_ACT];
     for (size_t i = 0; i < N_CASES; i++) {
-        learner_make(&l, policy_find(cases[i].policy), &dims, cases[i].settings, 1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
+                     1);
         actor_make(&a, &l);
         for (int explore = 0; explore < 2; explore++) {
             tick_begins();
@@ -200,7 +223,8 @@ static void the_same_seed_acts_the_same(void **state)
     static struct actor_fixture a, b;
     static float first[ACTS * N_ACT], second[ACTS * N_ACT];
     for (size_t i = 0; i < N_CASES; i++) {
-        learner_make(&l, policy_find(cases[i].policy), &dims, cases[i].settings, 1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
+                     1);
         actor_make(&a, &l);
         actor_make(&b, &l);
         act_many(&a, 3, true, first);
@@ -234,7 +258,8 @@ static void an_actor_is_its_bytes(void **state)
     for (size_t i = 0; i < N_CASES; i++) {
         struct rng one, other;
         float obs[N_OBS] = {0.5f}, act[2][N_ACT];
-        learner_make(&l, policy_find(cases[i].policy), &dims, cases[i].settings, 1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
+                     1);
         actor_make(&a, &l);
         actor_make(&b, &l);
         rng_seed(&one, 6);
