@@ -12,7 +12,8 @@
     X(ppo)                                                                                         \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
-    X(td3)
+    X(td3)                                                                                         \
+    X(tqc)
 
 #define X(name) extern const struct policy policy_##name;
 POLICIES(X)

@@ -298,10 +298,10 @@ static void learners_go_on_from_their_state_exactly(void **state)
                                           {NULL, NULL}};
     static const struct dims dims = {
         .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
-    static const char *const names[] = {"sac", "ddpg", "td3", "redq", "droq", "crossq"};
-    for (int p = 0; p < 11; p++) { /* crossq has no layers that are normalised otherwise */
-        const struct policy *policy = policy_find(names[p < 6 ? p : p - 6]);
-        const struct setting *settings = p < 6 ? plain : more;
+    static const char *const names[] = {"sac", "ddpg", "td3", "redq", "droq", "tqc", "crossq"};
+    for (int p = 0; p < 13; p++) { /* crossq has no layers that are normalised otherwise */
+        const struct policy *policy = policy_find(names[p < 7 ? p : p - 7]);
+        const struct setting *settings = p < 7 ? plain : more;
         learner_make(&whole, policy, &dims, settings, 1);
         learner_make(&first, policy, &dims, settings, 1);
         learner_make(&second, policy, &dims, settings, 99);
@@ -502,7 +502,10 @@ static void pack_refuses_what_does_not_fit(void **state)
     static struct actor_fixture actor;
     for (int i = 0; policies[i] != NULL; i++) {
         static const struct setting none[] = {{NULL, NULL}};
-        learner_make(&l, policies[i], &one_by_one, none, 1);
+        struct dims d = one_by_one;
+        d.n_vector = d.n_obs;
+        d.n_choices = (policies[i]->actions & ACTION_BOX) != 0 ? 0 : 3;
+        learner_make(&l, policies[i], &d, none, 1);
         actor_make(&actor, &l);
         const int n = actor.n_w;
         float small[1];
