@@ -7,6 +7,10 @@
     X(hold)                                                                                        \
     X(ddpg)                                                                                        \
     X(sac)                                                                                         \
+    X(sac_discrete)                                                                                \
+    X(sac_v1)                                                                                      \
+    X(softq)                                                                                       \
+    X(softq_discrete)                                                                              \
     X(td3)
 
 #define X(name) extern const struct policy policy_##name;

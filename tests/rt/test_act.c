@@ -92,6 +92,15 @@ static void tick_ends(const char *what)
 static const struct dims dims = {
     .n_obs = N_OBS, .n_act = N_ACT, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
 
+/* of a robot whose action is one of some choices */
+static const struct dims choice_dims = {
+    .n_obs = N_OBS, .n_act = 1, .n_choices = 5, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
+
+static const struct dims *dims_of(const char *policy)
+{
+    return (policy_find(policy)->actions & ACTION_BOX) != 0 ? &dims : &choice_dims;
+}
+
 /* Every policy; DDPG also with the noise that has a state; what may lie between two layers. */
 struct act_case {
     const char *policy;
@@ -105,6 +114,10 @@ static const struct act_case cases[] = {
     {"ddpg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ddpg", {{"action_noise", "ornstein_uhlenbeck"}, {NULL, NULL}}, true},
     {"td3", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"softq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"sac_v1", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"softq_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"sac_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"sac", {{"layer_norm_actor", "true"}, {"net_arch", "[64, 33]"}, {NULL, NULL}}, true},
     {"td3",
      {{"activation_fn", "tanh"}, {"layer_norm_actor", "true"}, {"net_arch", "[33]"}, {NULL, NULL}},
@@ -143,7 +156,8 @@ static void acting_allocates_locks_and_writes_nothing(void **state)
     static struct actor_fixture a;
     static float acts[ACTS * N_ACT];
     for (size_t i = 0; i < N_CASES; i++) {
-        learner_make(&l, policy_find(cases[i].policy), &dims, cases[i].settings, 1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
+                     1);
         actor_make(&a, &l);
         for (int explore = 0; explore < 2; explore++) {
             tick_begins();
@@ -196,7 +210,8 @@ static void the_same_seed_acts_the_same(void **state)
     static struct actor_fixture a, b;
     static float first[ACTS * N_ACT], second[ACTS * N_ACT];
     for (size_t i = 0; i < N_CASES; i++) {
-        learner_make(&l, policy_find(cases[i].policy), &dims, cases[i].settings, 1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
+                     1);
         actor_make(&a, &l);
         actor_make(&b, &l);
         act_many(&a, 3, true, first);
@@ -230,7 +245,8 @@ static void an_actor_is_its_bytes(void **state)
     for (size_t i = 0; i < N_CASES; i++) {
         struct rng one, other;
         float obs[N_OBS] = {0.5f}, act[2][N_ACT];
-        learner_make(&l, policy_find(cases[i].policy), &dims, cases[i].settings, 1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
+                     1);
         actor_make(&a, &l);
         actor_make(&b, &l);
         rng_seed(&one, 6);
