@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define SIMS(X) X(crawler) X(pendulum)
+#define SIMS(X) X(crawler) X(multigoal) X(pendulum)
 
 #define X(name) extern const struct sim sim_##name;
 SIMS(X)
