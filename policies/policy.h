@@ -13,7 +13,7 @@
 #include "daemon/base/types.h"
 
 #define STATS_MAX   16
-#define TENSORS_MAX 320
+#define TENSORS_MAX 768
 
 enum action_kind { ACTION_BOX = 1, ACTION_DISCRETE = 2 };
 

@@ -5,7 +5,10 @@
 
 #define POLICIES(X)                                                                                \
     X(hold)                                                                                        \
+    X(crossq)                                                                                      \
     X(ddpg)                                                                                        \
+    X(droq)                                                                                        \
+    X(redq)                                                                                        \
     X(sac)                                                                                         \
     X(sac_discrete)                                                                                \
     X(sac_v1)                                                                                      \

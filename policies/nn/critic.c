@@ -10,6 +10,9 @@ void critic_init(struct critic *ret_critic, const struct net_spec *spec, struct 
     *q = (struct critic){.n_obs = spec->n_obs, .n_act = spec->n_act};
     net_shape(spec, spec->n_obs + spec->n_act, 1, &shape);
     mlp_init(&q->net, &shape, spec->kernel, spec->rows, mem, rng);
+    if (spec->dropout > 0.0f) {
+        mlp_dropout(&q->net, spec->dropout, mem);
+    }
     adam_init(&q->opt, q->net.kernel, q->net.n, &spec->adam, mem);
     q->dq = arena_take(mem, (size_t)spec->rows * sizeof(float));
 }

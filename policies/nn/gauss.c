@@ -11,10 +11,16 @@ void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct are
 {
     struct gauss *p = ret_gauss;
     struct mlp_shape shape;
-    *p = (struct gauss){.n_act = spec->n_act};
+    squash_init(p, spec, mem);
     net_shape(spec, spec->n_obs, 2 * spec->n_act, &shape);
     mlp_init(&p->net, &shape, spec->kernel, spec->rows, mem, rng);
     adam_init(&p->opt, p->net.kernel, p->net.n, &spec->adam, mem);
+}
+
+void squash_init(struct gauss *p, const struct net_spec *spec, struct arena *mem)
+{
+    *p = (struct gauss){.n_act = spec->n_act};
+    p->net.kernel = spec->kernel != NULL ? spec->kernel : kernel_best();
     const size_t bytes = (size_t)spec->rows * (size_t)spec->n_act * sizeof(float);
     p->eps = arena_take(mem, bytes + sizeof(float)); /* normals come in pairs */
     p->u = arena_take(mem, bytes);
@@ -57,9 +63,14 @@ void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z)
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
                    float *ret_logp)
 {
+    squash_forward(p, mlp_forward(&p->net, s, n), n, rng, ret_a, ret_logp);
+}
+
+void squash_forward(struct gauss *p, const float *out, int n, struct rng *rng, float *ret_a,
+                    float *ret_logp)
+{
     const int k = p->n_act;
     const struct kernel *kernel = p->net.kernel;
-    const float *out = mlp_forward(&p->net, s, n);
     gauss_draw(kernel, rng, n * k, p->eps);
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < k; j++) {
@@ -87,10 +98,10 @@ void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, floa
     }
 }
 
-void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dlogp, int n)
+const float *squash_backward(struct gauss *p, const float *out, const float *a, const float *da,
+                             const float *dlogp, int n)
 {
     const int k = p->n_act;
-    const float *out = p->net.x[p->net.shape.n_layers].v;
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < k; j++) {
             const int at = i * k + j;
@@ -102,7 +113,13 @@ void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dl
             p->dy[i * 2 * k + k + j] = free ? du * spread - dlogp[i] : 0.0f;
         }
     }
-    mlp_backward(&p->net, p->dy, n);
+    return p->dy;
+}
+
+void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dlogp, int n)
+{
+    const float *out = p->net.x[p->net.shape.n_layers].v;
+    mlp_backward(&p->net, squash_backward(p, out, a, da, dlogp, n), n);
     mlp_step(&p->net, &p->opt);
 }
 

@@ -43,6 +43,16 @@ void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, floa
  */
 void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dlogp, int n);
 
+/*
+ * The same for a network that is the caller's: its outputs out [n,2 n_act] -> actions and log pi;
+ * and after that dL/d(out) [n,2 n_act], valid until the next call.
+ */
+void squash_init(struct gauss *ret_gauss, const struct net_spec *spec, struct arena *mem);
+void squash_forward(struct gauss *p, const float *out, int n, struct rng *rng, float *ret_a,
+                    float *ret_logp);
+const float *squash_backward(struct gauss *p, const float *out, const float *a, const float *da,
+                             const float *dlogp, int n);
+
 /* The tick's path: mu and log sigma [2 n_act] -> one action and its log pi; deterministic: tanh mu,
  * log pi NaN. */
 void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a,

@@ -140,6 +140,20 @@ void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kerne
     }
 }
 
+void mlp_dropout(struct mlp *m, float p, struct arena *mem)
+{
+    for (int l = 0; l + 1 < m->shape.n_layers; l++) {
+        dropout_init(&m->drop[l], m->shape.width[l + 1], p, m->rows, mem);
+    }
+}
+
+void mlp_draw_dropout(struct mlp *m, int n, struct rng *rng)
+{
+    for (int l = 0; l + 1 < m->shape.n_layers; l++) {
+        dropout_draw(&m->drop[l], n, rng);
+    }
+}
+
 /* Layer l, its first weight at w + at, its first panel at panels + at_panel. */
 static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel, int half)
 {
@@ -192,6 +206,9 @@ static void follow(struct mlp *m, int l, struct span rows)
 {
     const struct matrix y = from_row(m->x[l + 1], rows.from);
     const bool relu = m->shape.activation == ACTIVATION_RELU;
+    if (m->drop[l].n > 0) { /* what is kept is scaled by no less than 0: the same after a ReLU */
+        dropout_apply(&m->drop[l], NULL, rows.from, rows.n, y);
+    }
     if (m->shape.layer_norm) {
         layernorm_forward(&m->norm[l], rows.from, rows.n, relu, y);
     }
@@ -286,6 +303,9 @@ static void backward_layer(const struct mlp *m, int l, int at, struct matrix dy,
     }
     if (m->shape.layer_norm) {
         layernorm_backward(norm, r->rows, r->from, r->n, dx);
+    }
+    if (m->drop[l - 1].n > 0) {
+        dropout_apply(&m->drop[l - 1], r->rows, r->from, r->n, dx);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/base/team.h"
 #include "daemon/base/types.h"
 #include "policies/nn/adam.h"
+#include "policies/nn/dropout.h"
 #include "policies/nn/layernorm.h"
 
 #define LAYERS_MAX 6
@@ -35,6 +36,7 @@ struct net_spec {
     int n_hidden;
     int activation; /* enum activation */
     bool layer_norm;
+    float dropout;               /* chance that a hidden sum is 0 */
     int rows;                    /* largest batch */
     const struct kernel *kernel; /* NULL: the best */
     struct adam_options adam;
@@ -54,6 +56,7 @@ struct mlp {
     struct matrix dx[LAYERS_MAX];          /* dx[l] [rows,width[l]]: dL/d(output of layer l - 1);
                                               dx[0] is scratch */
     struct layernorm norm[LAYERS_MAX - 1]; /* norm[l]: of layer l's outputs */
+    struct dropout drop[LAYERS_MAX - 1];   /* drop[l]: of layer l's sums */
 };
 
 /* hidden [n_hidden] between n_in and n_out, with ReLU alone; and as a spec says. */
@@ -68,6 +71,10 @@ uint32_t mlp_shape_id(const struct mlp_shape *s);
  * gains 1 and their biases 0. kernel NULL: the best that this processor can run. */
 void mlp_init(struct mlp *ret_mlp, const struct mlp_shape *s, const struct kernel *kernel, int rows,
               struct arena *mem, struct rng *rng);
+
+/* Hidden sums are 0 with probability p from now on, as drawn before each pass over n rows. */
+void mlp_dropout(struct mlp *m, float p, struct arena *mem);
+void mlp_draw_dropout(struct mlp *m, int n, struct rng *rng);
 
 /* x [n,in] -> [n,out], kept inside together with all activations until the next forward. */
 float *mlp_forward(struct mlp *m, const float *x, int n);
@@ -104,6 +111,7 @@ void mlp_changed(struct mlp *m);
  * -EPROTO: not this network's number, or more than n_max.
  */
 int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max);
+int mlp_packed(const struct mlp_shape *s); /* floats of that form */
 
 #define MLP_WIDTH_MAX 1024
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int n_packed(const struct mlp_shape *s)
+int mlp_packed(const struct mlp_shape *s)
 {
     int n = 0;
     for (int l = 0; l < s->n_layers; l++) {
@@ -15,7 +15,7 @@ static int n_packed(const struct mlp_shape *s)
 
 int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed, int n_max)
 {
-    const int wanted = n_packed(s);
+    const int wanted = mlp_packed(s);
     const struct kernel *k = kernel_best();
     float *p = ret_packed;
     if (n != mlp_weights(s) || wanted > n_max) {

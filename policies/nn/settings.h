@@ -19,7 +19,9 @@ struct net_settings {
 
 /* clang-format off */
 /* AT(field) is the offset of a field of the algorithm's settings, whose net is a net_settings. */
-#define NET_OPTIONS(net_arch) \
+#define NET_OPTIONS(net_arch) NET_OPTIONS_OF(net_arch, "false", "[0.9, 0.999]")
+/* norm, adam: whether the critics are normalised, and the betas, unless a file says it. */
+#define NET_OPTIONS_OF(net_arch, norm, adam) \
     {.key = "net_arch", .type = OPTION_INTS, .offset = AT(net.hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = (net_arch), \
      .n_max = LAYERS_MAX - 1, .n_offset = AT(net.n_hidden), .help = "hidden layers of actor and critics"}, \
     {.key = "net_arch_pi", .type = OPTION_INTS, .offset = AT(net.pi), .min = 1, .max = MLP_WIDTH_MAX, .def = "[]", \
@@ -28,11 +30,11 @@ struct net_settings {
      .n_max = LAYERS_MAX - 1, .n_offset = AT(net.n_qf), .help = "hidden layers of the critics alone; []: net_arch"}, \
     {.key = "activation_fn", .type = OPTION_CHOICE, .offset = AT(net.activation_fn), .def = "relu", .choices = activation_names, \
      .help = "what follows each hidden layer"}, \
-    {.key = "layer_norm", .type = OPTION_BOOL, .offset = AT(net.layer_norm), .def = "false", \
+    {.key = "layer_norm", .type = OPTION_BOOL, .offset = AT(net.layer_norm), .def = (norm), \
      .help = "hidden layers of the critics are normalised before that; they then bear many updates per step"}, \
     {.key = "layer_norm_actor", .type = OPTION_BOOL, .offset = AT(net.layer_norm_actor), .def = "false", \
      .help = "and those of the actor"}, \
-    {.key = "optimizer_betas", .type = OPTION_DOUBLES, .offset = AT(net.betas), .min = 0, .max = 0.999999, .def = "[0.9, 0.999]", \
+    {.key = "optimizer_betas", .type = OPTION_DOUBLES, .offset = AT(net.betas), .min = 0, .max = 0.999999, .def = (adam), \
      .n_max = 2, .n_offset = AT(net.n_betas), .help = "Adam's decay of the gradient's mean and of its square"}, \
     {.key = "optimizer_eps", .type = OPTION_DOUBLE, .offset = AT(net.eps), .min = 1e-12, .max = 1, .def = "1e-8", \
      .help = "Adam's epsilon, added to the root"}, \

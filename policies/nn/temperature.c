@@ -43,3 +43,30 @@ int temperature_read(const char *ent_coef, const char *target_entropy, int n_act
     *ret_temperature = t;
     return 0;
 }
+
+void alpha_init(struct alpha *ret_alpha, const struct temperature *t, const struct kernel *kernel,
+                double lr, struct arena *mem)
+{
+    const struct adam_options adam = adam_defaults((float)lr);
+    *ret_alpha = (struct alpha){.log = {(float)log(t->alpha)},
+                                .learned = t->learned,
+                                .target_entropy = (float)t->target_entropy};
+    adam_init(&ret_alpha->opt, kernel, 1, &adam, mem);
+}
+
+float alpha_now(const struct alpha *a)
+{
+    return expf(a->log[0]);
+}
+
+float alpha_fit(struct alpha *a, float entropy)
+{
+    if (!a->learned) {
+        return 0.0f;
+    }
+    a->g[0] = entropy - a->target_entropy;
+    const float loss = a->log[0] * a->g[0];
+    adam_step(&a->opt, a->g, a->log);
+    a->log[0] = fminf(fmaxf(a->log[0], (float)log(ALPHA_MIN)), (float)log(ALPHA_MAX));
+    return loss;
+}

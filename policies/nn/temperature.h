@@ -1,6 +1,8 @@
 /* The temperature of maximum entropy, as Stable-Baselines3 writes its two settings. */
 #pragma once
 
+#include "policies/nn/adam.h"
+
 #include <stdbool.h>
 
 struct temperature {
@@ -15,3 +17,20 @@ struct temperature {
  */
 int temperature_read(const char *ent_coef, const char *target_entropy, int n_act,
                      struct temperature *ret_temperature, char *ret_why, int cap);
+
+/* A temperature that is learnt or fixed: stepped as its logarithm, held in [1e-4, 1e2]. */
+struct alpha {
+    float log[1], g[1];
+    bool learned;
+    float target_entropy;
+    struct adam opt;
+};
+
+void alpha_init(struct alpha *ret_alpha, const struct temperature *t, const struct kernel *kernel,
+                double lr, struct arena *mem);
+float alpha_now(const struct alpha *a);
+/*
+ * alpha <- alpha - lr grad E[ -log alpha (log pi + H) ] for the entropy -E[log pi] of a batch;
+ * nothing where it is fixed. Returns that loss. Haarnoja et al. 2018, equation 18, in log alpha.
+ */
+float alpha_fit(struct alpha *a, float entropy);

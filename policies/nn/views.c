@@ -75,6 +75,52 @@ void views_twin(struct views *v, struct twin *q, const struct twin *q_targ)
     }
 }
 
+void views_ensemble(struct views *v, struct ensemble *q, const struct ensemble *q_targ)
+{
+    for (int i = 0; i < q->n; i++) {
+        char name[NAME_MAX_CHARS];
+        (void)snprintf(name, sizeof name, "critic%d", i);
+        views_mlp(v, name, &q->q[i].net);
+        views_adam(v, name, &q->q[i].net, &q->q[i].opt);
+        (void)snprintf(name, sizeof name, "critic%d_target", i);
+        views_mlp(v, name, &q_targ->q[i].net);
+    }
+}
+
+static void add_part(struct views *v, const char *name, int l, const char *part,
+                     enum tensor_type type, int n, void *data)
+{
+    char text[NAME_MAX_CHARS];
+    (void)snprintf(text, sizeof text, "%s.norm%d.%s", name, l, part);
+    views_value(v, text, type, n, data);
+}
+
+void views_bnet(struct views *v, const char *name, struct bnet *z)
+{
+    for (int l = 0; l < z->shape.n_layers; l++) {
+        struct batchnorm *b = &z->norm[l];
+        char text[NAME_MAX_CHARS];
+        (void)snprintf(text, sizeof text, "%s.dense%d", name, l);
+        views_mlp(v, text, &z->dense[l]);
+        views_adam(v, text, &z->dense[l], &z->opt[l]);
+        add_part(v, name, l, "gain_bias", TENSOR_F32, 2 * b->n, b->w);
+        add_part(v, name, l, "adam_m", TENSOR_F32, 2 * b->n, b->opt.m);
+        add_part(v, name, l, "adam_v", TENSOR_F32, 2 * b->n, b->opt.v);
+        add_part(v, name, l, "adam_t", TENSOR_I64, 1, &b->opt.t);
+        add_part(v, name, l, "running_mean", TENSOR_F32, b->n, b->mean);
+        add_part(v, name, l, "running_var", TENSOR_F32, b->n, b->var);
+        add_part(v, name, l, "batches", TENSOR_I64, 1, &b->seen);
+    }
+}
+
+void views_alpha(struct views *v, struct alpha *a)
+{
+    views_value(v, "log_ent_coef", TENSOR_F32, 1, a->log);
+    views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, a->opt.m);
+    views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, a->opt.v);
+    views_value(v, "log_ent_coef.adam_t", TENSOR_I64, 1, &a->opt.t);
+}
+
 int views_get(const struct views *v, struct tensor *ret_tensors, int n_max)
 {
     if (v->n > n_max) {

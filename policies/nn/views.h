@@ -5,7 +5,10 @@
 #pragma once
 
 #include "policies/nn/adam.h"
+#include "policies/nn/bnet.h"
+#include "policies/nn/ensemble.h"
 #include "policies/nn/mlp.h"
+#include "policies/nn/temperature.h"
 #include "policies/nn/twin.h"
 #include "policies/policy.h"
 
@@ -20,6 +23,12 @@ void views_mlp(struct views *v, const char *name, const struct mlp *m);
 void views_adam(struct views *v, const char *name, const struct mlp *m, struct adam *o);
 /* Both critics with their moments, and their targets. */
 void views_twin(struct views *v, struct twin *q, const struct twin *q_targ);
+/* All critics with their moments, and their targets. */
+void views_ensemble(struct views *v, struct ensemble *q, const struct ensemble *q_targ);
+/* Layers and norms with their moments and averages. */
+void views_bnet(struct views *v, const char *name, struct bnet *z);
+/* A temperature's logarithm with its moments. */
+void views_alpha(struct views *v, struct alpha *a);
 void views_value(struct views *v, const char *name, enum tensor_type type, int n, void *data);
 /* Returns how many, or -ENOSPC. */
 int views_get(const struct views *v, struct tensor *ret_tensors, int n_max);

@@ -52,6 +52,11 @@ plug_in policies 'policy policy_'
 plug_in drivers 'serial_driver serial_driver_'
 plug_in sim 'sim sim_'
 plug_in sim/firmware 'device device_'
+# ... and a policy that no test names is unproved
+for f in $(grep -lE '^const struct policy policy_' policies/*.c); do
+    name=$(basename "$f" .c)
+    grep -rqF "\"$name\"" tests/double tests/unit tests/golden --include='*.c' || say "$f: no test names it"
+done
 for f in $(grep -lE '^const struct bench bench_' daemon/bench_*.c); do
     name=$(basename "$f" .c)
     grep -qE "X\(${name#bench_}\)" daemon/basal_bench.c || say "$f: no line in daemon/basal_bench.c"

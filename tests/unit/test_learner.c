@@ -317,7 +317,7 @@ static void priorities_follow_the_robot(void **state)
                                        "learner.train_freq=1",
                                        "learner.gradient_steps=1"};
     struct bench *b = bench_open(sets, 6);
-    struct tensor t[TENSORS_MAX];
+    static struct tensor t[TENSORS_MAX];
     const int n = learner_tensors(&b->house.learner, t, TENSORS_MAX);
     const float *value = NULL;
     const int64_t *next = NULL;

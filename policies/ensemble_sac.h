@@ -1,0 +1,52 @@
+/*
+ * Soft actor-critic on an ensemble of critics: the learner that REDQ and DroQ share. Their files
+ * say what of it is whose.
+ *
+ * Chen et al. 2021, arXiv:2101.05982, Algorithm 1; Hiraoka et al. 2022, arXiv:2110.02034, Algorithm
+ * 2; the entropy terms and the temperature as in arXiv:1812.05905.
+ */
+#pragma once
+
+#include "policies/nn/gauss_actor.h"
+#include "policies/policy.h"
+
+struct ensemble_sac_config {
+    struct net_settings net; /* first: gauss_actor.h */
+    double learning_rate, tau, dropout;
+    char ent_coef[24], target_entropy[24];
+    int n_critics, n_least, policy_delay;
+};
+
+/* clang-format off */
+/* AT(field) is the offset of a field of struct ensemble_sac_config. */
+#define ENSEMBLE_SAC_OPTIONS(critics, least, drop, norm) \
+    {.key = "learning_rate", .type = OPTION_DOUBLE, .offset = AT(learning_rate), .min = 1e-8, .max = 1, .def = "3e-4", \
+     .help = "Adam's step for actor, critics and temperature"}, \
+    {.key = "tau", .type = OPTION_DOUBLE, .offset = AT(tau), .min = 0, .max = 1, .def = "0.005", \
+     .help = "Polyak step of the target critics, per update"}, \
+    {.key = "n_critics", .type = OPTION_INT, .offset = AT(n_critics), .min = 1, .max = ENSEMBLE_MAX, .def = (critics), \
+     .help = "critics in the ensemble: N"}, \
+    {.key = "n_min_critics", .type = OPTION_INT, .offset = AT(n_least), .min = 1, .max = ENSEMBLE_MAX, .def = (least), \
+     .help = "of which so many, drawn anew for each update, make the target: M"}, \
+    {.key = "policy_delay", .type = OPTION_INT, .offset = AT(policy_delay), .min = 1, .max = 1000000, .def = "20", \
+     .help = "updates of the critics for one of actor and temperature; gradient_steps, for one a step"}, \
+    {.key = "dropout", .type = OPTION_DOUBLE, .offset = AT(dropout), .min = 0, .max = 0.9, .def = (drop), \
+     .help = "chance that a hidden sum of a critic is 0, in every pass"}, \
+    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto", \
+     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"}, \
+    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto", \
+     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"}, \
+    NET_OPTIONS_OF("[256, 256]", norm, "[0.9, 0.999]")
+/* clang-format on */
+
+extern const char *const ensemble_sac_stats[];
+
+/* The entries of struct policy. */
+int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, int cap);
+void ensemble_sac_wants(const void *config, struct wants *ret_wants);
+void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *mem,
+                        struct rng *rng);
+void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_stats);
+int ensemble_sac_save(const void *learner, float *ret_w, int n_max);
+int ensemble_sac_state(void *learner, struct tensor *ret_tensors, int n_max);
+void ensemble_sac_restored(void *learner);
