@@ -17,9 +17,6 @@
 #include <math.h>
 #include <string.h>
 
-#define LOG_ALPHA_MIN ((float)-9.210340371976182) /* log 1e-4 */
-#define LOG_ALPHA_MAX ((float)4.605170185988092)  /* log 1e2 */
-
 struct sac_discrete_config {
     double learning_rate, tau, target_entropy_ratio;
     char ent_coef[24];
@@ -30,12 +27,10 @@ struct sac_discrete_config {
 struct sac_discrete {
     struct sac_discrete_config c;
     int n_choices;
-    bool auto_alpha;
     struct mlp pi; /* -> logits [C] */
     struct adam pi_opt;
     struct choice_critic q[2], q_targ[2];
-    float log_alpha[1], *g_alpha;
-    struct adam alpha_opt;
+    struct alpha alpha; /* its target is 0: what it is fitted to is the gap to H */
     int64_t updates, skipped;
     float *y, *p;  /* [B] [C] */
     float *dlogit; /* [B,C] */
@@ -113,20 +108,11 @@ static void targets(struct sac_discrete *z, const struct batch *b, float alpha)
     }
 }
 
-/* alpha <- alpha - lr grad E[ sum_a pi(a|s) (- log alpha (log pi(a|s) + H)) ] */
-static void fit_temperature(struct sac_discrete *z, float gap, struct stats *ret_stats)
-{
-    z->g_alpha[0] = gap;
-    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)(z->log_alpha[0] * gap);
-    adam_step(&z->alpha_opt, z->g_alpha, z->log_alpha);
-    z->log_alpha[0] = fminf(fmaxf(z->log_alpha[0], LOG_ALPHA_MIN), LOG_ALPHA_MAX);
-}
-
 static void sac_discrete_update(void *self, const struct batch *b, struct stats *ret_stats)
 {
     struct sac_discrete *z = self;
     const int n = b->n, k = z->n_choices;
-    const float inv_n = 1.0f / (float)n, alpha = expf(z->log_alpha[0]);
+    const float inv_n = 1.0f / (float)n, alpha = alpha_now(&z->alpha);
 
     /* y = r + gamma (1 - d) V(s'),
      * V(s') = sum_a' pi(a'|s') (min_i Q'_i(s', a') - alpha log pi(a'|s'))                   (10) */
@@ -164,9 +150,8 @@ static void sac_discrete_update(void *self, const struct batch *b, struct stats 
     ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
 
     /* alpha <- alpha - lr grad E[ sum_a pi(a|s) (- log alpha (log pi(a|s) + H)) ]           (11) */
-    if (z->auto_alpha) {
-        fit_temperature(z, entropy - (float)z->c.target_entropy_ratio * wanted, ret_stats);
-    }
+    const float gap = entropy - (float)z->c.target_entropy_ratio * wanted;
+    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, gap);
     ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
 
     /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
@@ -206,10 +191,7 @@ static void name_all(struct sac_discrete *z, struct arena *mem)
         views_adam(v, critics[i], &z->q[i].net, &z->q[i].opt);
         views_mlp(v, targets_of[i], &z->q_targ[i].net);
     }
-    views_value(v, "log_ent_coef", TENSOR_F32, 1, z->log_alpha);
-    views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, z->alpha_opt.m);
-    views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, z->alpha_opt.v);
-    views_value(v, "log_ent_coef.adam_t", TENSOR_I64, 1, &z->alpha_opt.t);
+    views_alpha(v, &z->alpha);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
 }
@@ -241,12 +223,9 @@ static void *sac_discrete_init(const void *config, const struct dims *d, struct 
     const int rc = temperature_read(z->c.ent_coef, "auto", 1, &t, NULL, 0);
     basal_assert(rc == 0); /* sac_discrete_check has seen it */
     z->n_choices = d->n_choices;
-    z->auto_alpha = t.learned;
-    z->log_alpha[0] = (float)log(t.alpha);
+    t.target_entropy = 0.0;
     init_networks(z, d, mem, rng);
-    z->g_alpha = arena_take(mem, sizeof(float));
-    const struct adam_options alpha_adam = adam_defaults((float)z->c.learning_rate);
-    adam_init(&z->alpha_opt, z->pi.kernel, 1, &alpha_adam, mem);
+    alpha_init(&z->alpha, &t, z->pi.kernel, z->c.learning_rate, mem);
     z->y = arena_take(mem, (size_t)d->batch * sizeof(float));
     z->p = arena_take(mem, (size_t)d->n_choices * sizeof(float));
     z->dlogit = arena_take(mem, (size_t)(d->batch * d->n_choices) * sizeof(float));

@@ -9,6 +9,7 @@
  * skipped and counted. sac is the later version.
  */
 #include "policies/nn/gauss.h"
+#include "policies/nn/gauss_actor.h"
 #include "policies/nn/settings.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
@@ -18,9 +19,9 @@
 #include <string.h>
 
 struct sac_v1_config {
+    struct net_settings net; /* first: gauss_actor reads it */
     double learning_rate, tau, ent_coef;
     int target_update_interval;
-    struct net_settings net;
 };
 
 struct sac_v1 {
@@ -211,63 +212,6 @@ static void sac_v1_restored(void *learner)
     mlp_changed(&z->v_targ.net);
 }
 
-/* --- acting --- */
-
-struct sac_v1_actor {
-    struct mlp_shape shape;
-    int n_act;
-};
-
-static void actor_shape(const struct sac_v1_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    net_actor_shape(&c->net, d, 2 * d->n_act, ret_shape);
-}
-
-static uint32_t sac_v1_net(const void *config, const struct dims *d)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_shape_id(&shape);
-}
-
-static int sac_v1_pack(const void *config, const struct dims *d, const float *w, int n,
-                       float *ret_packed, int n_max)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_pack(&shape, w, n, ret_packed, n_max);
-}
-
-static size_t sac_v1_actor_bytes(const void *config, const struct dims *d)
-{
-    (void)config;
-    (void)d;
-    return sizeof(struct sac_v1_actor);
-}
-
-static void sac_v1_actor_init(const void *config, const struct dims *d, void *ret_actor)
-{
-    struct sac_v1_actor *a = ret_actor;
-    *a = (struct sac_v1_actor){.n_act = d->n_act};
-    actor_shape(config, d, &a->shape);
-}
-
-static void sac_v1_reset(void *actor, struct rng *rng)
-{
-    (void)actor;
-    (void)rng;
-}
-
-/* a = tanh(mu + sigma eps), or tanh(mu) */
-static void sac_v1_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
-{
-    const struct sac_v1_actor *a = actor;
-    float out[2 * ACT_MAX];
-    mlp_row(&a->shape, in->packed, in->obs, out);
-    gauss_act(out, a->n_act, in->explore, in->rng, ret_act, ret_logp);
-}
-
 const struct policy policy_sac_v1 = {
     .name = "sac_v1",
     .source = "arXiv:1801.01290, Algorithm 1",
@@ -282,10 +226,10 @@ const struct policy policy_sac_v1 = {
     .save = sac_v1_save,
     .state = sac_v1_state,
     .restored = sac_v1_restored,
-    .net = sac_v1_net,
-    .pack = sac_v1_pack,
-    .actor_bytes = sac_v1_actor_bytes,
-    .actor_init = sac_v1_actor_init,
-    .reset = sac_v1_reset,
-    .act = sac_v1_act,
+    .net = gauss_actor_net,
+    .pack = gauss_actor_pack,
+    .actor_bytes = gauss_actor_bytes,
+    .actor_init = gauss_actor_init,
+    .reset = gauss_actor_reset,
+    .act = gauss_actor_act,
 };
