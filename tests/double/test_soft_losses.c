@@ -282,6 +282,111 @@ static void sac_v1_steps_down_the_gradients_of_its_losses(void **state)
     learner_free(&k.l);
 }
 
+/* --- soft actor-critic with state-dependent exploration --- */
+
+#define H 8 /* the last hidden layer */
+
+struct sde_case {
+    struct update_case k;
+    double z[ROWS * H]; /* frozen: noise does not teach it */
+    double log_std[A * H], g[A * H];
+};
+
+/* What the actor's last hidden layer says: the network without its last layer, then ReLU. */
+static void plain_hidden(const struct net *actor, const double *s, double *ret_z)
+{
+    struct mlp_shape shape = actor->shape;
+    uint64_t pattern = 0;
+    shape.n_layers--;
+    plain_mlp(&shape, actor->w, s, ret_z, &pattern);
+    for (int h = 0; h < H; h++) {
+        ret_z[h] = fmax(ret_z[h], 0.0);
+    }
+}
+
+/* a = tanh(mu + sigma eps), sigma_k^2 = sum_h sigma_kh^2 z_h^2 + 1e-6, and its log pi */
+static void plain_sde(const struct sde_case *x, const double *s, const double *z, const double *eps,
+                      double *ret_a, double *ret_logp, uint64_t *ret_pattern)
+{
+    double mu[A];
+    plain_mlp(&x->k.actor.shape, x->k.actor.w, s, mu, ret_pattern);
+    *ret_logp = 0.0;
+    for (int k = 0; k < A; k++) {
+        double variance = 1e-6;
+        for (int h = 0; h < H; h++) {
+            variance += pow(exp(x->log_std[k * H + h]) * z[h], 2);
+        }
+        const double u = mu[k] + sqrt(variance) * eps[k];
+        ret_a[k] = tanh(u);
+        *ret_logp +=
+            -0.5 * eps[k] * eps[k] - 0.5 * log(2.0 * acos(-1.0) * variance) + 2.0 * log(cosh(u));
+    }
+}
+
+static double sde_actor_loss(void *self, uint64_t *ret_pattern)
+{
+    struct sde_case *x = self;
+    struct update_case *k = &x->k;
+    double loss = 0.0, a[A], logp;
+    for (int i = 0; i < ROWS; i++) {
+        const double *s = k->s + i * O;
+        plain_sde(x, s, x->z + i * H, k->eps[1] + i * A, a, &logp, ret_pattern);
+        const double q0 = q_of(&k->critic[0], s, a, ret_pattern);
+        const double q1 = q_of(&k->critic[1], s, a, ret_pattern);
+        decide(ret_pattern, q0 <= q1);
+        loss += (k->alpha * logp - fmin(q0, q1)) / ROWS;
+    }
+    return loss;
+}
+
+static void sac_steps_down_the_gradients_with_state_dependent_noise(void **state)
+{
+    (void)state;
+    static struct sde_case x;
+    static const struct setting settings[] = {{"net_arch", "[8, 8]"},   {"ent_coef", "auto_0.3"},
+                                              {"tau", "0.02"},          {"use_sde", "true"},
+                                              {"log_std_init", "-0.5"}, {NULL, NULL}};
+    struct update_case *k = &x.k;
+    uint64_t pattern = 0;
+    learner_make(&k->l, policy_find("sac"), &dims, settings, 29);
+    draw_batch(k);
+    k->alpha = 0.3;
+    shape_net(&k->actor, O, A);
+    read_net(&k->l, "actor", k->actor.w, k->actor.n);
+    read_twin(k);
+    double *log_std = learner_floats(&k->l, "actor.log_std");
+    for (int i = 0; i < A * H; i++) {
+        assert_true(log_std[i] == -0.5);
+        x.log_std[i] = log_std[i] = -0.5 - 0.1 * i;
+    }
+    struct rng noise = k->l.rng;
+    plain_normals(&noise, ROWS * A, k->eps[0]);
+    plain_normals(&noise, ROWS * A, k->eps[1]);
+    k->l.policy->update(k->l.self, &k->b, &k->stats);
+
+    for (int i = 0; i < ROWS; i++) {
+        double z2[H], a[A], logp;
+        const double *s2 = k->s2 + i * O;
+        plain_hidden(&k->actor, s2, z2);
+        plain_hidden(&k->actor, k->s + i * O, x.z + i * H);
+        plain_sde(&x, s2, z2, k->eps[0] + i * A, a, &logp, &pattern);
+        k->y[i] = k->r[i] + k->g[i] * (least_target(k, s2, a) - k->alpha * logp);
+    }
+    check_twin(k, "sac critic, sde");
+    for (int i = 0; i < 2; i++) {
+        read_net(&k->l, critics[i], k->critic[i].w, k->critic[i].n);
+    }
+    read_gradient(&k->l, "actor", &k->actor);
+    assert_true(fabs(stat(k, "train/actor_loss") - sde_actor_loss(&x, &pattern)) < 1e-9);
+    check_differences("sac actor, sde", k->actor.w, k->actor.n, k->actor.g, sde_actor_loss, &x);
+    const double *moment = learner_floats(&k->l, "actor.log_std.adam_m");
+    for (int i = 0; i < A * H; i++) {
+        x.g[i] = moment[i] / one_less_beta1;
+    }
+    check_differences("log sigma, sde", x.log_std, A * H, x.g, sde_actor_loss, &x);
+    learner_free(&k->l);
+}
+
 /* --- choices --- */
 
 #define C 3
@@ -493,6 +598,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(softq_steps_down_the_gradients_of_its_losses),
         cmocka_unit_test(sac_v1_steps_down_the_gradients_of_its_losses),
+        cmocka_unit_test(sac_steps_down_the_gradients_with_state_dependent_noise),
         cmocka_unit_test(softq_discrete_steps_down_the_gradient_of_its_loss),
         cmocka_unit_test(sac_discrete_steps_down_the_gradients_of_its_losses),
     };

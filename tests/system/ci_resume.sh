@@ -53,7 +53,7 @@ same_files() {
 last=$(printf 'ckpt-%012d' $steps)
 for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq policy.kind=softq policy.kind=sac_v1 faults.lost=0.05 \
     learner.prioritized_replay=proportional learner.prioritized_replay=rank learner.normalize=true \
-    policy.layer_norm_actor=true; do
+    policy.layer_norm_actor=true policy.use_sde=true; do
     whole=$(run --set $set "${keep[@]}" "$work/whole/$set" | what)
     killed "$work/$set" $half --set $set
     [ $set != policy.kind=sac ] || { cp -a "$work/$set" "$work/damaged" && undamaged=$whole; }

@@ -196,6 +196,75 @@ static void sac_v1_finds_the_best_policy_of_a_bandit(void **state)
     learner_free(&x.l);
 }
 
+/* The same optimum, where the deviation is a matter of the last hidden layer. */
+static void sac_finds_it_with_state_dependent_noise(void **state)
+{
+    (void)state;
+    static struct arms x;
+    static const struct setting settings[] = {{"net_arch", "[32, 32]"}, {"learning_rate", "1e-3"},
+                                              {"ent_coef", "0.1"},      {"use_sde", "true"},
+                                              {"sde_sample_freq", "1"}, {NULL, NULL}};
+    struct seen seen;
+    struct stats stats;
+    arms_begin(&x, "sac", settings);
+    arms_learn(&x, off_centre, 4000, &stats);
+    arms_watch(&x, &seen);
+    print_message("sac, sde: mean %.4f, deviation %.4f\n", seen.mean, seen.sd);
+    assert_true(fabs(seen.mean - .299744) < 0.03);
+    assert_true(fabs(seen.sd / .099653 - 1.0) < 0.15);
+    learner_free(&x.l);
+}
+
+/* Noise is a function of the state until it is drawn anew; its deviation and log pi are those of
+ * its draws. One hidden unit, so that z is known. */
+static void state_dependent_noise_stays_until_it_is_drawn(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct actor_fixture actor;
+    static const struct setting settings[] = {{"net_arch", "[1]"},
+                                              {"use_sde", "true"},
+                                              {"log_std_init", "-1"},
+                                              {"sde_sample_freq", "3"},
+                                              {NULL, NULL}};
+
+    enum { N = 20000 };
+
+    const float z = 0.8f, sigma = expf(-1.0f) * z;
+    float s = 1.0f, a, before = 0.0f;
+    double sum2 = 0.0;
+    struct rng rng;
+    rng_seed(&rng, 5);
+    learner_make(&l, policy_find("sac"), &one_by_one, settings, 1);
+    learner_floats(&l, "actor.0.weight")[0] = z;
+    learner_floats(&l, "actor.0.bias")[0] = 0.0f;
+    learner_floats(&l, "actor.1.weight")[0] = 0.0f;
+    learner_floats(&l, "actor.1.bias")[0] = 0.2f;
+    actor_make(&actor, &l);
+    for (int t = 0; t < N; t++) {
+        const double logp = (double)actor_act(&actor, &s, true, &rng, &a);
+        const double noise = atanh((double)a) - 0.2, of = noise / (double)sigma;
+        assert_true(t % 3 == 0 ? a != before : a == before);
+        assert_true(fabs(logp - (-0.5 * of * of - log((double)sigma * sqrt(2.0 * M_PI)) -
+                                 log(1.0 - (double)a * (double)a))) < 1e-3);
+        before = a;
+        sum2 += noise * noise / N;
+    }
+    assert_true(fabs(sqrt(sum2) / (double)sigma - 1.0) < 0.04); /* 6,667 draws */
+
+    /* half of z, half of the noise; none without exploration */
+    l.policy->reset(actor.actor, &rng);
+    (void)actor_act(&actor, &s, true, &rng, &a);
+    const double whole = atanh((double)a) - 0.2;
+    s = 0.5f;
+    (void)actor_act(&actor, &s, true, &rng, &a);
+    assert_true(fabs(atanh((double)a) - 0.2 - 0.5 * whole) < 1e-5);
+    (void)actor_act(&actor, &s, false, &rng, &a);
+    assert_true(fabs(atanh((double)a) - 0.2) < 1e-6);
+    actor_free(&actor);
+    learner_free(&l);
+}
+
 /* --- the same regulator as test_learning's, with entropy: oracle 14.4, fourth row, alpha 0.1 ---
  */
 
@@ -478,6 +547,8 @@ int main(void)
         cmocka_unit_test(softq_draws_from_two_bowls),
         cmocka_unit_test(softq_without_repulsion_collapses),
         cmocka_unit_test(sac_v1_finds_the_best_policy_of_a_bandit),
+        cmocka_unit_test(sac_finds_it_with_state_dependent_noise),
+        cmocka_unit_test(state_dependent_noise_stays_until_it_is_drawn),
         cmocka_unit_test(sac_v1_finds_the_best_policy_of_a_regulator),
         cmocka_unit_test(softq_discrete_finds_the_soft_policy),
         cmocka_unit_test(sac_discrete_finds_the_soft_policy),
