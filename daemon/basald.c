@@ -6,6 +6,7 @@
 #include "daemon/config.h"
 #include "daemon/course.h"
 #include "daemon/house.h"
+#include "daemon/listing.h"
 #include "daemon/lockstep.h"
 #include "daemon/make_safe.h"
 #include "daemon/service.h"
@@ -18,7 +19,7 @@
 #define TEXT_BYTES (1 << 17)
 
 struct arguments {
-    const char *config, *run_dir, *resume, *runtime_dir, *stall, *crash;
+    const char *config, *run_dir, *resume, *runtime_dir, *stall, *crash, *list;
     const char *sets[SETS_MAX];
     int n_sets;
     bool lockstep, search, json, check, dump, manual, make_safe, go_on;
@@ -34,6 +35,7 @@ static const struct flag flags[] = {
     {"check-config",     "FILE",      "check a robot file and leave"},
     {"dump-config",      NULL,        "print the whole configuration, defaults included, and leave"},
     {"manual",           NULL,        "print every key with range and default, and leave"},
+    {"list",             "WHAT",      "print what there is and leave: algorithms or worlds"},
     {"lockstep",         NULL,        "no robot, no threads: the simulated body on virtual time, as fast as possible"},
     {"search-gait",      NULL,        "search the fastest periodic gait of the simulated body, the yardstick of learning"},
     {"seed",             "N",         "lockstep, search: the seed of everything random (default 0)"},
@@ -79,6 +81,9 @@ static bool take(void *self, const char *name, const char *value)
         a->resume = value;
     } else if (strcmp(name, "runtime-dir") == 0) {
         a->runtime_dir = value;
+    } else if (strcmp(name, "list") == 0) {
+        a->list = value;
+        return listing_knows(value);
     } else if (strcmp(name, "make-safe") == 0) {
         a->make_safe = true;
     } else if (strcmp(name, "continue") == 0) {
@@ -174,6 +179,10 @@ static int run(int argc, char **argv)
     }
     if (a.manual) {
         return check_or_dump(&a);
+    }
+    if (a.list != NULL) {
+        listing_print(a.list, a.json);
+        return 0;
     }
     if (a.config == NULL) {
         (void)fprintf(stderr, "basald: which robot? give --config FILE\n");

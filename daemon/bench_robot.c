@@ -8,7 +8,8 @@
 #define CONFIG_BYTES    ((size_t)64 << 20)
 #define FAST_BAUD       4000000
 #define DEADLINE_FRAC   0.8
-#define GRADIENT_STEPS  10000 /* as many as a robot file may ask for: more than any does */
+#define RATE_HZ         1000.0 /* of a loop with a bus */
+#define GRADIENT_STEPS  10000  /* as many as a robot file may ask for: more than any does */
 #define LEARNING_STARTS 100
 #define STEPS_BEFORE    300 /* policy steps driven before the benchmark, 200 of them learned from */
 #define UPDATES_BEFORE  16
@@ -23,9 +24,9 @@ static char *next_set(struct bench_robot *b)
     return text;
 }
 
-/* What the wanted rate asks of the buses, in the robot file's own words. */
-static int fit_buses(struct bench_robot *b, const struct bench_robot_spec *spec, char *ret_why,
-                     int cap)
+/* The wanted rate, and what it asks of the buses, in the robot file's own words. */
+static int fit_rate(struct bench_robot *b, const struct bench_robot_spec *spec, char *ret_why,
+                    int cap)
 {
     struct arena mem;
     struct config *c = &b->house.config;
@@ -34,7 +35,15 @@ static int fit_buses(struct bench_robot *b, const struct bench_robot_spec *spec,
                    "out of address space; end other programs, or raise the limit (ulimit -v)");
     }
     const int rc = config_load(c, spec->config_path, NULL, 0, &mem, ret_why, cap);
-    const double fits_us = DEADLINE_FRAC * 1e6 / spec->rate_hz;
+    const double unsaid_hz = c->robot.direct ? c->robot.control_rate_hz : RATE_HZ;
+    const double rate_hz = spec->rate_hz > 0.0 ? spec->rate_hz : unsaid_hz;
+    const double fits_us = DEADLINE_FRAC * 1e6 / rate_hz;
+    if (rc == 0) {
+        (void)snprintf(next_set(b), SET_CHARS, "control.rate_hz=%.17g", rate_hz);
+        if (spec->act_each_tick) {
+            (void)snprintf(next_set(b), SET_CHARS, "policy.rate_hz=%.17g", rate_hz);
+        }
+    }
     for (int i = 0; rc == 0 && i < c->robot.n_buses; i++) {
         const struct bus_spec *bus = &c->robot.bus[i];
         if (bus->reply_deadline_us > fits_us ||
@@ -140,11 +149,10 @@ int bench_robot_open(struct bench_robot *ret_robot, const struct bench_robot_spe
 {
     struct bench_robot *b = ret_robot;
     *b = (struct bench_robot){0};
-    int rc = fit_buses(b, spec, ret_why, cap);
+    int rc = fit_rate(b, spec, ret_why, cap);
     if (rc < 0) {
         return rc;
     }
-    (void)snprintf(next_set(b), SET_CHARS, "control.rate_hz=%.17g", spec->rate_hz);
     (void)snprintf(next_set(b), SET_CHARS, "learner.learning_starts=%d", LEARNING_STARTS);
     (void)snprintf(next_set(b), SET_CHARS, "learner.gradient_steps=%d", GRADIENT_STEPS);
     for (int i = 0; i < spec->n_sets; i++) {

@@ -23,7 +23,8 @@ struct bench_robot_spec {
     const char *config_path;
     const char *const *sets; /* kept; these come last and win */
     int n_sets;
-    double rate_hz;
+    double rate_hz;     /* of the loop; 0: a body without a bus keeps its own, others get 1000 */
+    bool act_each_tick; /* the policy's rate is the loop's */
     uint64_t seed;
 };
 

@@ -11,7 +11,7 @@
 
 #define MEMORY_BYTES   ((size_t)2 << 30)
 #define SAMPLES_MAX    200000 /* of one kind in a repetition */
-#define SETS_OWN       2      /* come after those of the command line */
+#define SETS_OWN       1      /* come before those of the command line */
 #define STEP_SETS_MAX  32
 #define WARM_TICKS     200
 #define CONTROL_HZ_MAX 10000.0
@@ -26,9 +26,9 @@ struct arguments {
 
 /* clang-format off */
 static const struct flag flags[] = {
-    {"rate-hz", "R",         "rate of the loop, and of the policy: every tick does all (default 1000)"},
+    {"rate-hz", "R",         "rate of the loop, and of the policy: every tick does all (default 1000; without a bus the file's)"},
     {"config",  "FILE",      "the robot file (default: the crawler that comes with basald)"},
-    {"set",     "KEY=VALUE", "override one of its keys; repeat as needed (default policy.net_arch=[256,256])"},
+    {"set",     "KEY=VALUE", "override one of its keys; repeat as needed (default without --config: policy.net_arch=[256,256])"},
     BENCH_FLAGS,
     {.name = NULL},
 };
@@ -143,12 +143,12 @@ static void end_run(struct step_bench *b, int run)
 
 static int measure(const struct arguments *a, struct step_bench *b, char *ret_why, int cap)
 {
-    char robot_path[PATH_CHARS * 4], rate[64];
+    char robot_path[PATH_CHARS * 4];
     const char *sets[STEP_SETS_MAX + SETS_OWN];
     int n = 0;
-    (void)snprintf(rate, sizeof rate, "policy.rate_hz=%.17g", a->rate_hz);
-    sets[n++] = "policy.net_arch=[256,256]";
-    sets[n++] = rate;
+    if (a->config == NULL) {
+        sets[n++] = "policy.net_arch=[256,256]";
+    }
     for (int i = 0; i < a->n_sets; i++) {
         sets[n++] = a->sets[i];
     }
@@ -157,6 +157,7 @@ static int measure(const struct arguments *a, struct step_bench *b, char *ret_wh
                                           .sets = sets,
                                           .n_sets = n,
                                           .rate_hz = a->rate_hz,
+                                          .act_each_tick = true,
                                           .seed = (uint64_t)a->common.seed};
     const int64_t samples = SAMPLES_MAX * a->common.repeat;
     for (int i = 0; i < PARTS_N; i++) {
@@ -195,7 +196,7 @@ static void print_json(const struct arguments *a, const struct step_bench *b, FI
     json_text(o, "algo", c->policy->name);
     json_int(o, "joints", c->robot.n_joints);
     json_int(o, "batch", c->learner.batch_size);
-    json_number(o, "rate_hz", a->rate_hz);
+    json_number(o, "rate_hz", c->robot.control_rate_hz);
     json_number(o, "seconds", a->common.seconds);
     json_int(o, "repeat", a->common.repeat);
     bench_machine(o);
@@ -211,14 +212,14 @@ static void print_json(const struct arguments *a, const struct step_bench *b, FI
     json_print(o, f, true);
 }
 
-static void print_table(const struct arguments *a, const struct step_bench *b, FILE *f)
+static void print_table(const struct step_bench *b, FILE *f)
 {
     const struct config *c = &b->robot.house.config;
-    (void)fprintf(
-        f,
-        "step: %d joints over emulated bytes, policy %s in every tick at %g Hz, batch %d\n"
-        "  us           %-24s %-24s max\n",
-        c->robot.n_joints, c->policy->name, a->rate_hz, c->learner.batch_size, "p50", "p99");
+    (void)fprintf(f,
+                  "step: %s, %d joints%s, policy %s in every tick at %g Hz, batch %d\n"
+                  "  us           %-24s %-24s max\n",
+                  c->robot.name, c->robot.n_joints, c->robot.direct ? "" : " over emulated bytes",
+                  c->policy->name, c->robot.control_rate_hz, c->learner.batch_size, "p50", "p99");
     for (int i = 0; i < PARTS_N; i++) {
         char text[FIGURES_N][64];
         for (int k = 0; k < FIGURES_N; k++) {
@@ -244,7 +245,11 @@ static int run(void *args)
     }
     const int rc = measure(a, b, reason, (int)sizeof reason);
     if (rc == 0) {
-        (a->common.json ? print_json : print_table)(a, b, stdout);
+        if (a->common.json) {
+            print_json(a, b, stdout);
+        } else {
+            print_table(b, stdout);
+        }
     } else {
         (void)fprintf(stderr, "basal-bench step: %s\n", reason);
     }
@@ -254,8 +259,7 @@ static int run(void *args)
     return exit_status(rc);
 }
 
-static const struct arguments defaults = {.common = {.seconds = 1.0, .repeat = 5, .seed = 1},
-                                          .rate_hz = 1000.0};
+static const struct arguments defaults = {.common = {.seconds = 1.0, .repeat = 5, .seed = 1}};
 
 const struct bench bench_step = {
     .name = "step",
@@ -263,7 +267,8 @@ const struct bench bench_step = {
     .help =
         "The time of a tick with all its parts (read the emulated servos' bytes, observe, act,\n"
         "safety, write, push) when the policy acts in every one, and of a step of lockstep: a\n"
-        "tick and an update. Nothing sleeps; the emulator's own work is in read.",
+        "tick and an update. Nothing sleeps; the emulator's own work is in read, and so is the\n"
+        "step of a body without a bus. What tick has beside act is what the daemon costs.",
     .flags = flags,
     .args_bytes = sizeof defaults,
     .defaults = &defaults,

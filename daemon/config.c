@@ -239,6 +239,8 @@ int config_load_text(struct config *ret_config, const struct config_text *from,
     struct config *c = ret_config;
     defaults(c);
     (void)snprintf(c->path, sizeof c->path, "%s", from->name);
+    const char *slash = strrchr(c->path, '/');
+    memcpy(c->robot.folder, c->path, slash == NULL ? 0 : (size_t)(slash - c->path) + 1);
     struct places places = {.root = {.file = c->path, .line = 1, .column = 1}};
     struct walk w = {.config = c,
                      .mem = mem,

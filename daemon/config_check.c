@@ -1,6 +1,7 @@
 /* What no single key can know: what is missing, what contradicts what, what a module refuses. */
 #include "daemon/config_yaml.h"
 
+#include "daemon/problem.h"
 #include "drivers/driver.h"
 
 #include <errno.h>
@@ -369,19 +370,11 @@ static int check_modules(const struct walk *w)
     if (task_open(t, &c->task, &c->robot, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "task"), "%s", reason);
     }
-    const struct dims d = {.n_obs = t->n_obs + t->history * t->n_pixels,
-                           .n_vector = t->n_obs,
-                           .h = c->robot.picture.h,
-                           .w = c->robot.picture.w,
-                           .c = c->robot.picture.c,
-                           .history = t->history,
-                           .n_act = t->n_act,
-                           .n_choices = c->robot.n_choices,
-                           .batch = c->learner.batch_size,
-                           .seg_len = 1,
-                           .policy_rate_hz = c->robot.policy_rate_hz};
-    if (policy_check(c->policy, c->policy_config, &d, reason, (int)sizeof reason) < 0) {
-        return config_bad_at(w, place_of(w, "policy"), "%s", reason);
+    struct dims d;
+    problem_dims(c, t, &d);
+    if (problem_check(c, &d, reason, (int)sizeof reason) < 0) {
+        const bool of_learner = strncmp(reason, "learner.", strlen("learner.")) == 0;
+        return config_bad_at(w, place_of(w, of_learner ? "learner" : "policy"), "%s", reason);
     }
     return check_body(w);
 }

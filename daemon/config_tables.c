@@ -61,7 +61,7 @@ static const struct option policy[] = {
 static const struct option learner[] = {
     {.key = "enabled", .type = OPTION_BOOL, .offset = AT(learner.enabled), .def = "true", .help = "learn while the robot moves"},
     {.key = "batch_size", .type = OPTION_INT, .offset = AT(learner.batch_size), .min = 1, .max = 4096, .def = "256",
-     .help = "transitions per update"},
+     .help = "transitions per update; of an algorithm that learns from the newest steps alone, per step of its optimiser"},
     {.key = "gamma", .type = OPTION_DOUBLE, .offset = AT(learner.gamma), .min = 0, .max = 1, .def = "0.99",
      .help = "discount per policy step"},
     {.key = "n_steps", .type = OPTION_INT, .offset = AT(learner.n_steps), .min = 1, .max = 64, .def = "1",
@@ -79,11 +79,11 @@ static const struct option learner[] = {
     {.key = "learning_starts", .type = OPTION_INT64, .offset = AT(learner.learning_starts), .min = 0, .max = 1e9, .def = "100",
      .help = "policy steps of random driving before the first update"},
     {.key = "train_freq", .type = OPTION_INT, .offset = AT(learner.train_freq), .min = 1, .max = 1000000, .def = "1",
-     .help = "policy steps between two rounds of updates"},
+     .help = "policy steps between two rounds of updates; an algorithm that learns from the newest steps alone takes so many at once"},
     {.key = "gradient_steps", .type = OPTION_INT, .offset = AT(learner.gradient_steps), .min = 1, .max = 10000, .def = "1",
-     .help = "updates a round"},
+     .help = "updates a round, or passes over all that the replay holds where an algorithm learns from those; one that learns from the newest steps alone makes one"},
     {.key = "publish_every", .type = OPTION_INT, .offset = AT(learner.publish_every), .min = 1, .max = 1000000, .def = "4",
-     .help = "updates between two versions of the weights"},
+     .help = "updates, or passes, between two versions of the weights; an algorithm that learns from the newest steps alone publishes each"},
     {.key = "normalize", .type = OPTION_BOOL, .offset = AT(learner.normalize), .def = "false",
      .help = "observations are centred and scaled by running statistics"},
     {.key = "normalize_until", .type = OPTION_INT64, .offset = AT(learner.normalize_until), .min = 0, .max = 1e12, .def = "100000",
@@ -114,7 +114,7 @@ static const struct option comms[] = {
 };
 
 static const struct option sim[] = {
-    {.key = "substep_us", .type = OPTION_INT, .offset = AT(sim_settings.substep_us), .min = 10, .max = 100000, .def = "1000",
+    {.key = "substep_us", .type = OPTION_INT, .offset = AT(sim_settings.substep_us), .min = 10, .max = 1000000, .def = "1000",
      .help = "step of the simulated body"},
     {.key = "noise", .type = OPTION_DOUBLE, .offset = AT(sim_settings.noise), .min = 0, .max = 10, .def = "1",
      .help = "scale of the sensors' noise"},

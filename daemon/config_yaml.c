@@ -143,6 +143,10 @@ static int choose_policy(struct config *c, const char *kind, struct arena *mem, 
 static int choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why, int cap)
 {
     const struct sim *sim = sim_find(kind);
+    const char *missing = sim_missing(kind);
+    if (missing != NULL) {
+        return why(ret_why, cap, -EINVAL, "sim.kind: %s", missing);
+    }
     if (sim == NULL) {
         struct nearest n = nearest_to(kind);
         for (int i = 0; sims[i] != NULL; i++) {

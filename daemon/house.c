@@ -1,6 +1,7 @@
 #include "daemon/house.h"
 
 #include "daemon/base/hash.h"
+#include "daemon/problem.h"
 #include "policies/nn/kernel.h"
 
 #include <errno.h>
@@ -133,6 +134,31 @@ static int count_weights(const struct config *c, const struct dims *d, char *ret
                         c->policy->name, WEIGHTS_MAX);
 }
 
+/* Every transition of the world, where the policy wants them: they are its one batch. */
+static int open_model(const struct config *c, uint64_t seed, struct model *ret_model,
+                      struct dims *d, struct arena *mem, char *ret_why, int cap)
+{
+    if ((problem_needs(c) & NEEDS_MODEL) == 0) {
+        return 0;
+    }
+    const int rc = model_open(ret_model, c, seed, mem, ret_why, cap);
+    d->batch = rc == 0 ? ret_model->transitions : d->batch;
+    return rc;
+}
+
+/* A model that nobody keeps. */
+static int check_model(const struct config *c, struct dims *d, char *ret_why, int cap)
+{
+    struct arena scratch;
+    struct model model;
+    if (arena_open(&scratch, "scratch", LEARNER_BYTES) < 0) {
+        return why(ret_why, cap, -ENOMEM, NO_ADDRESSES);
+    }
+    const int rc = open_model(c, 0, &model, d, &scratch, ret_why, cap);
+    arena_close(&scratch);
+    return rc;
+}
+
 int house_check(const struct config *c, char *ret_why, int cap)
 {
     struct task *t = calloc(1, sizeof *t);
@@ -141,7 +167,10 @@ int house_check(const struct config *c, char *ret_why, int cap)
                        : task_open(t, &c->task, &c->robot, ret_why, cap);
     if (rc == 0) {
         /* a kernel that is not here may be on the robot's own processor */
-        loop_dims(c, t, &d);
+        problem_dims(c, t, &d);
+        rc = check_model(c, &d, ret_why, cap);
+    }
+    if (rc == 0) {
         rc = d.kernel != NULL ? count_weights(c, &d, ret_why, cap) : 0;
     }
     free(t);
@@ -162,8 +191,10 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     if (rc < 0) {
         return rc;
     }
-    loop_dims(&h->config, t, &d);
-    rc = policy_check(h->config.policy, h->config.policy_config, &d, ret_why, cap);
+    problem_dims(&h->config, t, &d);
+    rc = problem_check(&h->config, &d, ret_why, cap);
+    rc = rc == 0 ? open_model(&h->config, spec->seed, &h->model, &d, &h->learner_mem, ret_why, cap)
+                 : rc;
     if (rc < 0) {
         return rc;
     }
@@ -204,6 +235,7 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     const struct learner_spec learner = {.config = &h->config,
                                          .dims = &d,
                                          .replay = h->replay,
+                                         .model = h->model.transitions > 0 ? &h->model : NULL,
                                          .shared = h->shared,
                                          .seed = spec->seed,
                                          .run_id = h->run_id};

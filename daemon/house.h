@@ -7,6 +7,7 @@
 #include "daemon/intake.h"
 #include "daemon/learner.h"
 #include "daemon/loop.h"
+#include "daemon/model.h"
 
 struct house_spec {
     const char *config_path;
@@ -28,6 +29,7 @@ struct house {
     struct replay *replay;
     struct loop loop;
     struct learner learner;
+    struct model model; /* for a policy that wants it */
     struct intake intake;
     uint64_t seed, run_id;
     bool replay_kept;           /* replay_fd was taken over ... */

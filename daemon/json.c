@@ -60,6 +60,17 @@ void json_numbers(struct json_object *o, const char *key, const double *value, i
     put(o, key, list);
 }
 
+void json_texts(struct json_object *o, const char *key, const char *const *value, int n)
+{
+    json_t *list = json_array();
+    basal_assert(list != NULL);
+    for (int i = 0; i < n; i++) {
+        const int rc = json_array_append_new(list, json_string(value[i]));
+        basal_assert(rc == 0);
+    }
+    put(o, key, list);
+}
+
 void json_child(struct json_object *o, const char *key, struct json_object *child)
 {
     put(o, key, in(child));

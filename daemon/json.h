@@ -18,6 +18,8 @@ void json_number(struct json_object *o, const char *key, double value);
 void json_bool(struct json_object *o, const char *key, bool value);
 /* n numbers as a list. */
 void json_numbers(struct json_object *o, const char *key, const double *value, int n);
+/* n words as a list. */
+void json_texts(struct json_object *o, const char *key, const char *const *value, int n);
 /* child belongs to o from now on. */
 void json_child(struct json_object *o, const char *key, struct json_object *child);
 /* Print, with a line feed, and free. */

@@ -7,30 +7,41 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LEARNER_TENSORS (8 + PRIORITIZED_TENSORS) /* beside the algorithm's */
+/* beside the algorithm's */
+#define LEARNER_TENSORS (8 + PRIORITIZED_TENSORS + NEWEST_TENSORS + SWEEP_TENSORS)
 
-static void open_sampler(struct learner *l, struct arena *mem)
+static void open_sampler(struct learner *l, unsigned needs, struct arena *mem)
 {
     const struct learner_settings *c = &l->config->learner;
+    const int batch = l->dims.batch;
     const struct prioritized_spec by = {.kind = c->prioritized_replay,
-                                        .batch = c->batch_size,
+                                        .batch = batch,
                                         .alpha = c->prioritized_replay_alpha,
                                         .eps = c->prioritized_replay_eps};
     if (c->prioritized_replay != PRIORITY_UNIFORM) {
         l->by = prioritized_init(l->replay, &by, mem);
     }
     const struct sample_spec spec = {
-        .batch = c->batch_size,
+        .batch = batch,
         .n_steps = c->n_steps,
-        .seg_len = 1,
+        .seg_len = l->dims.seg_len,
         .history = l->dims.history,
         .gamma = c->gamma,
         .action = l->config->replay.action,
+        .as_asked = l->dims.n_choices > 0 || (needs & NEEDS_LOGP) != 0,
+        .next_action = (needs & NEEDS_NEXT_ACTION) != 0,
+        .logp = (needs & NEEDS_LOGP) != 0,
         .obs_mean = l->scale != NULL ? l->mean : NULL,
         .obs_scale = l->scale != NULL ? l->inv_std : NULL,
         .by = l->by,
     };
     l->sampler = sampler_init(l->replay, &spec, mem);
+    if ((needs & NEEDS_NEWEST) != 0) {
+        l->newest = newest_init(l->replay, l->sampler, batch, spec.logp, mem);
+    }
+    if ((needs & NEEDS_SWEEP) != 0) {
+        l->sweep = sweep_init(l->replay, l->sampler, batch, mem);
+    }
 }
 
 int learner_open(struct learner *ret_learner, const struct learner_spec *with, struct arena *mem,
@@ -43,6 +54,7 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
                           .policy = c->policy,
                           .shared = with->shared,
                           .replay = with->replay,
+                          .model = with->model,
                           .dims = *d,
                           .w_max = WEIGHTS_MAX};
     const int rc = policy_check(c->policy, c->policy_config, d, ret_why, cap);
@@ -59,7 +71,12 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
     for (int i = 0; i < d->n_vector; i++) {
         l->inv_std[i] = 1.0f;
     }
-    open_sampler(l, mem);
+    struct wants wants;
+    c->policy->wants(c->policy_config, &wants);
+    basal_assert((wants.needs & NEEDS_MODEL) == 0 || l->model != NULL);
+    if (l->model == NULL) {
+        open_sampler(l, wants.needs, mem);
+    }
     l->w = arena_take(mem, (size_t)l->w_max * sizeof(float));
     l->w_max = c->policy->save(l->self, l->w, l->w_max); /* it never grows */
     if (l->w_max < 1) {
@@ -130,6 +147,8 @@ static void report(struct learner *l)
     }
     atomic_store_explicit(&s->updates, (uint64_t)l->counters[LEARNER_UPDATES],
                           memory_order_relaxed);
+    atomic_store_explicit(&s->dropped, l->newest != NULL ? (uint64_t)newest_dropped(l->newest) : 0,
+                          memory_order_relaxed);
     const struct clock c = {0};
     const int64_t now_ns = clock_now_ns(&c);
     if (now_ns - l->rate_from_ns > NS_PER_S) {
@@ -142,13 +161,18 @@ static void report(struct learner *l)
     }
 }
 
-bool learner_step(struct learner *l)
+/* The next batch, of whichever kind is wanted. */
+static bool draw(struct learner *l, struct batch *ret_batch)
 {
-    if (!l->config->learner.enabled || owed(l) <= 0) {
-        return false;
+    if (l->model != NULL) {
+        *ret_batch = l->model->batch;
+        return true;
     }
-    if (l->scale != NULL) {
-        follow_scale(l);
+    if (l->scale != NULL && (l->sweep == NULL || sweep_begins(l->sweep))) {
+        follow_scale(l); /* a pass sees one mean and one deviation */
+    }
+    if (l->sweep != NULL) {
+        return sweep_next(l->sweep, ret_batch);
     }
     if (l->by != NULL) {
         const struct learner_settings *c = &l->config->learner;
@@ -156,14 +180,60 @@ bool learner_step(struct learner *l)
                                               c->prioritized_replay_beta_iters,
                                               l->counters[LEARNER_STEP]));
     }
-    struct batch batch = {0};
-    if (!sampler_draw(l->sampler, &l->rng_sample, &batch)) {
+    return sampler_draw(l->sampler, &l->rng_sample, ret_batch);
+}
+
+static void update(struct learner *l, struct batch *batch)
+{
+    batch->step = l->counters[LEARNER_STEP];
+    l->policy->update(l->self, batch, &l->stats);
+    if (l->by != NULL) {
+        prioritized_learnt(l->by, batch->ret_td, batch->n);
+    }
+}
+
+/* On-policy: acting and learning take turns by versions of the weights. The observations of a batch
+ * are normalised as they were when it was acted; the statistics change with the weights. */
+static bool learn_from_newest(struct learner *l)
+{
+    struct batch batch;
+    const uint32_t version = (uint32_t)l->counters[LEARNER_VERSION];
+    if (version == 0 || newest_is_unheard(l->newest, version)) {
+        learner_publish(l); /* somebody must act before anything can be learnt */
         return false;
     }
-    batch.step = l->counters[LEARNER_STEP];
-    l->policy->update(l->self, &batch, &l->stats);
-    if (l->by != NULL) {
-        prioritized_learnt(l->by, batch.ret_td, batch.n);
+    l->counters[LEARNER_STEP] =
+        (int64_t)atomic_load_explicit(&l->shared->steps, memory_order_acquire);
+    if (atomic_load_explicit(&l->shared->learner.paused, memory_order_relaxed) ||
+        l->counters[LEARNER_STEP] <= l->config->learner.learning_starts ||
+        !newest_take(l->newest, version, &batch)) {
+        return false;
+    }
+    update(l, &batch);
+    l->counters[LEARNER_UPDATES]++;
+    if (l->scale != NULL) {
+        follow_scale(l);
+    }
+    report(l);
+    learner_publish(l);
+    return true;
+}
+
+bool learner_step(struct learner *l)
+{
+    struct batch batch;
+    if (!l->config->learner.enabled) {
+        return false;
+    }
+    if (l->newest != NULL) {
+        return learn_from_newest(l);
+    }
+    if (owed(l) <= 0 || !draw(l, &batch)) {
+        return false;
+    }
+    update(l, &batch);
+    if (l->sweep != NULL && !batch.sweep_end) {
+        return true;
     }
     l->counters[LEARNER_UPDATES]++;
     report(l);
@@ -188,6 +258,12 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
     if (l->by != NULL) {
         n += prioritized_tensors(l->by, ret_tensors + n, n_max - n);
     }
+    if (l->newest != NULL) {
+        n += newest_tensors(l->newest, ret_tensors + n, n_max - n);
+    }
+    if (l->sweep != NULL) {
+        n += sweep_tensors(l->sweep, ret_tensors + n, n_max - n);
+    }
     return n;
 }
 
@@ -202,6 +278,12 @@ void learner_restored(struct learner *l)
     }
     if (l->by != NULL) {
         prioritized_restored(l->by);
+    }
+    if (l->newest != NULL) {
+        newest_restored(l->newest);
+    }
+    if (l->sweep != NULL) {
+        sweep_restored(l->sweep);
     }
     /* a replay that was lost meanwhile begins again at row 0, the count of what was seen does not
      */

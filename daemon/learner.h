@@ -4,14 +4,16 @@
  */
 #pragma once
 
-#include "daemon/config.h"
+#include "daemon/model.h"
 #include "daemon/shared.h"
 #include "policies/nn/scale.h"
+#include "policies/replay_newest.h"
 #include "policies/replay_prioritized.h"
+#include "policies/replay_sweep.h"
 #include "policies/weights.h"
 
 enum learner_counter {
-    LEARNER_UPDATES,
+    LEARNER_UPDATES, /* of who learns from passes over all rows: passes */
     LEARNER_VERSION,
     LEARNER_FORGIVEN, /* updates that a pause missed */
     LEARNER_SEEN,     /* rows that the normaliser has looked at */
@@ -27,7 +29,10 @@ struct learner {
     struct dims dims;
     void *self; /* the algorithm */
     struct sampler *sampler;
-    struct prioritized *by; /* NULL: rows are drawn uniformly */
+    struct prioritized *by;    /* NULL: rows are drawn uniformly, ... */
+    struct newest *newest;     /* ... or, not NULL, come in order, ... */
+    struct sweep *sweep;       /* ... or all of them in passes, ... */
+    const struct model *model; /* ... or are all that the world has */
     struct rng rng, rng_sample;
     struct scale *scale; /* NULL: observations are not normalised */
     float mean[OBS_MAX], inv_std[OBS_MAX];
@@ -51,6 +56,7 @@ struct learner_spec {
     const struct dims *dims;
     struct replay *replay;
     struct shared *shared;
+    const struct model *model; /* NULL: nobody wants it */
     uint64_t seed, run_id;
 };
 
@@ -59,7 +65,10 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *spec, s
 
 /*
  * One update if one is owed: gradient_steps for every train_freq policy steps since
- * learning_starts, never more. False: nothing to do now.
+ * learning_starts, never more. Of who learns from passes over all rows one batch, gradient_steps
+ * counting passes. Of who learns from the newest rows alone one update as soon as train_freq rows
+ * acted by the last published weights are there; it publishes at once, a pause delays it, and
+ * nothing is owed. False: nothing to do now.
  */
 bool learner_step(struct learner *l);
 

@@ -2,7 +2,7 @@
 
 #include "daemon/base/thread.h"
 #include "daemon/loop_inside.h"
-#include "policies/nn/kernel.h"
+#include "daemon/problem.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,24 +10,6 @@
 #include <unistd.h>
 
 #define STALL_NS (NS_PER_S)
-
-void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
-{
-    *ret_dims = (struct dims){
-        .n_obs = t->n_obs + t->history * t->n_pixels,
-        .n_vector = t->n_obs,
-        .h = c->robot.picture.h,
-        .w = c->robot.picture.w,
-        .c = c->robot.picture.c,
-        .history = t->history,
-        .n_act = t->n_act,
-        .n_choices = c->robot.n_choices,
-        .batch = c->learner.batch_size,
-        .seg_len = 1,
-        .policy_rate_hz = c->robot.policy_rate_hz,
-        .kernel = kernel_of((enum precision)c->learner.precision),
-    };
-}
 
 int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena *mem, char *ret_why,
               int cap)
@@ -48,7 +30,7 @@ int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena 
         return rc;
     }
     fsm_init(&l->st.fsm, c->robot.arm_ramp_s);
-    loop_dims(c, &l->task, &l->dims);
+    problem_dims(c, &l->task, &l->dims);
     l->actor_bytes = c->policy->actor_bytes(c->policy_config, &l->dims);
     l->actor = arena_take(mem, l->actor_bytes);
     c->policy->actor_init(c->policy_config, &l->dims, l->actor);

@@ -118,6 +118,3 @@ bool loop_step(struct loop *l);
 
 /* Torque is off, or all that can be done to get there has been done. */
 bool loop_at_rest(const struct loop *l) BASAL_RT;
-
-/* How a policy's problem looks under this configuration and task. */
-void loop_dims(const struct config *c, const struct task *t, struct dims *ret_dims);

@@ -43,15 +43,25 @@ void runfiles_close(struct runfiles *f)
     }
 }
 
+/* Steps that nobody learns from: one metric, where an algorithm takes only the newest. */
+static int put_dropped(const struct house *h, struct metric *ret_metric)
+{
+    const double steps =
+        (double)atomic_load_explicit(&h->shared->learner.dropped, memory_order_relaxed);
+    *ret_metric = (struct metric){"rollout/dropped_timesteps", steps, true};
+    return h->learner.newest != NULL;
+}
+
 void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, int episodes)
 {
-    struct metric v[4 + STATS_MAX] = {
+    struct metric v[5 + STATS_MAX] = {
         {"time/total_timesteps", (double)h->loop.st.step, true},
         {"train/n_updates", (double)h->learner.counters[LEARNER_UPDATES], true},
         {"rollout/ep_rew_mean", ep_rew_mean, false},
         {"rollout/episodes", episodes, true},
     };
     int n = 4;
+    n += put_dropped(h, &v[n]);
     for (int i = 0; i < STATS_MAX && h->config.policy->stat_names[i] != NULL; i++) {
         v[n++] = (struct metric){h->config.policy->stat_names[i], h->learner.stats.v[i], false};
     }
@@ -69,13 +79,14 @@ void runfiles_interval(struct runfiles *f, struct house *h, const struct rollout
         return;
     }
     f->step = step;
-    struct metric v[5 + STATS_MAX] = {
+    struct metric v[6 + STATS_MAX] = {
         {"time/total_timesteps", (double)step, true},
         {"train/n_updates", (double)atomic_load_explicit(&l->updates, memory_order_relaxed), true},
         {"time/updates_per_s", atomic_load_explicit(&l->updates_per_s, memory_order_relaxed),
          false},
     };
     int n = 3;
+    n += put_dropped(h, &v[n]);
     const int64_t more = f->ended.episodes - f->told.episodes;
     if (more > 0) {
         const double sum = f->ended.return_sum - f->told.return_sum;

@@ -88,7 +88,8 @@ enum latched { LATCHED_NOT, LATCHED_ASKED, LATCHED_POWER };
 struct learner_shared {
     _Atomic bool paused;
     _Atomic uint64_t updates, published;
-    _Atomic double stat[16]; /* in the order of policy.stat_names */
+    _Atomic uint64_t dropped; /* steps that came too late for who learns from the newest alone */
+    _Atomic double stat[16];  /* in the order of policy.stat_names */
     _Atomic double updates_per_s;
 };
 

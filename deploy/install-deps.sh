@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install what basald needs on Debian 12: to build and run; with --dev also what its tests and analysis need.
+# Install what basald needs on Debian 12: to build and run; with --dev also what its tests and analysis need, and MuJoCo,
+# without which robots on MuJoCo's bodies are refused and their tests skipped.
 set -euo pipefail
 
 build=(gcc libc6-dev cmake make pkg-config ca-certificates
@@ -7,7 +8,7 @@ build=(gcc libc6-dev cmake make pkg-config ca-certificates
     libsystemd-dev liburing-dev libyaml-dev libjansson-dev gnuplot-nox)
 dev=(libcmocka-dev clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck rt-tests strace systemd
     systemd-container dbus mmdebstrap mandoc python3-zmq python3-protobuf python3-venv python3 git procps util-linux
-    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libmujoco-dev)
 
 packages=("${build[@]}")
 [ "${1:-}" = --dev ] && packages+=("${dev[@]}")

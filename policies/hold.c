@@ -1,4 +1,7 @@
-/* Hold: the middle of every action. The safest policy, and the smallest example of the contract. */
+/*
+ * Hold: the middle of every action, the middle one of the choices. The safest policy, and the
+ * smallest example of the contract.
+ */
 #include "policies/policy.h"
 
 #include <errno.h>
@@ -6,13 +9,15 @@
 #include <stddef.h>
 
 struct hold {
-    int n_act;
+    int n_act, n_choices;
 };
 
 static int hold_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     (void)config;
-    return d->n_act > 0 ? 0 : why(ret_why, cap, -EINVAL, "hold needs at least one actuated joint");
+    return d->n_act > 0
+               ? 0
+               : why(ret_why, cap, -EINVAL, "hold needs at least one actuated joint, or choices");
 }
 
 static void hold_wants(const void *config, struct wants *ret_wants)
@@ -76,7 +81,7 @@ static size_t hold_actor_bytes(const void *config, const struct dims *d)
 static void hold_actor_init(const void *config, const struct dims *d, void *ret_actor)
 {
     (void)config;
-    ((struct hold *)ret_actor)->n_act = d->n_act;
+    *(struct hold *)ret_actor = (struct hold){.n_act = d->n_act, .n_choices = d->n_choices};
 }
 
 static void hold_reset(void *actor, struct rng *rng)
@@ -90,7 +95,7 @@ static void hold_act(void *actor, const struct act_in *in, float *ret_act, float
     (void)in;
     const struct hold *h = actor;
     for (int i = 0; i < h->n_act; i++) {
-        ret_act[i] = 0.0f;
+        ret_act[i] = h->n_choices > 0 ? (float)((h->n_choices - 1) / 2) : 0.0f;
     }
     *ret_logp = NAN;
 }
@@ -101,7 +106,7 @@ static const char *const hold_stats[] = {NULL};
 const struct policy policy_hold = {
     .name = "hold",
     .source = "none: no learning",
-    .actions = ACTION_BOX,
+    .actions = ACTION_BOX | ACTION_DISCRETE,
     .options = hold_options,
     .stat_names = hold_stats,
     .config_bytes = 1,

@@ -27,6 +27,32 @@ static int check_action(const struct policy *p, const struct dims *d, char *ret_
                p->name, choices ? d->n_choices : d->n_act);
 }
 
+/* One batch is of one kind; and in runs of steps the next action is the next row's. */
+static int check_kinds(const struct policy *p, unsigned wanted, char *ret_why, int cap)
+{
+    static const unsigned never[] = {
+        NEEDS_NEWEST | NEEDS_SWEEP,         NEEDS_NEWEST | NEEDS_MODEL,
+        NEEDS_SWEEP | NEEDS_MODEL,          NEEDS_SEGMENTS | NEEDS_SWEEP,
+        NEEDS_SEGMENTS | NEEDS_MODEL,       NEEDS_NEXT_ACTION | NEEDS_NEWEST,
+        NEEDS_NEXT_ACTION | NEEDS_SEGMENTS, NEEDS_NEXT_ACTION | NEEDS_MODEL,
+        NEEDS_LOGP | NEEDS_MODEL,
+    };
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
+        if ((wanted & never[i]) != never[i]) {
+            continue;
+        }
+        const char *what[2] = {"", ""};
+        for (size_t k = 0, n = 0; k < sizeof needs / sizeof needs[0]; k++) {
+            if ((never[i] & needs[k].bit) != 0) {
+                what[n++] = needs[k].what;
+            }
+        }
+        return why(ret_why, cap, -EINVAL, "policy %s wants %s and %s, which no batch holds at once",
+                   p->name, what[0], what[1]);
+    }
+    return 0;
+}
+
 static int check_picture(const struct policy *p, const struct dims *d, char *ret_why, int cap)
 {
     return d->history == 0 || p->pictures
@@ -47,12 +73,12 @@ static int check_wants(const struct policy *p, const void *config, const struct 
                        p->name, needs[i].what);
         }
     }
-    if (w.seg_len != d->seg_len) {
+    if ((w.needs & NEEDS_NEWEST) == 0 && w.seg_len != d->seg_len) {
         return why(ret_why, cap, -EINVAL,
                    "policy %s wants runs of %d steps, the learner of this robot gives %d", p->name,
                    w.seg_len, d->seg_len);
     }
-    return 0;
+    return check_kinds(p, w.needs, ret_why, cap);
 }
 
 int policy_check(const struct policy *p, const void *config, const struct dims *d, char *ret_why,

@@ -33,6 +33,7 @@ struct dims {
     int n_obs; /* floats of an observation: n_vector numbers, then history pictures of h x w x c */
     int n_vector, h, w, c, history; /* history 0: no picture */
     int n_act, n_choices, batch, seg_len;
+    int minibatch; /* learner.batch_size where a batch is more: NEEDS_NEWEST's train_freq rows */
     double policy_rate_hz;
     unsigned gives;    /* enum policy_needs bits that the learner's batches can hold */
     struct team *team; /* does half of an update's work; NULL: nobody */
@@ -42,7 +43,7 @@ struct dims {
 
 struct wants {
     unsigned needs; /* enum policy_needs bits */
-    int seg_len;
+    int seg_len;    /* of NEEDS_SEGMENTS, 1 otherwise; with NEEDS_NEWEST the whole batch is one */
 };
 
 enum tensor_type { TENSOR_F32, TENSOR_F64, TENSOR_I64, TENSOR_U8, TENSOR_I32 };
@@ -56,23 +57,23 @@ struct tensor {
 };
 
 struct batch {
-    int n;                  /* B */
-    int seg_len;            /* rows are B/seg_len runs of consecutive steps; 1 = independent rows */
-    int64_t step;           /* policy steps taken so far: the clock of schedules */
-    bool sweep_end;         /* the last batch of one pass over all rows */
-    const float *s;         /* [B,O] */
-    const float *a;         /* [B,A] in [-1,1]; [B,1] the choice when discrete */
-    const float *r;         /* [B]   n-step return when asked for */
-    const float *s2;        /* [B,O] */
-    const float *g;         /* [B]   gamma^k (1 - terminal); a time limit is not terminal */
-    const float *w;         /* [B]   importance weights, outcome probabilities; all 1 otherwise */
-    const float *a2;        /* [B,A] the action taken in s2, or NULL */
-    const float *logp;      /* [B]   of a when it was taken; NaN = unknown; or NULL */
-    const uint64_t *legal;  /* [B]   choices allowed in s, a bit each; NULL = all */
-    const uint64_t *legal2; /* [B]   and in s2 */
-    const uint8_t *last;    /* [B]   a run stops after this row (end of episode, flag, edge) */
-    const uint8_t *valid;   /* [B]   0 = padding; NULL = all valid */
-    const uint8_t *source;  /* [B]   enum source: who drove */
+    int n;           /* B */
+    int seg_len;     /* rows are B/seg_len runs of consecutive steps; 1 = independent rows */
+    int64_t step;    /* policy steps taken so far: the clock of schedules */
+    bool sweep_end;  /* the last batch of one pass over all rows */
+    const float *s;  /* [B,O] */
+    const float *a;  /* [B,A] in [-1,1], or as asked where NEEDS_LOGP is wanted; [B,1] the choice */
+    const float *r;  /* [B]   n-step return when asked for */
+    const float *s2; /* [B,O] */
+    const float *g;  /* [B]   gamma^k (1 - terminal); a time limit is not terminal */
+    const float *w;  /* [B]   importance weights, outcome probabilities; all 1 otherwise */
+    const float *a2; /* [B,A] the action taken in s2, or NULL */
+    const float *logp;       /* [B]   of a when it was taken; NaN = unknown; or NULL */
+    const uint64_t *legal;   /* [B]   choices allowed in s, a bit each; NULL = all */
+    const uint64_t *legal2;  /* [B]   and in s2 */
+    const uint8_t *last;     /* [B]   a run stops after this row (end of episode, flag, edge) */
+    const uint8_t *valid;    /* [B]   0 = padding; NULL = all valid */
+    const uint8_t *source;   /* [B]   enum source: who drove */
     const uint32_t *version; /* [B]   of the weights that acted */
     float *ret_td;           /* [B]   |TD error| for priorities, or NULL = nobody asks */
 };

@@ -8,6 +8,7 @@
     X(crossq)                                                                                      \
     X(ddpg)                                                                                        \
     X(droq)                                                                                        \
+    X(ppo)                                                                                         \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
     X(sac_discrete)                                                                                \

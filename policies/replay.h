@@ -82,10 +82,14 @@ struct sample_spec {
     int batch, n_steps, seg_len;
     int history; /* pictures in an observation, up to its own, the oldest first; 0 is 1 */
     double gamma;
-    int action; /* enum replay_action */
+    int action;    /* enum replay_action */
+    bool as_asked; /* asked actions are not clipped: they are indices of choices, or what logp is of
+                    */
+    bool next_action; /* a2 is wanted: whose successor's action is not known is no start */
+    bool logp;        /* ... and log-probabilities */
     const float *obs_mean,
         *obs_scale;         /* [O] or NULL: s and s2 are normalised at gather, clipped to +-10 */
-    struct prioritized *by; /* NULL: every row alike. seg_len is 1 otherwise */
+    struct prioritized *by; /* NULL: every row alike. Otherwise seg_len is 1 and a2 not wanted */
 };
 
 /*
@@ -94,7 +98,8 @@ struct sample_spec {
  * stop at the end of an episode, at a flag, at the head. What was overwritten while reading is
  * drawn again. A picture's bytes 0 to 255 become 0 to 1, behind the numbers of s and s2; before an
  * episode's first one there are copies of it. By priority the batch has weights w and wants ret_td,
- * for prioritized_learnt (replay_prioritized.h); otherwise w is all 1 and ret_td NULL.
+ * for prioritized_learnt (replay_prioritized.h); otherwise w is all 1 and ret_td NULL. Other
+ * ways to choose rows: replay_newest.h, replay_sweep.h.
  */
 struct sampler;
 struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec,

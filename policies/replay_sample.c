@@ -2,7 +2,7 @@
  * The readers' side that learns: which rows, and from rows to a batch. All rows are chosen first;
  * while one is copied the next ones are on their way from memory.
  */
-#include "policies/replay_segment.h"
+#include "policies/replay_rows.h"
 
 #include "policies/nn/scale.h"
 #include "policies/replay_picture.h"
@@ -21,15 +21,15 @@ struct sampler {
     int64_t *row;       /* [batch / seg_len] where each run starts */
     size_t fetch_bytes; /* that a run reads, from its first row on */
     int width;          /* floats of an observation, pictures included */
-    float *s, *a, *r, *s2, *g, *w, *td, *logp;
+    float *s, *a, *r, *s2, *g, *w, *td, *logp, *a2; /* a2 NULL: not wanted */
     uint64_t *legal, *legal2;
     uint8_t *last, *valid, *source;
     uint32_t *version;
 };
 
-static float clip1(float x)
+static float clip(float x, float most)
 {
-    return x > 1.0f ? 1.0f : x < -1.0f ? -1.0f : x;
+    return x > most ? most : x < -most ? -most : x;
 }
 
 /* Row i of an array of observations, out of the words at w. */
@@ -49,17 +49,19 @@ static void gather_obs(const struct sampler *s, const _Atomic uint32_t *w, int i
     }
 }
 
-/* What the critic trains on: asked or applied, as the setting and the driver of the row say. */
-static void gather_action(const struct sampler *s, const _Atomic uint32_t *w, int i)
+/* What the critic trains on, in line i of ret_a: asked or applied, as the setting and the driver of
+ * the row say. */
+static void gather_action(const struct sampler *s, const _Atomic uint32_t *w, int i, float *ret_a)
 {
     const struct replay *r = s->replay;
     const uint32_t source = word_get(&w[r->at_tail + ROW_META]) >> 8 & 0xff;
     const bool applied = s->spec.action == REPLAY_APPLIED ||
                          (s->spec.action == REPLAY_BY_SOURCE && source == SOURCE_HUMAN);
     const _Atomic uint32_t *from = w + r->n_obs + (applied ? r->n_act : 0);
-    float *act = s->a + (size_t)i * (size_t)r->n_act;
+    const float most = s->spec.as_asked ? INFINITY : 1.0f;
+    float *act = ret_a + (size_t)i * (size_t)r->n_act;
     for (int k = 0; k < r->n_act; k++) {
-        act[k] = clip1(word_float(&from[k]));
+        act[k] = clip(word_float(&from[k]), most);
     }
 }
 
@@ -76,11 +78,26 @@ static bool ends_run(uint32_t meta)
     return (meta & (ROW_TERMINAL | ROW_TRUNCATED | ROW_FLAG | META_NEXT_FINAL)) != 0;
 }
 
+/* The action of the row at w, which follows a window; after a terminal one there is none, and none
+ * is needed. */
+static bool gather_next(const struct sampler *s, const _Atomic uint32_t *w, bool terminal,
+                        bool ended, int i)
+{
+    if (terminal) {
+        memset(s->a2 + (size_t)i * (size_t)s->replay->n_act, 0,
+               (size_t)s->replay->n_act * sizeof(float));
+    } else if (!ended) {
+        gather_action(s, w, i, s->a2);
+    }
+    return terminal || !ended;
+}
+
 /*
  * The n-step window from the row at w, of which `closed` rows are closed: r = sum gamma^i r_i, g =
- * gamma^k (1 - terminal), s2 after k rows. It stops where a run stops.
+ * gamma^k (1 - terminal), s2 after k rows. It stops where a run stops. False: a2 is wanted, and the
+ * action after it is not known.
  */
-static void gather_window(const struct sampler *s, const _Atomic uint32_t *w, int64_t closed, int i)
+static bool gather_window(const struct sampler *s, const _Atomic uint32_t *w, int64_t closed, int i)
 {
     const struct replay *r = s->replay;
     double sum = 0.0, discount = 1.0;
@@ -98,56 +115,71 @@ static void gather_window(const struct sampler *s, const _Atomic uint32_t *w, in
     s->g[i] = (meta & ROW_TERMINAL) != 0 ? 0.0f : (float)discount;
     gather_obs(s, w, i, s->s2);
     s->legal2[i] = r->seg->has_legal ? legal_of(r, w) : 0;
+    return s->a2 == NULL || gather_next(s, w, (meta & ROW_TERMINAL) != 0, ended, i);
 }
 
-static void gather_row(const struct sampler *s, const _Atomic uint32_t *w, int64_t closed, int i)
+static bool gather_row(const struct sampler *s, const _Atomic uint32_t *w, int64_t closed, int i)
 {
     const struct replay *r = s->replay;
     const _Atomic uint32_t *tail = w + r->at_tail;
     const uint32_t meta = word_get(&tail[ROW_META]);
     gather_obs(s, w, i, s->s);
-    gather_action(s, w, i);
-    gather_window(s, w, closed, i);
+    gather_action(s, w, i, s->a);
+    const bool known = gather_window(s, w, closed, i);
     s->legal[i] = r->seg->has_legal ? legal_of(r, w) : 0;
     s->logp[i] = word_float(&tail[ROW_LOGP]);
     s->version[i] = word_get(&tail[ROW_VERSION]);
     s->source[i] = (uint8_t)(meta >> 8);
     s->last[i] = ends_run(meta) || closed <= 1;
     s->valid[i] = 1;
+    return known;
 }
 
-static void pad_row(struct sampler *s, int i)
+void sampler_pad(struct sampler *s, int i)
 {
     const struct replay *r = s->replay;
     memset(s->s + (size_t)i * (size_t)s->width, 0, (size_t)s->width * sizeof(float));
     memset(s->s2 + (size_t)i * (size_t)s->width, 0, (size_t)s->width * sizeof(float));
     memset(s->a + (size_t)i * (size_t)r->n_act, 0, (size_t)r->n_act * sizeof(float));
+    if (s->a2 != NULL) {
+        memset(s->a2 + (size_t)i * (size_t)r->n_act, 0, (size_t)r->n_act * sizeof(float));
+    }
     s->r[i] = s->g[i] = 0.0f;
     s->valid[i] = 0;
     s->last[i] = 1;
 }
 
 /*
- * The run of seg_len consecutive rows from row, into the batch from i on; what follows its end is
+ * The run of n consecutive rows from row, into the batch from i on; what follows its end is
  * padding. False: no start, or overwritten while it was read (the rows after it are younger).
  */
-static bool gather_run(struct sampler *s, int64_t row, int64_t head, int i)
+static bool gather_run(struct sampler *s, int64_t row, int64_t head, int i, int n)
 {
     const struct replay *r = s->replay;
     const _Atomic uint32_t *w = segment_row(r, row);
     if ((word_get(&w[r->at_tail + ROW_META]) & ROW_FINAL) != 0) {
         return false;
     }
-    gather_row(s, w, head - row, i);
-    for (int k = 1; k < s->spec.seg_len; k++) {
+    const bool known = gather_row(s, w, head - row, i);
+    for (int k = 1; k < n; k++) {
         if (s->last[i + k - 1] != 0) {
-            pad_row(s, i + k);
+            sampler_pad(s, i + k);
         } else {
             w = segment_next(r, w);
-            gather_row(s, w, head - row - k, i + k);
+            (void)gather_row(s, w, head - row - k, i + k);
         }
     }
-    return segment_was_whole(r, row - s->spec.history + 1);
+    return known && segment_was_whole(r, row - s->spec.history + 1);
+}
+
+bool sampler_gather(struct sampler *s, int64_t row, int64_t head, int i)
+{
+    return gather_run(s, row, head, i, 1);
+}
+
+void sampler_end_run(struct sampler *s, int i)
+{
+    s->last[i] = 1;
 }
 
 struct sampler *sampler_init(const struct replay *r, const struct sample_spec *spec,
@@ -155,20 +187,22 @@ struct sampler *sampler_init(const struct replay *r, const struct sample_spec *s
 {
     basal_assert(spec->batch > 0 && spec->n_steps > 0 && spec->seg_len > 0 &&
                  spec->batch % spec->seg_len == 0);
-    basal_assert(spec->by == NULL || spec->seg_len == 1);
+    basal_assert(spec->by == NULL || (spec->seg_len == 1 && !spec->next_action));
+    basal_assert(!spec->next_action || spec->seg_len == 1);
     const size_t b = (size_t)spec->batch, f = sizeof(float);
     const int rows = spec->seg_len - 1 + spec->n_steps;
     struct sampler *s = arena_take(mem, sizeof *s);
     *s = (struct sampler){.replay = r, .spec = *spec};
     s->spec.history = spec->history > 0 ? spec->history : 1;
     s->width = r->n_obs + s->spec.history * r->n_pixels;
-    s->fetch_bytes =
-        ((size_t)(rows < FETCH_ROWS ? rows : FETCH_ROWS) * r->row_words + (size_t)r->n_obs) *
-        sizeof(uint32_t);
+    s->fetch_bytes = ((size_t)(rows < FETCH_ROWS ? rows : FETCH_ROWS) * r->row_words +
+                      (spec->next_action ? r->row_words : (size_t)r->n_obs)) *
+                     sizeof(uint32_t);
     s->row = arena_take(mem, b * sizeof(int64_t));
     s->s = arena_take(mem, b * (size_t)s->width * f);
     s->s2 = arena_take(mem, b * (size_t)s->width * f);
     s->a = arena_take(mem, b * (size_t)r->n_act * f);
+    s->a2 = spec->next_action ? arena_take(mem, b * (size_t)r->n_act * f) : NULL;
     s->r = arena_take(mem, b * f);
     s->g = arena_take(mem, b * f);
     s->w = arena_take(mem, b * f);
@@ -207,7 +241,7 @@ static int gather(struct sampler *s, int64_t head, int i)
         if (i + AHEAD < n) {
             fetch(s, s->row[i + AHEAD]);
         }
-        if (!gather_run(s, s->row[i], head, i * s->spec.seg_len)) {
+        if (!gather_run(s, s->row[i], head, i * s->spec.seg_len, s->spec.seg_len)) {
             return i;
         }
     }
@@ -224,7 +258,7 @@ static bool draw_one(struct sampler *s, struct rng *rng, int i)
             return false;
         }
         const int64_t row = first + (int64_t)rng_below(rng, (uint64_t)(head - first));
-        if (gather_run(s, row, head, i * s->spec.seg_len)) {
+        if (gather_run(s, row, head, i * s->spec.seg_len, s->spec.seg_len)) {
             return true;
         }
     }
@@ -268,11 +302,8 @@ static bool draw_by_priority(struct sampler *s, struct rng *rng)
     return false;
 }
 
-bool sampler_draw(struct sampler *s, struct rng *rng, struct batch *ret_batch)
+void sampler_batch(const struct sampler *s, struct batch *ret_batch)
 {
-    if (!(s->spec.by != NULL ? draw_by_priority(s, rng) : draw_uniformly(s, rng))) {
-        return false;
-    }
     *ret_batch = (struct batch){
         .n = s->spec.batch,
         .seg_len = s->spec.seg_len,
@@ -282,14 +313,26 @@ bool sampler_draw(struct sampler *s, struct rng *rng, struct batch *ret_batch)
         .s2 = s->s2,
         .g = s->g,
         .w = s->w,
-        .logp = s->logp,
+        .a2 = s->a2,
+        .logp = s->spec.logp ? s->logp : NULL,
         .legal = s->replay->seg->has_legal ? s->legal : NULL,
         .legal2 = s->replay->seg->has_legal ? s->legal2 : NULL,
         .last = s->last,
-        .valid = s->spec.seg_len > 1 ? s->valid : NULL,
+        .valid = s->valid,
         .source = s->source,
         .version = s->version,
         .ret_td = s->spec.by != NULL ? s->td : NULL,
     };
+}
+
+bool sampler_draw(struct sampler *s, struct rng *rng, struct batch *ret_batch)
+{
+    if (!(s->spec.by != NULL ? draw_by_priority(s, rng) : draw_uniformly(s, rng))) {
+        return false;
+    }
+    sampler_batch(s, ret_batch);
+    if (s->spec.seg_len == 1) {
+        ret_batch->valid = NULL; /* all are */
+    }
     return true;
 }

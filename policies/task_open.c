@@ -151,11 +151,27 @@ static int open_slots(struct task *t, char *ret_why, int cap)
     return 0;
 }
 
+/* A reward term or an end takes one number of its sensor, or the n that it says. */
+static int resolve_counted(struct term *a, const struct task *t, const char *kind, char *ret_why,
+                           int cap)
+{
+    const int rc = resolve(a, t, kind, ret_why, cap);
+    const struct extra_spec *e = find_extra(t->robot, a->extra);
+    a->n = a->n == 0 ? 1 : a->n;
+    if (rc == 0 && e != NULL && a->first + a->n > e->n) {
+        return why(ret_why, cap, -EINVAL,
+                   "task: %s wants %d numbers from number %d of \"%s\", there are %d", kind, a->n,
+                   a->first, a->extra, e->n - a->first);
+    }
+    return rc;
+}
+
 static int open_rewards(struct task *t, char *ret_why, int cap)
 {
     for (int i = 0; i < t->spec->n_rewards; i++) {
         t->reward[i] = t->spec->reward[i];
-        const int rc = resolve(&t->reward[i].term, t, t->reward[i].kind->name, ret_why, cap);
+        const int rc =
+            resolve_counted(&t->reward[i].term, t, t->reward[i].kind->name, ret_why, cap);
         if (rc < 0) {
             return rc;
         }
@@ -167,7 +183,7 @@ static int open_ends(struct task *t, char *ret_why, int cap)
 {
     for (int i = 0; i < t->spec->n_ends; i++) {
         t->end[i] = t->spec->end[i];
-        const int rc = resolve(&t->end[i].term, t, t->end[i].kind->name, ret_why, cap);
+        const int rc = resolve_counted(&t->end[i].term, t, t->end[i].kind->name, ret_why, cap);
         if (rc < 0) {
             return rc;
         }

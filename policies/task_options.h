@@ -19,6 +19,8 @@
                        .help = "name of the sensor, of the list extra"}
 #define OPTION_FIRST  {.key = "first",  .type = OPTION_INT,    .offset = TERM(first),  .min = 0, .max = EXTRA_MAX - 1, .def = "0", \
                        .help = "which of its numbers, from 0"}
+#define OPTION_COUNT  {.key = "n",      .type = OPTION_INT,    .offset = TERM(n),      .min = 1, .max = EXTRA_MAX,     .def = "1", \
+                       .help = "how many numbers from there on"}
 #define OPTION_SCALE  {.key = "scale",  .type = OPTION_DOUBLE, .offset = TERM(scale),  .min = -1e6, .max = 1e6, .def = "1", \
                        .help = "the observed value is (x - offset) x scale"}
 #define OPTION_OFFSET {.key = "offset", .type = OPTION_DOUBLE, .offset = TERM(offset), .min = -1e6, .max = 1e6, .def = "0", \

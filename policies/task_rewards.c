@@ -16,12 +16,17 @@ static const struct option weight_options[] = {OPTION_WEIGHT, {.key = NULL}};
 static const struct option forward_options[] = {OPTION_WHEEL, OPTION_RADIUS, OPTION_WEIGHT, {.key = NULL}};
 static const struct option extra_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_WEIGHT, {.key = NULL}};
 
+static const struct option square_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_COUNT,
+    {.key = "target", .type = OPTION_DOUBLE, .offset = TERM(offset), .min = -1e6, .max = 1e6, .def = "0", .help = "the value wanted"},
+    {.key = "limit", .type = OPTION_DOUBLE, .offset = TERM(limit), .min = 0, .max = 1e6, .def = "0", .help = "each is clipped to +- this first; 0: it is not"},
+    OPTION_WEIGHT, {.key = NULL}};
+
 #define OPTION_BOUNDS \
     {.key = "min", .type = OPTION_DOUBLE, .offset = TERM(min), .min = -UNBOUNDED, .max = UNBOUNDED, .def = "-1e30", .help = "below this it ends; -1e30: never"}, \
     {.key = "max", .type = OPTION_DOUBLE, .offset = TERM(max), .min = -UNBOUNDED, .max = UNBOUNDED, .def = "1e30", .help = "above this it ends; 1e30: never"}, \
     {.key = "success", .type = OPTION_BOOL, .offset = TERM(success), .def = "false", .help = "such an end is what was wanted"}
 static const struct option joint_end_options[] = {OPTION_ONE_JOINT, OPTION_BOUNDS, {.key = NULL}};
-static const struct option extra_end_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_BOUNDS, {.key = NULL}};
+static const struct option extra_end_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_COUNT, OPTION_BOUNDS, {.key = NULL}};
 
 /* clang-format on */
 
@@ -156,6 +161,21 @@ static double reward_extra(struct task *t, const struct term *a, const struct se
     return a->weight * s->extra[a->extra_index];
 }
 
+/* - weight x the sum of (x - target)^2 of a sensor's numbers when the period ends */
+static double reward_square(struct task *t, const struct term *a, const struct sensed *s,
+                            double dt_s)
+{
+    (void)t;
+    (void)dt_s;
+    double sum = 0.0;
+    for (int k = 0; k < a->n; k++) {
+        const double x = s->extra[a->extra_index + k];
+        const double d = (a->limit > 0.0 ? fmax(-a->limit, fmin(a->limit, x)) : x) - a->offset;
+        sum += d * d;
+    }
+    return -a->weight * sum;
+}
+
 static double reward_step(struct task *t, const struct term *a, const struct sensed *s, double dt_s)
 {
     (void)t;
@@ -201,7 +221,12 @@ static bool end_joint_outside(const struct task *t, const struct term *a, const 
 static bool end_extra_outside(const struct task *t, const struct term *a, const struct sensed *s)
 {
     (void)t;
-    return outside(a, s->extra[a->extra_index]);
+    for (int k = 0; k < a->n; k++) {
+        if (outside(a, s->extra[a->extra_index + k])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* clang-format off */
@@ -217,6 +242,7 @@ const struct reward_kind reward_kinds[] = {
     {"velocity_at_start", reward_options,  NULL,            reward_velocity_at_start},
     {"gain",              extra_options,   reward_gain,     NULL},
     {"extra",             extra_options,   NULL,            reward_extra},
+    {"square",            square_options,  NULL,            reward_square},
     {"step",              weight_options,  NULL,            reward_step},
     {"until_end",         weight_options,  NULL,            reward_until_end},
     {"at_end",            weight_options,  NULL,            reward_at_end},

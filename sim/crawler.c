@@ -284,6 +284,7 @@ static void crawler_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_crawler = {
     .name = "crawler",
+    .source = "own: quasi-static, after the crawling robot of Berkeley's CS188",
     .options = crawler_options,
     .config_bytes = sizeof(struct crawler_config),
     .open = crawler_open,

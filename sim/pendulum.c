@@ -10,9 +10,9 @@
  *
  * Source: Farama-Foundation/Gymnasium, gymnasium/envs/classic_control/pendulum.py.
  */
+#include "sim/sense.h"
 #include "sim/sim.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -63,15 +63,14 @@ static int pendulum_open(const void *config, const struct robot *robot, struct a
                          void **ret_self, char *ret_why, int cap)
 {
     const struct pendulum_config *c = config;
-    for (int j = 0; j < robot->n_joints; j++) {
-        if (strcmp(robot->joint[j].name, c->joint) == 0) {
-            struct pendulum *z = arena_take(mem, sizeof *z);
-            *z = (struct pendulum){.c = *c, .joint = j, .n = robot->n_joints};
-            *ret_self = z;
-            return 0;
-        }
+    int joint = 0;
+    const int rc = sense_joint("pendulum", robot, c->joint, &joint, ret_why, cap);
+    if (rc == 0) {
+        struct pendulum *z = arena_take(mem, sizeof *z);
+        *z = (struct pendulum){.c = *c, .joint = joint, .n = robot->n_joints};
+        *ret_self = z;
     }
-    return why(ret_why, cap, -EINVAL, "sim pendulum: the robot has no joint \"%s\"", c->joint);
+    return rc;
 }
 
 static size_t pendulum_state_bytes(const void *self)
@@ -117,11 +116,7 @@ static void pendulum_sense(void *self, const void *state, struct rng *noise,
     (void)noise; /* its sensors are perfect */
     const struct pendulum *z = self;
     const struct pendulum_state *s = state;
-    *ret_sensed = (struct sensed){.n = z->n, .legal = ~UINT64_C(0)};
-    for (int j = 0; j < z->n; j++) { /* it has neither a thermometer nor a supply */
-        ret_sensed->temp_c[j] = ret_sensed->volt_v[j] = NAN;
-        ret_sensed->torque[j] = TORQUE_OFF;
-    }
+    sense_begin(ret_sensed, z->n);
     ret_sensed->q[z->joint] = s->th;
     ret_sensed->qd[z->joint] = s->w;
     ret_sensed->tau[z->joint] = s->u;
@@ -130,6 +125,7 @@ static void pendulum_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_pendulum = {
     .name = "pendulum",
+    .source = "Gymnasium's Pendulum-v1",
     .options = pendulum_options,
     .config_bytes = sizeof(struct pendulum_config),
     .open = pendulum_open,

@@ -1,9 +1,25 @@
-/* One line per plug-in. The name is the file's name. */
+/* One line per plug-in. The name is the file's name; what a build may lack is under SIMS_BUILT. */
 #include "sim/sim.h"
 
 #include <string.h>
 
-#define SIMS(X) X(crawler) X(multigoal) X(pendulum)
+#ifdef BASAL_MUJOCO
+#define SIMS_BUILT(X) X(mujoco)
+#else
+#define SIMS_BUILT(X)
+#endif
+
+/* clang-format off */
+#define SIMS(X)                                                                                    \
+    X(acrobot)                                                                                     \
+    X(cartpole)                                                                                    \
+    X(crawler)                                                                                     \
+    X(mountain_car)                                                                                \
+    X(multigoal)                                                                                   \
+    X(pendulum)                                                                                    \
+    X(reacher2)                                                                                    \
+    SIMS_BUILT(X)
+/* clang-format on */
 
 #define X(name) extern const struct sim sim_##name;
 SIMS(X)
@@ -21,5 +37,16 @@ const struct sim *sim_find(const char *name)
             return sims[i];
         }
     }
+    return NULL;
+}
+
+const char *sim_missing(const char *name)
+{
+#ifndef BASAL_MUJOCO
+    if (strcmp(name, "mujoco") == 0) {
+        return "this basald was built without MuJoCo: install libmujoco-dev, then build it again";
+    }
+#endif
+    (void)name;
     return NULL;
 }

@@ -6,6 +6,18 @@
 #include <math.h>
 #include <string.h>
 
+int sense_joint(const char *world, const struct robot *robot, const char *name, int *ret_joint,
+                char *ret_why, int cap)
+{
+    for (int j = 0; j < robot->n_joints; j++) {
+        if (strcmp(robot->joint[j].name, name) == 0) {
+            *ret_joint = j;
+            return 0;
+        }
+    }
+    return why(ret_why, cap, -EINVAL, "sim %s: the robot has no joint \"%s\"", world, name);
+}
+
 static int find(const struct world_sensor *have, int n_have, const char *name)
 {
     for (int i = 0; i < n_have; i++) {
@@ -71,5 +83,17 @@ void sense_begin(struct sensed *ret_sensed, int n_joints)
         ret_sensed->age_us[j] = 0;
         ret_sensed->faults[j] = 0;
         ret_sensed->torque[j] = TORQUE_OFF;
+    }
+}
+
+void sense_put(struct sensed *ret_sensed, int offset, double x)
+{
+    sense_put_all(ret_sensed, offset, &x, 1);
+}
+
+void sense_put_all(struct sensed *ret_sensed, int offset, const double *x, int n)
+{
+    for (int i = 0; offset >= 0 && i < n; i++) {
+        ret_sensed->extra[offset + i] = x[i];
     }
 }

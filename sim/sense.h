@@ -13,6 +13,10 @@ struct world_sensor {
     int n;
 };
 
+/* ret_joint: which joint of the robot has that name. -EINVAL and one sentence: none. */
+int sense_joint(const char *world, const struct robot *robot, const char *name, int *ret_joint,
+                char *ret_why, int cap) BASAL_MUST_USE;
+
 /*
  * Where each of a world's sensors lies in sensed.extra: ret_offset [n_have], -1 where the robot
  * file does not list it. -EINVAL and one sentence: the file lists a sensor that this world has not,
@@ -31,3 +35,7 @@ int sense_picture(const char *world, const struct robot *robot, struct picture_s
 /* Everything but q, qd, tau and extra: n joints without noise, thermometer, supply or torque; every
  * choice is legal; no picture. */
 void sense_begin(struct sensed *ret_sensed, int n_joints);
+
+/* A sensor's numbers where sense_extras says that they lie; offset -1: nobody listens. */
+void sense_put(struct sensed *ret_sensed, int offset, double x);
+void sense_put_all(struct sensed *ret_sensed, int offset, const double *x, int n);

@@ -11,6 +11,7 @@
 
 struct sim {
     const char *name;
+    const char *source; /* where its equations are from: "Gymnasium's Pendulum-v1" */
     const struct option *options;
     size_t config_bytes;
     /* 0, or -errno and one sentence */
@@ -32,3 +33,5 @@ struct sim {
 
 extern const struct sim *const sims[];
 const struct sim *sim_find(const char *name);
+/* Why this build has not that one, in a sentence; NULL: no body has that name. */
+const char *sim_missing(const char *name);

@@ -51,6 +51,11 @@ double rng_uniform(struct rng *r)
     return (double)(rng_u64(r) >> 11) * 0x1.0p-53;
 }
 
+double rng_between(struct rng *r, double lo, double hi)
+{
+    return lo + (hi - lo) * rng_uniform(r);
+}
+
 uint64_t rng_below(struct rng *r, uint64_t n)
 {
     /* Lemire 2019: the high half of a 128-bit product; a rare second draw removes the bias. */

@@ -23,6 +23,9 @@ uint64_t rng_u64(struct rng *r) BASAL_RT;
 /* Uniform in [0,1), 53 bits. */
 double rng_uniform(struct rng *r) BASAL_RT;
 
+/* Uniform in [lo,hi). */
+double rng_between(struct rng *r, double lo, double hi) BASAL_RT;
+
 /* Uniform in 0..n-1 without bias; n > 0. */
 uint64_t rng_below(struct rng *r, uint64_t n) BASAL_RT;
 

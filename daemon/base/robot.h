@@ -55,6 +55,7 @@ struct picture_spec {
 
 struct robot {
     char name[NAME_CHARS];
+    char folder[PATH_CHARS]; /* of its file, with a slash at the end: where a body's files are */
     int n_buses, n_joints, n_extra;
     int n_choices; /* > 0: an action is one of these, command.choice; no joint is actuated then */
     char choice[CHOICES_MAX][NAME_CHARS];

@@ -48,7 +48,7 @@ static void open_house(void)
         (void)fprintf(stderr, "fuzz_weights: %s\n", reason);
         abort();
     }
-    loop_dims(&h->config, &task, &h->dims);
+    problem_dims(&h->config, &task, &h->dims);
     mailbox_init(&h->mailbox, arena_take(&h->mem, 3 * slot), slot);
     intake_init(&h->intake, &h->config, &h->dims, &h->mailbox, FLOATS, &h->mem);
     const struct policy *p = h->config.policy;

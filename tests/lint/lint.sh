@@ -39,6 +39,7 @@ door 'yaml' '^daemon/config_node'
 door 'jansson' '^daemon/json.c|^daemon/safetensors|^tests/'
 door 'liburing' '^daemon/filewriter'
 door 'lapacke' '^daemon/cma.c'
+door 'mujoco' '^sim/mujoco|^tests/'
 door 'systemd' '^daemon/(service|kept).c'
 
 # a plug-in without its registry line would never be found

@@ -119,6 +119,7 @@ static const struct act_case cases[] = {
     {"softq_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"sac_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"crossq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"ppo", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"redq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"droq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"sac", {{"use_sde", "true"}, {"sde_sample_freq", "4"}, {NULL, NULL}}, true},

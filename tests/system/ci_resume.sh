@@ -51,18 +51,30 @@ same_files() {
 }
 
 last=$(printf 'ckpt-%012d' $steps)
-for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq policy.kind=softq policy.kind=sac_v1 faults.lost=0.05 \
+for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq policy.kind=softq policy.kind=sac_v1 \
+    "policy.kind=ppo --set learner.train_freq=48 --set learner.batch_size=16" faults.lost=0.05 \
     learner.prioritized_replay=proportional learner.prioritized_replay=rank learner.normalize=true \
     policy.layer_norm_actor=true policy.use_sde=true; do
     whole=$(run --set $set "${keep[@]}" "$work/whole/$set" | what)
     killed "$work/$set" $half --set $set
-    [ $set != policy.kind=sac ] || { cp -a "$work/$set" "$work/damaged" && undamaged=$whole; }
+    [ "$set" != policy.kind=sac ] || { cp -a "$work/$set" "$work/damaged" && undamaged=$whole; }
     same "$set" "$whole" "$(run --set $set --resume "$work/$set" "${keep[@]}" "$work/$set" | what)"
     same_files "$set" "$work/whole/$set" "$work/$set"
 done
 
 run --set faults.lost=0.05 "${keep[@]}" "$work/again" >/dev/null
 diff -r "$work/whole/faults.lost=0.05" "$work/again" || { echo "two equal runs: not the same files"; exit 1; }
+
+# a body behind which an engine works, and episodes that end
+hopper=(--lockstep --config deploy/robots/hopper.yaml --seed 3 --json --steps 600 --set learner.learning_starts=100
+    --set learner.batch_size=32 --set "policy.net_arch=[32,32]" --set task.eval_episodes=2)
+weights_and_mean() { sed -E 's/.*("eval_mean_reward": [^,]*).*("weights_hash": "[^"]*").*/\1 \2/'; }
+if "$bin" --check-config deploy/robots/hopper.yaml >/dev/null 2>&1; then
+    whole=$("$bin" "${hopper[@]}" --checkpoint-steps 300 --run-dir "$work/hopper" | weights_and_mean)
+    same hopper "$whole" "$("$bin" "${hopper[@]}" --resume "$work/hopper/ckpt-000000000300" | weights_and_mean)"
+else
+    echo "hopper: skipped, there is no MuJoCo"
+fi
 
 newest=$(readlink "$work/damaged/last")
 printf x | dd of="$work/damaged/$newest/replay.seg" bs=1 seek=70000 conv=notrunc status=none

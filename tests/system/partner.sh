@@ -4,21 +4,11 @@
 # The bytes of both are written down on the wire, between host and basalsim. 77: no SDK, no subscriber, or no network.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/partner_lib.sh"
 here=$(dirname "$0")
-python=/usr/bin/python3
-venv=${PARTNERS:-build/partners}
-
-skip() { echo "partner: skipped: $1" >&2; exit 77; }
 "$python" -c 'import zmq, google.protobuf' 2>/dev/null || skip "python3-zmq and python3-protobuf are not installed: deploy/install-deps.sh --dev"
 
-# a folder that holds what tests/partners.txt says, or a fresh one
-if ! cmp -s tests/partners.txt "$venv/partners.txt"; then
-    rm -rf "$venv"
-    "$python" -m venv "$venv" >"$work/venv.log" 2>&1 || skip "no virtual environment: is python3-venv installed?"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/partners.txt >"$work/venv.log" 2>&1 ||
-        skip "pip cannot fetch tests/partners.txt: $(tail -n 1 "$work/venv.log")"
-    cp tests/partners.txt "$venv/partners.txt"
-fi
+partners
 
 tee_pid=
 start_tee() { # log

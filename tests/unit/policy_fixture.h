@@ -21,6 +21,17 @@ struct setting {
     const char *key, *value;
 };
 
+/* Batches of every kind, in the runs that the policy wants. */
+static inline void learner_gives(const struct policy *policy, const void *config,
+                                 struct dims *ret_dims)
+{
+    struct wants w;
+    policy->wants(config, &w);
+    ret_dims->gives =
+        NEEDS_NEXT_ACTION | NEEDS_LOGP | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL;
+    ret_dims->seg_len = (w.needs & NEEDS_NEWEST) != 0 ? ret_dims->batch : w.seg_len;
+}
+
 /* settings end with a NULL key. */
 static inline void learner_make(struct learner_fixture *ret_learner, const struct policy *policy,
                                 const struct dims *dims, const struct setting *settings,
@@ -36,6 +47,7 @@ static inline void learner_make(struct learner_fixture *ret_learner, const struc
         assert_non_null(o);
         assert_int_equal(option_set(o, l->config, settings->value, reason, sizeof reason), 0);
     }
+    learner_gives(policy, l->config, &l->dims);
     assert_int_equal(policy_check(policy, l->config, &l->dims, reason, sizeof reason), 0);
     assert_int_equal(arena_open(&l->mem, "learner", (size_t)256 << 20), 0);
     rng_seed(&l->rng, seed);

@@ -62,7 +62,7 @@ static void body_step(struct body *b, double torque_nm)
 
 static struct sensed truth(const struct body *b)
 {
-    struct sensed s;
+    struct sensed s = {0};
     b->sim->sense(b->self, b->state, NULL, &s);
     return s;
 }

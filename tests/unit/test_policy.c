@@ -89,8 +89,7 @@ static void actions_of_another_kind_are_refused(void **state)
     (void)answer(&p, &d, 0);
 }
 
-/* The learner as it is serves every policy that there is. */
-/* ... of this robot, or of one like it that chooses. */
+/* A robot whose actions the policy decides. */
 static struct dims dims_for(const struct policy *p)
 {
     struct dims d = robot;
@@ -101,15 +100,25 @@ static struct dims dims_for(const struct policy *p)
     return d;
 }
 
+/* Such a robot and the learner as it is serve every policy that there is. */
 static void this_learner_serves_them_all(void **state)
 {
     (void)state;
     for (int i = 0; policies[i] != NULL; i++) {
-        void *config = calloc(1, policies[i]->config_bytes);
+        const struct policy *p = policies[i];
+        void *config = calloc(1, p->config_bytes);
         char reason[WHY_CHARS] = "";
-        const struct dims d = dims_for(policies[i]);
-        option_defaults(policies[i]->options, config);
-        assert_int_equal(policy_check(policies[i], config, &d, reason, sizeof reason), 0);
+        struct dims d = dims_for(p);
+        struct wants w;
+        option_defaults(p->options, config);
+        p->wants(config, &w);
+        d.gives = NEEDS_NEXT_ACTION | NEEDS_LOGP | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP |
+                  NEEDS_MODEL;
+        d.seg_len = (w.needs & NEEDS_NEWEST) != 0 ? d.batch : w.seg_len;
+        d.minibatch = 4;
+        if (policy_check(p, config, &d, reason, sizeof reason) < 0) {
+            fail_msg("%s", reason);
+        }
         free(config);
     }
 }
@@ -171,7 +180,8 @@ static void networks_have_names(void **state)
         {"activation_fn", "tanh", true, true},   {"layer_norm_actor", "true", true, false},
         {"net_arch_qf", "[256]", false, true},   {"layer_norm", "true", false, true},
         {"learning_rate", "0.01", false, false}, {"optimizer_betas", "[0, 0]", false, false},
-        {"max_grad_norm", "1", false, false},
+        {"max_grad_norm", "1", false, false},    {"use_sde", "true", true, false},
+        {"sde_sample_freq", "4", false, false},  {"log_std_init", "-1", false, false},
     };
 
     for (int k = 0; policies[k] != NULL; k++) {
@@ -179,17 +189,42 @@ static void networks_have_names(void **state)
         const struct dims d = dims_for(p);
         const bool critic_acts = strcmp(p->name, "softq_discrete") == 0;
         for (size_t i = 0; p->net != NULL && i < sizeof cases / sizeof cases[0]; i++) {
+            const struct option *o = option_find(p->options, cases[i].key);
+            if (o == NULL) {
+                continue;
+            }
             void *config = calloc(1, p->config_bytes);
             char reason[WHY_CHARS] = "";
             option_defaults(p->options, config);
             const uint32_t net = policy_net(p, config, &d);
             const bool other = critic_acts ? cases[i].critic : cases[i].actor;
-            const struct option *o = option_find(p->options, cases[i].key);
-            assert_int_equal(option_set(o, config, cases[i].value, reason, sizeof reason), 0);
+            const bool tanh_anyway = o->def != NULL && strcmp(o->def, "tanh") == 0;
+            const char *value = tanh_anyway ? "relu" : cases[i].value;
+            assert_int_equal(option_set(o, config, value, reason, sizeof reason), 0);
             assert_int_equal(policy_net(p, config, &d) != net, other);
             assert_true(net != 0);
             free(config);
         }
+    }
+}
+
+static void hold_takes_the_middle_choice(void **state)
+{
+    (void)state;
+    static const float middle[] = {0, 0, 1, 1, 2}; /* of 1, 2 ... choices */
+    const struct policy *p = policy_find("hold");
+    for (int n = 1; n <= 5; n++) {
+        const struct dims d = {
+            .n_obs = 4, .n_act = 1, .n_choices = n, .batch = 8, .seg_len = 1, .policy_rate_hz = 20};
+        const struct act_in in = {.legal = ~UINT64_C(0)};
+        float act = -1.0f, logp = 0.0f;
+        void *actor = malloc(p->actor_bytes(NULL, &d));
+        assert_non_null(actor);
+        (void)answer(p, &d, 0);
+        p->actor_init(NULL, &d, actor);
+        p->act(actor, &in, &act, &logp);
+        assert_true(act == middle[n - 1]);
+        free(actor);
     }
 }
 
@@ -202,6 +237,7 @@ int main(void)
         cmocka_unit_test(this_learner_serves_them_all),
         cmocka_unit_test(settings_that_say_nothing_are_refused),
         cmocka_unit_test(networks_have_names),
+        cmocka_unit_test(hold_takes_the_middle_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,9 +239,10 @@ static void actions_are_asked_or_applied_as_set(void **state)
     for (int i = 0; i < 3; i++) {
         struct drawer d;
         struct batch b;
-        drawer_make(&d, r,
-                    &(struct sample_spec){
-                        .batch = 64, .n_steps = 1, .seg_len = 1, .action = cases[i].action});
+        drawer_make(
+            &d, r,
+            &(struct sample_spec){
+                .batch = 64, .n_steps = 1, .seg_len = 1, .action = cases[i].action, .logp = true});
         assert_true(sampler_draw(d.sampler, &d.rng, &b));
         for (int k = 0; k < b.n; k++) {
             const int row = (int)b.s[k];

@@ -96,7 +96,8 @@ static void *read_rows(void *self)
     struct reading *z = self;
     struct drawer d;
     struct batch b;
-    struct sample_spec spec = {.batch = 4, .n_steps = N_STEPS, .seg_len = 1, .gamma = GAMMA};
+    struct sample_spec spec = {
+        .batch = 4, .n_steps = N_STEPS, .seg_len = 1, .gamma = GAMMA, .logp = true};
     const struct prioritized_spec by = {.kind = z->kind, .batch = 4, .alpha = 0.6, .eps = 1e-6};
     if (arena_open(&d.mem, "draws", (size_t)16 << 20) < 0) {
         (void)snprintf(z->why, sizeof z->why, "no memory");

@@ -206,6 +206,9 @@ static const struct reward_case reward_cases[] = {
     {"velocity_at_start", {.weight = 1}, {0, 0, 0}},
     {"gain", {.extra = "imu", .first = 1, .weight = 2}, {0, -2, 4}},
     {"extra", {.extra = "foot", .weight = -1}, {0, -7, -3}},
+    {"square",
+     {.extra = "imu", .n = 2, .offset = 1, .limit = 1.5, .weight = 0.5},
+     {-1, -2.125, -0.125}},
     {"step", {.weight = -0.5}, {-0.5, -0.5, -0.5}},
     /* the third state ends it */
     {"until_end", {.weight = 4}, {4, 4, 0}},

@@ -92,6 +92,20 @@ static void a_wanted_end_is_a_success(void **state)
     assert_int_equal(end_after(0.0, 0.6), END_TERMINAL | END_TRUNCATED);
 }
 
+static void an_end_may_look_at_more_numbers(void **state)
+{
+    (void)state;
+    const struct end e = {end_of("extra_outside"), {.extra = "pose", .n = 2, .min = -1, .max = 1}};
+    assert_int_equal(open_cart(&e, 1), 0);
+    assert_int_equal(end_after(0.0, 0.9), END_NONE);
+    assert_int_equal(end_after(0.0, 1.1), END_TERMINAL);
+    assert_int_equal(end_after(0.0, -1.1), END_TERMINAL);
+    const struct end past = {end_of("extra_outside"), {.extra = "pose", .first = 1, .n = 2}};
+    assert_int_equal(open_cart(&past, 1), -EINVAL);
+    assert_non_null(
+        strstr(reason, "extra_outside wants 2 numbers from number 1 of \"pose\", there are 1"));
+}
+
 static void an_end_of_nothing_is_refused(void **state)
 {
     (void)state;
@@ -145,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_joint_outside_ends_it),
         cmocka_unit_test(a_wanted_end_is_a_success),
+        cmocka_unit_test(an_end_may_look_at_more_numbers),
         cmocka_unit_test(an_end_of_nothing_is_refused),
         cmocka_unit_test(a_choice_is_an_index_and_comes_back),
         cmocka_unit_test(choices_drive_no_joint_and_know_no_ramp),

@@ -22,7 +22,12 @@
 
 static const struct kernel *wanted; /* for the learners to come */
 
-static const char *const names[] = {"sac", "td3", "ddpg"};
+static const char *const names[] = {"sac", "td3", "ddpg", "ppo"};
+
+/* What algorithms are given that have it: nothing begins at 0, where back ends could not be
+ * compared; one epoch. */
+static const struct setting begun[] = {
+    {"ortho_init", "false"}, {"log_std_init", "-1"}, {"n_epochs", "1"}, {NULL, NULL}};
 
 /* Networks and steps without and with what may be added to them. */
 static const struct setting plain[] = {{"net_arch", "[33, 17]"}, {NULL, NULL}};
@@ -50,7 +55,8 @@ static float uniform(struct rng *r)
 static void draw_batch(struct rng *r, int n, struct batch *ret_batch)
 {
     static float s[ROWS_MAX * N_OBS], a[ROWS_MAX * N_ACT], s2[ROWS_MAX * N_OBS];
-    static float reward[ROWS_MAX], g[ROWS_MAX], w[ROWS_MAX], td[ROWS_MAX];
+    static float reward[ROWS_MAX], g[ROWS_MAX], w[ROWS_MAX], td[ROWS_MAX], logp[ROWS_MAX];
+    static uint8_t last[ROWS_MAX];
     for (int i = 0; i < n * N_OBS; i++) {
         s[i] = 2.0f * uniform(r);
         s2[i] = 2.0f * uniform(r);
@@ -62,9 +68,33 @@ static void draw_batch(struct rng *r, int n, struct batch *ret_batch)
         reward[i] = s[i * N_OBS] - a[i * N_ACT] * a[i * N_ACT];
         g[i] = rng_below(r, 10) == 0 ? 0.0f : 0.95f;
         w[i] = 0.5f + (float)rng_uniform(r);
+        logp[i] = -3.0f + uniform(r);
+        last[i] = g[i] == 0.0f || i + 1 == n;
     }
-    *ret_batch = (struct batch){
-        .n = n, .seg_len = 1, .s = s, .a = a, .r = reward, .s2 = s2, .g = g, .w = w, .ret_td = td};
+    *ret_batch = (struct batch){.n = n,
+                                .seg_len = 1,
+                                .s = s,
+                                .a = a,
+                                .r = reward,
+                                .s2 = s2,
+                                .g = g,
+                                .w = w,
+                                .logp = logp,
+                                .last = last,
+                                .ret_td = td};
+}
+
+/* Those settings that the algorithm has; returns where the list ends. */
+static struct setting *settings_of(const struct policy *p, const struct setting *settings,
+                                   struct setting *ret_settings)
+{
+    for (; settings->key != NULL; settings++) {
+        if (option_find(p->options, settings->key) != NULL) {
+            *ret_settings++ = *settings;
+        }
+    }
+    *ret_settings = (struct setting){NULL, NULL};
+    return ret_settings;
 }
 
 /* A learner after so many updates. Widths that are panels and a bit. */
@@ -78,9 +108,12 @@ static void learn(struct learner_fixture *l, const char *name, const struct sett
                               .policy_rate_hz = 20.0,
                               .team = team,
                               .kernel = wanted};
+    const struct policy *p = policy_find(name);
+    struct setting own[12];
     struct rng world;
     rng_seed(&world, 2);
-    learner_make(l, policy_find(name), &dims, settings, 1);
+    (void)settings_of(p, settings, settings_of(p, begun, own));
+    learner_make(l, p, &dims, own, 1);
     for (int t = 0; t < updates; t++) {
         struct batch b;
         struct stats stats = {0};

@@ -1,0 +1,133 @@
+#include "daemon/problem.h"
+
+#include "policies/nn/kernel.h"
+#include "policies/priority.h"
+#include "policies/replay.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROWS_APART 64 /* the replay leaves these alone, where the writer comes next */
+
+static void wanted(const struct config *c, struct wants *ret_wants)
+{
+    *ret_wants = (struct wants){.seg_len = 1};
+    c->policy->wants(c->policy_config, ret_wants);
+}
+
+unsigned problem_needs(const struct config *c)
+{
+    struct wants w;
+    wanted(c, &w);
+    return w.needs;
+}
+
+/* What the learner can put into a batch: priorities draw single rows; a model is made of a
+ * simulated body's outcomes of a choice. */
+static unsigned gives(const struct config *c, const struct task *t)
+{
+    const bool alike = c->learner.prioritized_replay == PRIORITY_UNIFORM;
+    const bool model = c->robot.direct && c->robot.n_choices > 0 && t->history == 0 &&
+                       c->sim != NULL && c->sim->outcomes != NULL;
+    const unsigned runs = NEEDS_NEXT_ACTION | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP;
+    return NEEDS_LOGP | (alike ? runs : 0) | (alike && model ? NEEDS_MODEL : 0);
+}
+
+void problem_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
+{
+    struct wants w;
+    wanted(c, &w);
+    const bool newest = (w.needs & NEEDS_NEWEST) != 0;
+    const int batch = newest ? c->learner.train_freq : c->learner.batch_size;
+    *ret_dims = (struct dims){
+        .n_obs = t->n_obs + t->history * t->n_pixels,
+        .n_vector = t->n_obs,
+        .h = c->robot.picture.h,
+        .w = c->robot.picture.w,
+        .c = c->robot.picture.c,
+        .history = t->history,
+        .n_act = t->n_act,
+        .n_choices = c->robot.n_choices,
+        .batch = batch,
+        .seg_len = newest ? batch : w.seg_len,
+        .minibatch = c->learner.batch_size,
+        .policy_rate_hz = c->robot.policy_rate_hz,
+        .gives = gives(c, t),
+        .kernel = kernel_of((enum precision)c->learner.precision),
+    };
+}
+
+/* Rows are drawn by priority one by one, without order. */
+static int check_priorities(const struct config *c, const struct wants *w, char *ret_why, int cap)
+{
+    static const unsigned ordered =
+        NEEDS_NEXT_ACTION | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL;
+    if (c->learner.prioritized_replay != PRIORITY_UNIFORM && (w->needs & ordered) != 0) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.prioritized_replay draws single steps, which policy %s does not learn "
+                   "from: set it to none",
+                   c->policy->name);
+    }
+    return 0;
+}
+
+static int check_newest(const struct config *c, char *ret_why, int cap)
+{
+    const struct learner_settings *l = &c->learner;
+    const int64_t rows = 2 * ((int64_t)l->train_freq + ROWS_APART); /* an episode may be one step */
+    if (c->replay.capacity < rows) {
+        return why(ret_why, cap, -EINVAL,
+                   "replay.capacity %lld does not hold what policy %s learns from at once: give at "
+                   "least %lld, or a learner.train_freq below %d",
+                   (long long)c->replay.capacity, c->policy->name, (long long)rows, l->train_freq);
+    }
+    if (c->replay.action == REPLAY_APPLIED) {
+        return why(ret_why, cap, -EINVAL,
+                   "replay.action must be asked or by_source: policy %s learns from what it asked",
+                   c->policy->name);
+    }
+    if (strcmp(c->comms.weights, "own") != 0) {
+        return why(ret_why, cap, -EINVAL,
+                   "comms.weights must be own: policy %s learns from what its own weights did",
+                   c->policy->name);
+    }
+    return 0;
+}
+
+static int check_settings(const struct config *c, const struct dims *d, char *ret_why, int cap)
+{
+    struct wants w;
+    wanted(c, &w);
+    const int rc = check_priorities(c, &w, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    if ((w.needs & (NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_MODEL)) != 0 && c->learner.n_steps > 1) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.n_steps %d sums rewards, policy %s wants those of single steps: set it "
+                   "to 1",
+                   c->learner.n_steps, c->policy->name);
+    }
+    if ((w.needs & NEEDS_MODEL) != 0 && c->learner.normalize) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.normalize must be false: policy %s learns from the world's "
+                   "observations as they are",
+                   c->policy->name);
+    }
+    if ((w.needs & NEEDS_NEWEST) != 0) {
+        return check_newest(c, ret_why, cap);
+    }
+    if (d->seg_len < 1 || d->batch % d->seg_len != 0) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.batch_size %d must be a whole multiple of %d: policy %s learns from "
+                   "runs of so many steps",
+                   d->batch, d->seg_len, c->policy->name);
+    }
+    return 0;
+}
+
+int problem_check(const struct config *c, const struct dims *d, char *ret_why, int cap)
+{
+    const int rc = check_settings(c, d, ret_why, cap);
+    return rc < 0 ? rc : policy_check(c->policy, c->policy_config, d, ret_why, cap);
+}
