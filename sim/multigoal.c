@@ -209,6 +209,7 @@ static void multigoal_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_multigoal = {
     .name = "multigoal",
+    .source = "haarnoja/softqlearning, environments/multigoal.py; arXiv:1702.08165, section 5.1",
     .options = multigoal_options,
     .config_bytes = sizeof(struct multigoal_config),
     .open = multigoal_open,
