@@ -130,13 +130,15 @@ static void softq_draws_from_a_bowl(void **state)
     learner_free(&x.l);
 }
 
-/* Oracle 14.5: both modes of an even Q, each as often as the other. */
+/* Oracle 14.5: both modes of an even Q, each as often as the other. At this temperature there is a
+ * little between them; where there is nothing particles hardly know how many are on the other side.
+ * The deviation of each half is 0.17. */
 static void softq_draws_from_two_bowls(void **state)
 {
     (void)state;
     static struct arms x;
     static const struct setting settings[] = {
-        {"net_arch", "[64, 64]"}, {"ent_coef", "0.1"}, {NULL, NULL}};
+        {"net_arch", "[64, 64]"}, {"ent_coef", "0.3"}, {NULL, NULL}};
     struct seen seen;
     struct stats stats;
     arms_begin(&x, "softq", settings);
@@ -145,7 +147,7 @@ static void softq_draws_from_two_bowls(void **state)
     print_message("softq: below 0 %.3f, deviations %.4f %.4f\n", seen.below, seen.sd_of[0],
                   seen.sd_of[1]);
     assert_true(fabs(seen.below - 0.5) < 0.1);
-    assert_true(fabs(seen.sd_of[0] / 0.1 - 1.0) < 0.25 && fabs(seen.sd_of[1] / 0.1 - 1.0) < 0.25);
+    assert_true(fabs(seen.sd_of[0] / 0.17 - 1.0) < 0.2 && fabs(seen.sd_of[1] / 0.17 - 1.0) < 0.2);
     learner_free(&x.l);
 }
 
