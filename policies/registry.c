@@ -7,6 +7,7 @@
     X(hold)                                                                                        \
     X(crossq)                                                                                      \
     X(ddpg)                                                                                        \
+    X(dqn)                                                                                         \
     X(droq)                                                                                        \
     X(ppo)                                                                                         \
     X(redq)                                                                                        \

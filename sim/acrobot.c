@@ -155,6 +155,7 @@ static void acrobot_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_acrobot = {
     .name = "acrobot",
+    .source = "Gymnasium's Acrobot-v1",
     .options = acrobot_options,
     .config_bytes = sizeof(struct acrobot_config),
     .open = acrobot_open,

@@ -130,6 +130,7 @@ static void cartpole_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_cartpole = {
     .name = "cartpole",
+    .source = "Gymnasium's CartPole-v1",
     .options = cartpole_options,
     .config_bytes = sizeof(struct cartpole_config),
     .open = cartpole_open,

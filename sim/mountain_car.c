@@ -155,6 +155,7 @@ static void mountain_car_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_mountain_car = {
     .name = "mountain_car",
+    .source = "Gymnasium's MountainCar-v0 and MountainCarContinuous-v0",
     .options = mountain_car_options,
     .config_bytes = sizeof(struct mountain_car_config),
     .open = mountain_car_open,

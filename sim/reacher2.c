@@ -232,6 +232,7 @@ static void reacher2_sense(void *self, const void *state, struct rng *noise,
 
 const struct sim sim_reacher2 = {
     .name = "reacher2",
+    .source = "own: two links, with the numbers of Gymnasium's Reacher-v5",
     .options = reacher2_options,
     .config_bytes = sizeof(struct reacher2_config),
     .open = reacher2_open,

@@ -92,13 +92,26 @@ static void tick_ends(const char *what)
 static const struct dims dims = {
     .n_obs = N_OBS, .n_act = N_ACT, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
 
-/* of a robot whose action is one of some choices */
-static const struct dims choice_dims = {
+/* Of a robot whose action is one of a few; with a camera of two pictures in part of what it sees.
+ */
+static const struct dims choices = {
     .n_obs = N_OBS, .n_act = 1, .n_choices = 5, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
+static const struct dims choices_by_sight = {.n_obs = N_OBS,
+                                             .n_vector = 4,
+                                             .h = 2,
+                                             .w = 2,
+                                             .c = 1,
+                                             .history = 2,
+                                             .n_act = 1,
+                                             .n_choices = 5,
+                                             .batch = 4,
+                                             .seg_len = 1,
+                                             .policy_rate_hz = 20.0};
 
-static const struct dims *dims_of(const char *policy)
+static const struct dims *dims_of(const char *name)
 {
-    return (policy_find(policy)->actions & ACTION_BOX) != 0 ? &dims : &choice_dims;
+    const struct policy *p = policy_find(name);
+    return (p->actions & ACTION_BOX) != 0 ? &dims : p->pictures ? &choices_by_sight : &choices;
 }
 
 /* Every policy; DDPG also with the noise that has a state; what may lie between two layers. */
@@ -118,6 +131,10 @@ static const struct act_case cases[] = {
     {"sac_v1", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"softq_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"sac_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"dqn", {{"net_arch", "[64, 64]"}, {"cnn_kernel_sizes", "[2]"}, {NULL, NULL}}, true},
+    {"dqn",
+     {{"noisy", "true"}, {"dueling", "true"}, {"cnn_kernel_sizes", "[2]"}, {NULL, NULL}},
+     true},
     {"crossq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ppo", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"redq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},

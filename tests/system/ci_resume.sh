@@ -76,6 +76,13 @@ else
     echo "hopper: skipped, there is no MuJoCo"
 fi
 
+# choices, an end for good, all that deep Q-learning has; and pictures, where a world has some
+rainbow=(--lockstep --config deploy/robots/cartpole.yaml --seed 3 --json --steps 900 --set learner.learning_starts=100
+    --set policy.double_q=true --set policy.dueling=true --set policy.noisy=true --set policy.distributional=c51
+    --set learner.n_steps=3 --set learner.prioritized_replay=proportional --set "policy.net_arch=[32]")
+whole=$("$bin" "${rainbow[@]}" --checkpoint-steps 300 --run-dir "$work/rainbow" | weights_and_mean)
+same rainbow "$whole" "$("$bin" "${rainbow[@]}" --resume "$work/rainbow/ckpt-000000000300" | weights_and_mean)"
+
 newest=$(readlink "$work/damaged/last")
 printf x | dd of="$work/damaged/$newest/replay.seg" bs=1 seek=70000 conv=notrunc status=none
 same damaged "$undamaged" "$(run --set policy.kind=sac --resume "$work/damaged" | what)"

@@ -49,11 +49,15 @@ static void step(void *self, void *state, struct rng *rng)
     float act[ACT_MAX] = {0};
     double asked[ACT_MAX] = {0};
     put("q", s.q, s.n);
+    put("qd", s.qd, s.n);
     put_extra("qpos");
     put_extra("qvel");
+    put_extra("target");
     put_observation("obs");
     for (int k = 0; k < task.n_act; k++) {
-        act[k] = (float)(2.0 * rng_uniform(rng) - 1.0);
+        const int choices = config.robot.n_choices;
+        act[k] = choices > 0 ? (float)rng_below(rng, (uint64_t)choices)
+                             : (float)(2.0 * rng_uniform(rng) - 1.0);
         asked[k] = (double)act[k];
     }
     put("act", asked, task.n_act);
