@@ -83,6 +83,14 @@ rainbow=(--lockstep --config deploy/robots/cartpole.yaml --seed 3 --json --steps
 whole=$("$bin" "${rainbow[@]}" --checkpoint-steps 300 --run-dir "$work/rainbow" | weights_and_mean)
 same rainbow "$whole" "$("$bin" "${rainbow[@]}" --resume "$work/rainbow/ckpt-000000000300" | weights_and_mean)"
 
+# the others that choose
+for kind in sac_discrete softq_discrete; do
+    choosing=(--lockstep --config deploy/robots/cartpole.yaml --seed 3 --json --steps 900 --set "policy.kind=$kind"
+        --set learner.learning_starts=100 --set "policy.net_arch=[32]")
+    whole=$("$bin" "${choosing[@]}" --checkpoint-steps 300 --run-dir "$work/$kind" | weights_and_mean)
+    same $kind "$whole" "$("$bin" "${choosing[@]}" --resume "$work/$kind/ckpt-000000000300" | weights_and_mean)"
+done
+
 newest=$(readlink "$work/damaged/last")
 printf x | dd of="$work/damaged/$newest/replay.seg" bs=1 seek=70000 conv=notrunc status=none
 same damaged "$undamaged" "$(run --set policy.kind=sac --resume "$work/damaged" | what)"
