@@ -12,6 +12,10 @@
     X(ppo)                                                                                         \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
+    X(sac_discrete)                                                                                \
+    X(sac_v1)                                                                                      \
+    X(softq)                                                                                       \
+    X(softq_discrete)                                                                              \
     X(td3)                                                                                         \
     X(tqc)
 
