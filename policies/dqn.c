@@ -96,13 +96,9 @@ static const float *row_of(const struct dqn *z, const float *out, int i)
     return out + (size_t)i * (size_t)(z->choices * z->atoms);
 }
 
-/* a* = argmax_a' Q(s', a') over what is legal there: of the network that learns, or of the target.
- */
-static void choose_next(struct dqn *z, const struct batch *b)
+/* a* = argmax_a' of what one of the networks says of s', over what is legal there. */
+static void choose_next(struct dqn *z, const struct batch *b, const float *out)
 {
-    struct qnet *by = z->c.double_q ? &z->q : &z->q_targ;
-    qnet_draw(by, z->rng);
-    const float *out = qnet_forward(by, b->s2, b->n);
     for (int i = 0; i < b->n; i++) {
         const uint64_t legal = b->legal2 != NULL ? b->legal2[i] : LEGAL_ALL;
         dqn_values(z->c.distributional, &z->support, z->choices, row_of(z, out, i), z->value);
@@ -110,11 +106,25 @@ static void choose_next(struct dqn *z, const struct batch *b)
     }
 }
 
-/* y = r + gamma (1 - d) Q'(s', a*): a number, a distribution on the atoms, or quantiles. */
-static void make_targets(struct dqn *z, const struct batch *b)
+/* What the target says of s', noise drawn anew, and the choice a*: by the network that learns
+ * (double_q), with noise of its own, or by the very pass of the target that values it. */
+static const float *value_next(struct dqn *z, const struct batch *b)
 {
+    if (z->c.double_q) {
+        qnet_draw(&z->q, z->rng);
+        choose_next(z, b, qnet_forward(&z->q, b->s2, b->n));
+    }
     qnet_draw(&z->q_targ, z->rng);
     const float *out = qnet_forward(&z->q_targ, b->s2, b->n);
+    if (!z->c.double_q) {
+        choose_next(z, b, out);
+    }
+    return out;
+}
+
+/* y = r + gamma (1 - d) Q'(s', a*): a number, a distribution on the atoms, or quantiles. */
+static void make_targets(struct dqn *z, const struct batch *b, const float *out)
+{
     for (int i = 0; i < b->n; i++) {
         const float *next = row_of(z, out, i) + (size_t)(z->next[i] * z->atoms);
         float *y = z->y + (size_t)i * (size_t)z->atoms;
@@ -183,8 +193,7 @@ static void dqn_update(void *self, const struct batch *b, struct stats *ret_stat
     struct dqn *z = self;
 
     /* y = r + gamma (1 - d) Q'(s', argmax_a' Q(s', a')) */
-    choose_next(z, b);
-    make_targets(z, b);
+    make_targets(z, b, value_next(z, b));
 
     /* theta <- theta - lr grad E[ w L(Q(s, a), y) ] */
     qnet_draw(&z->q, z->rng);

@@ -222,6 +222,38 @@ static void what_cannot_be_is_refused(void **state)
     free(config);
 }
 
+/* Weights of one kind of return, or of one that duels or is noisy, drive no other: rows of as many
+ * numbers mean something else. */
+static void networks_of_other_kinds_have_other_names(void **state)
+{
+    (void)state;
+    const struct policy *p = policy_find("dqn");
+    static const struct setting kind[][2] = {
+        {{"distributional", "none"}, {"noisy", "false"}},
+        {{"distributional", "c51"}, {"noisy", "false"}},
+        {{"distributional", "qr"}, {"noisy", "false"}},
+        {{"distributional", "none"}, {"noisy", "true"}},
+        {{"distributional", "c51"}, {"dueling", "true"}},
+        {{"distributional", "qr"}, {"double_q", "true"}},
+    };
+    uint32_t net[6];
+    for (int i = 0; i < 6; i++) {
+        void *config = calloc(1, p->config_bytes);
+        option_defaults(p->options, config);
+        assert_int_equal(option_set(option_find(p->options, "n_atoms"), config, "50", NULL, 0), 0);
+        for (int k = 0; k < 2; k++) {
+            const struct option *o = option_find(p->options, kind[i][k].key);
+            assert_int_equal(option_set(o, config, kind[i][k].value, NULL, 0), 0);
+        }
+        net[i] = policy_net(p, config, &dims);
+        assert_true(net[i] != 0);
+        for (int k = 0; k < i; k++) {
+            assert_int_equal(net[k] == net[i], k == 2 && i == 5); /* double_q is the learner's */
+        }
+        free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_restored_learner_goes_on_as_the_same),
         cmocka_unit_test(exploring_keeps_to_what_is_legal),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(networks_of_other_kinds_have_other_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
