@@ -209,7 +209,11 @@ static void dqn_update(void *self, const struct batch *b, struct stats *ret_stat
 
     /* theta' <- tau theta + (1 - tau) theta', now and then */
     if (++z->updates % z->c.target_update_interval == 0) {
-        qnet_blend(&z->q, (float)z->c.tau, &z->q_targ);
+        if (z->c.tau < 1.0) {
+            qnet_blend(&z->q, (float)z->c.tau, &z->q_targ);
+        } else {
+            qnet_copy(&z->q, &z->q_targ);
+        }
     }
 }
 
@@ -315,7 +319,7 @@ static void *dqn_init(const void *config, const struct dims *d, struct arena *me
     z->support = (struct support){z->atoms, (float)c->v_min, (float)c->v_max};
     qnet_init(&z->q, &spec, mem, rng);
     qnet_init(&z->q_targ, &spec, mem, rng);
-    qnet_blend(&z->q, 1.0f, &z->q_targ);
+    qnet_copy(&z->q, &z->q_targ);
     z->next = arena_take(mem, (size_t)d->batch * sizeof *z->next);
     z->y = arena_take(mem, (size_t)(d->batch * z->atoms) * sizeof *z->y);
     name_all(z, mem);

@@ -154,6 +154,17 @@ void qnet_blend(const struct qnet *z, float tau, struct qnet *target)
     }
 }
 
+void qnet_copy(const struct qnet *z, struct qnet *ret_copy)
+{
+    encoder_copy(&z->encoder, &ret_copy->encoder);
+    mlp_copy(&z->dense, &ret_copy->dense);
+    if (z->shape.noisy) {
+        const size_t bytes = (size_t)z->dense.n * sizeof(float);
+        memcpy(ret_copy->noise.mu, z->noise.mu, bytes);
+        memcpy(ret_copy->noise.sigma, z->noise.sigma, bytes);
+    }
+}
+
 void qnet_changed(struct qnet *z)
 {
     encoder_changed(&z->encoder);

@@ -1,6 +1,7 @@
 /*
  * What the passes of one deep Q-learning update share and what they do not, in double: which draw
- * of noise each of them runs with; RMSProp and the projection once more.
+ * of noise each of them runs with, and copies that are copies; RMSProp and the projection once
+ * more.
  */
 #include <cmocka.h>
 
@@ -151,6 +152,45 @@ static void every_pass_has_a_draw_of_its_own(void **state)
     }
 }
 
+/* --- copies --- */
+
+static bool same(const struct learner_fixture *l, const char *a, const char *b)
+{
+    const struct tensor *x = learner_tensor(l, a), *y = learner_tensor(l, b);
+    assert_int_equal(tensor_count(x), tensor_count(y));
+    return memcmp(x->data, y->data, (size_t)tensor_count(x) * sizeof(double)) == 0;
+}
+
+/* 14.9: with tau 1 the target is the network, bit for bit: when both begin, and every interval. */
+static void a_hard_copy_is_exact(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct rows x;
+    static const char *const pairs[][2] = {{"q.mu", "q_target.mu"},
+                                           {"q.sigma", "q_target.sigma"},
+                                           {"q.0.weight", "q_target.0.weight"},
+                                           {"q.1.bias", "q_target.1.bias"}};
+    for (int noisy = 0; noisy < 2; noisy++) {
+        const struct setting settings[] = {{"net_arch", "[6]"},
+                                           {"noisy", noisy ? "true" : "false"},
+                                           {"learning_rate", "0.37"},
+                                           {"target_update_interval", "3"},
+                                           {NULL, NULL}};
+        const int from = noisy ? 0 : 2, to = noisy ? 2 : 4;
+        struct stats stats;
+        rows_begin(&x);
+        learner_make(&l, policy_find("dqn"), &dims, settings, 5);
+        for (int t = 0; t <= 12; t++) {
+            for (int i = from; i < to; i++) {
+                assert_int_equal(same(&l, pairs[i][0], pairs[i][1]), t % 3 == 0);
+            }
+            l.policy->update(l.self, &x.b, &stats);
+        }
+        learner_free(&l);
+    }
+}
+
 /* --- RMSProp --- */
 
 /* Epsilon stands inside the root, and the mean that is taken off is the gradient's own. */
@@ -209,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pass_has_a_draw_of_its_own),
+        cmocka_unit_test(a_hard_copy_is_exact),
         cmocka_unit_test(rmsprop_is_centred_with_epsilon_in_the_root),
         cmocka_unit_test(both_forms_of_the_projection_agree),
     };
