@@ -1,7 +1,7 @@
 /*
  * What the passes of one deep Q-learning update share and what they do not, in double: which draw
- * of noise each of them runs with, and copies that are copies; RMSProp and the projection once
- * more.
+ * of noise each of them runs with, copies that are copies, and rows that are not finite; RMSProp
+ * and the projection once more.
  */
 #include <cmocka.h>
 
@@ -15,6 +15,7 @@
 #define ROWS    6
 #define O       3
 #define CHOICES 4
+#define W_MAX   256
 
 static const struct dims dims = {.n_obs = O,
                                  .n_vector = O,
@@ -191,6 +192,42 @@ static void a_hard_copy_is_exact(void **state)
     }
 }
 
+/* --- what is not finite --- */
+
+/* One damaged row changes no weight and is counted, also where returns are clipped to atoms. */
+static void a_row_that_is_not_finite_is_skipped(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static struct rows x;
+    static const char *const kinds[] = {"none", "c51", "qr"};
+    static const double damages[] = {(double)NAN, (double)INFINITY};
+    for (int i = 0; i < 6; i++) {
+        const struct setting settings[] = {{"net_arch", "[6]"},
+                                           {"distributional", kinds[i / 2]},
+                                           {"n_atoms", "5"},
+                                           {"n_quantiles", "4"},
+                                           {NULL, NULL}};
+        double before[W_MAX];
+        struct stats stats = {0};
+        rows_begin(&x);
+        learner_make(&l, policy_find("dqn"), &dims, settings, 5);
+        const int n = tensor_count(learner_tensor(&l, "q.adam_m")); /* as many as weights */
+        assert_true(n <= W_MAX);
+        memcpy(before, learner_floats(&l, "q.0.weight"), (size_t)n * sizeof before[0]);
+        x.r[3] = damages[i % 2];
+        l.policy->update(l.self, &x.b, &stats);
+        assert_memory_equal(before, learner_floats(&l, "q.0.weight"), (size_t)n * sizeof before[0]);
+        assert_true(stats.v[stat_index(l.policy, "train/skipped_not_finite")] == 1.0);
+        rows_begin(&x);
+        l.policy->update(l.self, &x.b, &stats);
+        assert_memory_not_equal(before, learner_floats(&l, "q.0.weight"),
+                                (size_t)n * sizeof before[0]);
+        assert_true(stats.v[stat_index(l.policy, "train/skipped_not_finite")] == 1.0);
+        learner_free(&l);
+    }
+}
+
 /* --- RMSProp --- */
 
 /* Epsilon stands inside the root, and the mean that is taken off is the gradient's own. */
@@ -250,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pass_has_a_draw_of_its_own),
         cmocka_unit_test(a_hard_copy_is_exact),
+        cmocka_unit_test(a_row_that_is_not_finite_is_skipped),
         cmocka_unit_test(rmsprop_is_centred_with_epsilon_in_the_root),
         cmocka_unit_test(both_forms_of_the_projection_agree),
     };
