@@ -76,7 +76,7 @@ static const struct option dqn_options[] = {
     {.key = "rmsprop_eps", .type = OPTION_DOUBLE, .offset = AT(rmsprop_eps), .min = 1e-12, .max = 1, .def = "1e-5",
      .help = "RMSProp's epsilon, within the root; 0.01 / 32^2 is that of the Atari agents, whose gradients are sums"},
     {.key = "max_grad_norm", .type = OPTION_DOUBLE, .offset = AT(max_grad_norm), .min = 0, .max = 1e6, .def = "10",
-     .help = "Adam takes no longer gradient of a network, longer ones are scaled down to it; 0: any"},
+     .help = "longest gradient of the whole network, longer ones are scaled down to it; 0: any"},
     {.key = "net_arch", .type = OPTION_INTS, .offset = AT(hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = "[64, 64]",
      .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers"},
     EPSILON_OPTIONS("1", "0.05", "10000"),
@@ -304,11 +304,11 @@ static void *dqn_init(const void *config, const struct dims *d, struct arena *me
     struct qnet_spec spec = {
         .sigma_0 = c->sigma_0,
         .optimizer = c->optimizer,
+        .max_grad_norm = (float)c->max_grad_norm,
         .rmsprop = {(float)c->learning_rate, (float)c->rmsprop_alpha, (float)c->rmsprop_eps}};
     struct net_spec net = {
         .rows = d->batch, .kernel = d->kernel, .adam = adam_defaults((float)c->learning_rate)};
     net.adam.eps = (float)c->adam_eps;
-    net.adam.max_grad_norm = (float)c->max_grad_norm;
     spec.net = &net;
     const int rc = dqn_shape(c, d, &spec.shape, NULL, 0);
     basal_assert(rc == 0); /* dqn_check has seen it */

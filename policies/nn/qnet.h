@@ -21,9 +21,10 @@ struct qnet_shape {
 struct qnet_spec {
     struct qnet_shape shape;
     double sigma_0;
-    int optimizer; /* enum optimizer */
+    int optimizer;       /* enum optimizer */
+    float max_grad_norm; /* of all of the network; 0: any */
     struct rmsprop_options rmsprop;
-    const struct net_spec *net; /* rows, kernel, Adam */
+    const struct net_spec *net; /* rows, kernel, Adam without a longest gradient of its own */
 };
 
 struct qnet {
@@ -32,6 +33,7 @@ struct qnet {
     struct mlp dense;
     struct noisy noise; /* where shape.noisy */
     int optimizer;
+    float max_grad_norm;
     struct adam adam, adam_sigma;
     struct rmsprop rms, rms_sigma, rms_conv[CONVS_MAX];
     float *q, *dq, *draw; /* [rows,choices,atoms]; what is before the duel */
