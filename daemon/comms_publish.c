@@ -157,6 +157,7 @@ static void note_episode(struct comms *c, const struct happened *h)
     c->rollout.episodes++;
     c->rollout.successes += h->b != 0;
     c->rollout.return_sum += h->x;
+    c->rollout.value_sum += h->z;
     memcpy(mailbox_back(&c->ended), &c->rollout, sizeof c->rollout);
     mailbox_put(&c->ended);
 }

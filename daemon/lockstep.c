@@ -17,9 +17,8 @@ struct lockstep {
     struct house house;
     struct runfiles files;
     int64_t planned_ns, period_ns, next_checkpoint;
-    int64_t learned;   /* policy steps; the evaluation cuts a period short, which is one more row */
-    double return_sum; /* of the episodes since the last metrics line */
-    int episodes;
+    int64_t learned; /* policy steps; the evaluation cuts a period short, which is one more row */
+    struct rollout rollout;  /* since the last metrics line */
     double learned_s;        /* wall time that learning took */
     struct evaluation *eval; /* where episode returns go now; NULL: learning */
     char fault[WHY_CHARS];
@@ -81,8 +80,9 @@ static void listen(struct lockstep *k)
         if (h.kind == HAPPENED_EPISODE && k->eval != NULL) {
             add_episode(k, &h);
         } else if (h.kind == HAPPENED_EPISODE) {
-            k->return_sum += h.x;
-            k->episodes++;
+            k->rollout.return_sum += h.x;
+            k->rollout.value_sum += h.z;
+            k->rollout.episodes++;
         } else if (h.kind == HAPPENED_TRIP || (h.kind == HAPPENED_STATE && h.text[0] != '\0')) {
             (void)snprintf(k->fault, sizeof k->fault, "%s", h.text);
         }
@@ -110,10 +110,9 @@ static void drive(struct lockstep *k)
 static void write_metrics(struct lockstep *k)
 {
     struct house *h = &k->house;
-    if (k->episodes > 0) {
-        runfiles_metrics(&k->files, h, k->return_sum / k->episodes, k->episodes);
-        k->return_sum = 0.0;
-        k->episodes = 0;
+    if (k->rollout.episodes > 0) {
+        runfiles_metrics(&k->files, h, &k->rollout);
+        k->rollout = (struct rollout){0};
     }
 }
 

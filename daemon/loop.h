@@ -46,6 +46,8 @@ struct loop_state {
     uint32_t held;   /* stop bits seen so far, to answer each once */
     int plant_event; /* of the last tick, -1: none */
     double reward;   /* of the last closed period */
+    double to_go;    /* sum over an episode's steps of the discounted return that followed ... */
+    double weight;   /* ... in which its last reward counts 1 + gamma + gamma^2 ... times */
     uint64_t overruns, coasted_total;
     uint64_t settings_told; /* written in the devices' memory, as far as a person knows */
     int64_t push_ns;

@@ -162,6 +162,7 @@ static void begin_episode(struct loop *l)
     task_begin(&l->task, &l->st.sensed);
     l->config->policy->reset(l->actor, &l->st.rng);
     l->st.end_asked = l->st.end_success = false;
+    l->st.to_go = l->st.weight = 0.0;
     l->st.episode++;
 }
 
@@ -210,6 +211,8 @@ static bool close_period(struct loop *l, int64_t now_ns, struct observation *ret
     applied_action(l, applied);
     task_remember(&l->task, applied, &z->command);
     z->reward = task_period(&l->task, &z->sensed) + (z->end_asked ? z->end_reward : 0.0);
+    z->weight = 1.0 + l->config->learner.gamma * z->weight;
+    z->to_go += z->weight * z->reward;
     task_observe(&l->task, &z->sensed, ret_obs2);
     store(l, now_ns, goes_on && worth_storing(l), applied, ret_obs2);
     return goes_on;
@@ -238,7 +241,8 @@ static void end_episode(struct loop *l, int64_t now_ns)
                                     .b = z->end_success || l->task.st.success,
                                     .c = (int32_t)l->task.st.episode_steps,
                                     .x = l->task.st.episode_return,
-                                    .y = l->task.st.episode_s});
+                                    .y = l->task.st.episode_s,
+                                    .z = z->to_go / (double)l->task.st.episode_steps});
     z->open = false;
     const int ticks = (int)(l->config->task.settings.reset_s / l->dt_s);
     z->reset_left = ticks > 1 ? ticks : 1;

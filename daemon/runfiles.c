@@ -52,15 +52,16 @@ static int put_dropped(const struct house *h, struct metric *ret_metric)
     return h->learner.newest != NULL;
 }
 
-void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, int episodes)
+void runfiles_metrics(struct runfiles *f, struct house *h, const struct rollout *r)
 {
-    struct metric v[5 + STATS_MAX] = {
+    struct metric v[6 + STATS_MAX] = {
         {"time/total_timesteps", (double)h->loop.st.step, true},
         {"train/n_updates", (double)h->learner.counters[LEARNER_UPDATES], true},
-        {"rollout/ep_rew_mean", ep_rew_mean, false},
-        {"rollout/episodes", episodes, true},
+        {"rollout/ep_rew_mean", r->return_sum / (double)r->episodes, false},
+        {"rollout/value_mean", r->value_sum / (double)r->episodes, false},
+        {"rollout/episodes", (double)r->episodes, true},
     };
-    int n = 4;
+    int n = 5;
     n += put_dropped(h, &v[n]);
     for (int i = 0; i < STATS_MAX && h->config.policy->stat_names[i] != NULL; i++) {
         v[n++] = (struct metric){h->config.policy->stat_names[i], h->learner.stats.v[i], false};
@@ -91,6 +92,8 @@ void runfiles_interval(struct runfiles *f, struct house *h, const struct rollout
     if (more > 0) {
         const double sum = f->ended.return_sum - f->told.return_sum;
         v[n++] = (struct metric){"rollout/ep_rew_mean", sum / (double)more, false};
+        const double value = f->ended.value_sum - f->told.value_sum;
+        v[n++] = (struct metric){"rollout/value_mean", value / (double)more, false};
         v[n++] = (struct metric){"rollout/episodes", (double)more, true};
         f->told = f->ended;
     }

@@ -26,9 +26,8 @@ int runfiles_open(struct runfiles *ret_files, struct house *h, const char *dir, 
                   int cap) BASAL_MUST_USE;
 void runfiles_close(struct runfiles *f);
 
-/* One line: step, updates, mean return of the episodes since the last, and the learner's
- * statistics. */
-void runfiles_metrics(struct runfiles *f, struct house *h, double ep_rew_mean, int episodes);
+/* One line: step, updates, the means of some episodes, and the learner's statistics. */
+void runfiles_metrics(struct runfiles *f, struct house *h, const struct rollout *r);
 
 /* One line of the service, where the step moved since the last. ended: NULL: as before. May run
  * beside runfiles_checkpoint. */

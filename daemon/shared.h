@@ -57,7 +57,8 @@ enum event_kind {
     HAPPENED_STATE,    /* a = from, b = to, c = fsm event            */
     HAPPENED_TRIP,     /* a = trips, b = joint                       */
     HAPPENED_REFUSED,  /* a = request kind, b = refusal, c = state   */
-    HAPPENED_EPISODE,  /* a = episode, b = a success, c = policy steps, x = return, y = s */
+    HAPPENED_EPISODE,  /* a = episode, b = a success, c = policy steps, x = return, y = s, z = what
+                          each step was worth: the discounted return that followed it, in the mean */
     HAPPENED_PLANT,    /* a = the devices are there, text = plant_why */
     HAPPENED_EVAL,     /* x = mean speed or return                   */
     HAPPENED_SETTINGS, /* text: what was written to the devices' memory */
@@ -67,7 +68,7 @@ struct happened {
     int64_t t_ns;
     enum event_kind kind;
     int32_t a, b, c;
-    double x, y;
+    double x, y, z;
     char text[WHY_CHARS];
 };
 
@@ -95,8 +96,8 @@ struct learner_shared {
 
 /* All episodes since the start. */
 struct rollout {
-    int64_t episodes, successes; /* successes: said by a person */
-    double return_sum;
+    int64_t episodes, successes;  /* successes: said by a person */
+    double return_sum, value_sum; /* value: what a step of them was worth (z of HAPPENED_EPISODE) */
 };
 
 struct shared {
