@@ -320,6 +320,7 @@ static void *dqn_init(const void *config, const struct dims *d, struct arena *me
     qnet_init(&z->q, &spec, mem, rng);
     qnet_init(&z->q_targ, &spec, mem, rng);
     qnet_copy(&z->q, &z->q_targ);
+    z->q.dense.team = z->q_targ.dense.team = d->team;
     z->next = arena_take(mem, (size_t)d->batch * sizeof *z->next);
     z->y = arena_take(mem, (size_t)(d->batch * z->atoms) * sizeof *z->y);
     name_all(z, mem);
