@@ -12,7 +12,12 @@
     X(ppo)                                                                                         \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
-    X(td3)
+    X(sac_discrete)                                                                                \
+    X(sac_v1)                                                                                      \
+    X(softq)                                                                                       \
+    X(softq_discrete)                                                                              \
+    X(td3)                                                                                         \
+    X(tqc)
 
 #define X(name) extern const struct policy policy_##name;
 POLICIES(X)

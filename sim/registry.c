@@ -15,6 +15,7 @@
     X(cartpole)                                                                                    \
     X(crawler)                                                                                     \
     X(mountain_car)                                                                                \
+    X(multigoal)                                                                                   \
     X(pendulum)                                                                                    \
     X(reacher2)                                                                                    \
     SIMS_BUILT(X)

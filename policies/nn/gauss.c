@@ -17,6 +17,19 @@ void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct are
     adam_init(&p->opt, p->net.kernel, p->net.n, &spec->adam, mem);
 }
 
+void gauss_init_sde(struct gauss *ret_gauss, const struct net_spec *spec, double log_std_init,
+                    struct arena *mem, struct rng *rng)
+{
+    struct gauss *p = ret_gauss;
+    struct mlp_shape shape;
+    squash_init(p, spec, mem);
+    net_shape(spec, spec->n_obs, spec->n_act, &shape);
+    mlp_init(&p->net, &shape, spec->kernel, spec->rows, mem, rng);
+    adam_init(&p->opt, p->net.kernel, p->net.n, &spec->adam, mem);
+    p->sde = arena_take(mem, sizeof *p->sde);
+    sde_init(p->sde, spec, shape.width[shape.n_layers - 1], log_std_init, p->net.kernel, mem);
+}
+
 void squash_init(struct gauss *p, const struct net_spec *spec, struct arena *mem)
 {
     *p = (struct gauss){.n_act = spec->n_act};
@@ -63,7 +76,11 @@ void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z)
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
                    float *ret_logp)
 {
-    squash_forward(p, mlp_forward(&p->net, s, n), n, rng, ret_a, ret_logp);
+    const float *out = mlp_forward(&p->net, s, n);
+    if (p->sde != NULL) {
+        out = sde_forward(p->sde, p->net.x[p->net.shape.n_layers - 1], out, n);
+    }
+    squash_forward(p, out, n, rng, ret_a, ret_logp);
 }
 
 void squash_forward(struct gauss *p, const float *out, int n, struct rng *rng, float *ret_a,
@@ -118,9 +135,19 @@ const float *squash_backward(struct gauss *p, const float *out, const float *a, 
 
 void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dlogp, int n)
 {
-    const float *out = p->net.x[p->net.shape.n_layers].v;
-    mlp_backward(&p->net, squash_backward(p, out, a, da, dlogp, n), n);
+    const int last = p->net.shape.n_layers;
+    const float *out = p->sde != NULL ? p->sde->out : p->net.x[last].v;
+    const float *dout = squash_backward(p, out, a, da, dlogp, n);
+    if (p->sde != NULL) {
+        dout = sde_fit(p->sde, p->net.x[last - 1], dout, n);
+    }
+    mlp_backward(&p->net, dout, n);
     mlp_step(&p->net, &p->opt);
+}
+
+float squash_log_pi(float u, float eps, float log_std)
+{
+    return log_density(u, eps, clamp_log_std(log_std), softplus(-2.0f * u));
 }
 
 void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a,

@@ -117,3 +117,6 @@ int mlp_packed(const struct mlp_shape *s); /* floats of that form */
 
 /* One row: the tick's path. x [in] -> ret_y [out]. */
 void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y) BASAL_RT;
+/* And what its last hidden layer says, unless NULL. */
+void mlp_row_hidden(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y,
+                    float *ret_hidden) BASAL_RT;
