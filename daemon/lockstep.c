@@ -344,8 +344,8 @@ static int run(const struct lockstep_spec *spec, struct lockstep_result *ret_res
                                          .eval = e,
                                          .kernel = kernel_of(products)->name};
         }
-        house_close(&k->house);
     }
+    house_close(&k->house); /* as far as it was built */
     free(k);
     return rc;
 }
