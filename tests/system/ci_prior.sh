@@ -42,6 +42,15 @@ for other in none c d; do
     [ "$(get updates "$work/a")" = "$(get updates "$work/$other")" ] || fail "a and $other: not as many updates"
 done
 
+# --- and choices, with rewards summed over three steps ---
+cart=(--lockstep --config deploy/robots/cartpole.yaml --json --steps 400 --set learner.learning_starts=100 --set learner.n_steps=3
+    --set "policy.net_arch=[16]" --set task.eval_episodes=2)
+"$bin/basald" "${cart[@]}" --seed 1 --run-dir "$work/cart" --checkpoint-steps 400 >/dev/null
+"$bin/basald" "${cart[@]}" --seed 2 --prior "$work/cart" >"$work/e"
+"$bin/basald" "${cart[@]}" --seed 2 --prior "$work/cart/last" >"$work/f"
+[ "$(get prior_rows "$work/e")" = 400 ] || fail "400 transitions of a cart are asked, there are $(get prior_rows "$work/e")"
+[ "$(get weights_hash "$work/e")" = "$(get weights_hash "$work/f")" ] || fail "the same data of a cart gave other weights"
+
 # --- from a checkpoint on, with the same data alone ---
 run "${prior[@]}" --run-dir "$work/kept" --checkpoint-steps 150 >"$work/kept.json"
 resume=(--resume "$work/kept/ckpt-000000000150")
