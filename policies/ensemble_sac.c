@@ -63,7 +63,7 @@ void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_st
 {
     struct ensemble_sac *z = self;
     const int n = b->n;
-    const float alpha = alpha_now(&z->alpha);
+    const float alpha = z->c.backup_entropy ? alpha_now(&z->alpha) : 0.0f;
     int some[ENSEMBLE_MAX];
 
     /* y = r + gamma (1 - d) (min_{i in M} Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
