@@ -12,6 +12,7 @@
     X(ppo)                                                                                         \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
+    X(svg)                                                                                         \
     X(td3)
 
 #define X(name) extern const struct policy policy_##name;

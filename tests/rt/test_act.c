@@ -130,6 +130,7 @@ static const struct act_case cases[] = {
     {"crossq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ppo", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"redq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"svg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"droq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"sac", {{"layer_norm_actor", "true"}, {"net_arch", "[64, 33]"}, {NULL, NULL}}, true},
     {"td3",
