@@ -4,7 +4,9 @@
  * Lillicrap et al. 2016, "Continuous control with deep reinforcement learning", arXiv:1509.02971,
  * Algorithm 1. Departs from it: the action joins the critic at its first layer; one learning rate
  * for actor and critic unless both are set; no batch normalisation, no weight decay unless asked
- * for; Gaussian exploration beside Ornstein-Uhlenbeck.
+ * for; Gaussian exploration beside Ornstein-Uhlenbeck. The basic form is what that algorithm
+ * repairs: no target networks, no replay, the newest steps once each. It is there to be seen
+ * failing.
  */
 #include "policies/nn/critic.h"
 #include "policies/nn/mu.h"
@@ -17,6 +19,7 @@
 
 struct ddpg_config {
     double learning_rate, learning_rate_actor, tau;
+    bool basic;
     struct noise_settings noise;
     struct net_settings net;
 };
@@ -40,6 +43,8 @@ static const struct option ddpg_options[] = {
      .help = "Adam's step for the actor; 0: the critic's"},
     {.key = "tau", .type = OPTION_DOUBLE, .offset = AT(tau), .min = 0, .max = 1, .def = "0.005",
      .help = "Polyak step of both targets, per update"},
+    {.key = "basic", .type = OPTION_BOOL, .offset = AT(basic), .def = "false",
+     .help = "no target networks and no replay: an update learns from the newest learner.train_freq steps, and is likely to be unstable"},
     NOISE_OPTIONS,
     NET_OPTIONS("[400, 300]"),
     {.key = NULL},
@@ -58,9 +63,9 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     const int n = b->n;
     const float inv_n = 1.0f / (float)n;
 
-    /* y = r + gamma (1 - d) Q'(s', mu'(s')) */
-    mu_value(&z->mu_targ, b->s2, n, z->a);
-    const float *t = critic_forward(&z->q_targ, b->s2, z->a, n);
+    /* y = r + gamma (1 - d) Q'(s', mu'(s'));  basic: Q and mu as they are */
+    mu_value(z->c.basic ? &z->mu : &z->mu_targ, b->s2, n, z->a);
+    const float *t = critic_forward(z->c.basic ? &z->q : &z->q_targ, b->s2, z->a, n);
     for (int i = 0; i < n; i++) {
         z->y[i] = b->r[i] + b->g[i] * t[i];
     }
@@ -87,8 +92,10 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
 
     /* theta' <- tau theta + (1 - tau) theta' */
-    mlp_blend(&z->q.net, (float)z->c.tau, &z->q_targ.net);
-    mlp_blend(&z->mu.net, (float)z->c.tau, &z->mu_targ.net);
+    if (!z->c.basic) {
+        mlp_blend(&z->q.net, (float)z->c.tau, &z->q_targ.net);
+        mlp_blend(&z->mu.net, (float)z->c.tau, &z->mu_targ.net);
+    }
 }
 
 static int ddpg_check(const void *config, const struct dims *d, char *ret_why, int cap)
@@ -102,8 +109,8 @@ static int ddpg_check(const void *config, const struct dims *d, char *ret_why, i
 
 static void ddpg_wants(const void *config, struct wants *ret_wants)
 {
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
+    const struct ddpg_config *c = config;
+    *ret_wants = (struct wants){.needs = c->basic ? NEEDS_NEWEST : 0, .seg_len = 1};
 }
 
 static void name_all(struct ddpg *z, struct arena *mem)
@@ -112,10 +119,12 @@ static void name_all(struct ddpg *z, struct arena *mem)
     v->mem = mem;
     views_mlp(v, "actor", &z->mu.net);
     views_adam(v, "actor", &z->mu.net, &z->mu.opt);
-    views_mlp(v, "actor_target", &z->mu_targ.net);
     views_mlp(v, "critic", &z->q.net);
     views_adam(v, "critic", &z->q.net, &z->q.opt);
-    views_mlp(v, "critic_target", &z->q_targ.net);
+    if (!z->c.basic) {
+        views_mlp(v, "actor_target", &z->mu_targ.net);
+        views_mlp(v, "critic_target", &z->q_targ.net);
+    }
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
 }
 

@@ -16,6 +16,7 @@
     X(sac_v1)                                                                                      \
     X(softq)                                                                                       \
     X(softq_discrete)                                                                              \
+    X(svg)                                                                                         \
     X(td3)                                                                                         \
     X(tqc)
 

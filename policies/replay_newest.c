@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#define ROWS_LATE 4 /* of the version before: as many may come before a new one drives */
+
 enum newest_count {
     NEXT_ROW, /* that was not looked at */
     CHOSEN,   /* rows so far */
@@ -112,8 +114,9 @@ bool newest_take(struct newest *z, uint32_t version, struct batch *ret_batch)
 
 bool newest_is_unheard(const struct newest *z, uint32_t version)
 {
+    const int enough = z->batch > ROWS_LATE ? z->batch : ROWS_LATE;
     return z->count[VERSION] == (int64_t)version && z->count[CHOSEN] == 0 &&
-           z->count[OTHERS] >= z->batch;
+           z->count[OTHERS] >= enough;
 }
 
 int64_t newest_dropped(const struct newest *z)

@@ -20,8 +20,8 @@ struct newest *newest_init(const struct replay *r, struct sampler *sampler, int 
  */
 bool newest_take(struct newest *z, uint32_t version, struct batch *ret_batch);
 
-/* Since this version came to be, a batch's worth of rows was acted by others and not one by it: it
- * may not have arrived. */
+/* Since this version came to be, a batch's worth of rows, and more than may be on their way, was
+ * acted by others and not one by it: it may not have arrived. */
 bool newest_is_unheard(const struct newest *z, uint32_t version);
 
 int64_t newest_dropped(const struct newest *z);

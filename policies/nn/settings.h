@@ -21,14 +21,16 @@ struct net_settings {
 /* AT(field) is the offset of a field of the algorithm's settings, whose net is a net_settings. */
 #define NET_OPTIONS(net_arch) NET_OPTIONS_OF(net_arch, "false", "[0.9, 0.999]")
 /* norm, adam: whether the critics are normalised, and the betas, unless a file says it. */
-#define NET_OPTIONS_OF(net_arch, norm, adam) \
+#define NET_OPTIONS_OF(net_arch, norm, adam) NET_OPTIONS_ALL(net_arch, "relu", norm, adam)
+/* activation: what follows each hidden layer, unless a file says it. */
+#define NET_OPTIONS_ALL(net_arch, activation, norm, adam) \
     {.key = "net_arch", .type = OPTION_INTS, .offset = AT(net.hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = (net_arch), \
      .n_max = LAYERS_MAX - 1, .n_offset = AT(net.n_hidden), .help = "hidden layers of actor and critics"}, \
     {.key = "net_arch_pi", .type = OPTION_INTS, .offset = AT(net.pi), .min = 1, .max = MLP_WIDTH_MAX, .def = "[]", \
      .n_max = LAYERS_MAX - 1, .n_offset = AT(net.n_pi), .help = "hidden layers of the actor alone; []: net_arch"}, \
     {.key = "net_arch_qf", .type = OPTION_INTS, .offset = AT(net.qf), .min = 1, .max = MLP_WIDTH_MAX, .def = "[]", \
      .n_max = LAYERS_MAX - 1, .n_offset = AT(net.n_qf), .help = "hidden layers of the critics alone; []: net_arch"}, \
-    {.key = "activation_fn", .type = OPTION_CHOICE, .offset = AT(net.activation_fn), .def = "relu", .choices = activation_names, \
+    {.key = "activation_fn", .type = OPTION_CHOICE, .offset = AT(net.activation_fn), .def = (activation), .choices = activation_names, \
      .help = "what follows each hidden layer"}, \
     {.key = "layer_norm", .type = OPTION_BOOL, .offset = AT(net.layer_norm), .def = (norm), \
      .help = "hidden layers of the critics are normalised before that; they then bear many updates per step"}, \

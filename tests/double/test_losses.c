@@ -212,6 +212,47 @@ static void ddpg_steps_down_the_gradients_of_its_losses(void **state)
     learner_free(&k.l);
 }
 
+/* Without targets y is of the networks themselves, and the rows are the newest: with the switch off
+ * neither is so. */
+static void ddpg_basic_aims_at_itself(void **state)
+{
+    (void)state;
+    static struct update_case k;
+    static const struct setting settings[] = {
+        {"net_arch", "[8, 8]"}, {"basic", "true"}, {NULL, NULL}};
+    uint64_t pattern = 0;
+    double a[A];
+    struct wants w;
+    learner_make(&k.l, policy_find("ddpg"), &dims, settings, 13);
+    draw_batch(&k);
+    shape_net(&k.actor, O, A);
+    shape_net(&k.critic[0], O + A, 1);
+    k.l.policy->wants(k.l.config, &w);
+    assert_int_equal(w.needs, NEEDS_NEWEST);
+    for (int i = 0; i < k.l.n; i++) {
+        assert_null(strstr(k.l.tensor[i].name, "target"));
+    }
+    for (int u = 0; u < 3; u++) { /* a target would lag behind from the second update on */
+        double before[W_MAX];
+        read_net(&k.l, "critic.adam_m", before, k.critic[0].n);
+        read_net(&k.l, "actor", k.actor.w, k.actor.n);
+        read_net(&k.l, "critic", k.critic[0].w, k.critic[0].n);
+        for (int i = 0; i < ROWS; i++) {
+            plain_mu(&k.actor, k.s2 + i * O, a, &pattern);
+            k.y[i] = k.r[i] + k.g[i] * q_of(&k.critic[0], k.s2 + i * O, a, &pattern);
+        }
+        k.l.policy->update(k.l.self, &k.b, &k.stats);
+        read_gradient(&k.l, "critic", &k.critic[0]);
+        for (int i = 0; i < k.critic[0].n; i++) {
+            k.critic[0].g[i] -= 0.9 * before[i] / one_less_beta1;
+        }
+        assert_true(fabs(stat(&k, "train/critic_loss") - fitted_loss(&k, &pattern)) < 1e-9);
+        check_differences("ddpg basic", k.critic[0].w, k.critic[0].n, k.critic[0].g, fitted_loss,
+                          &k);
+    }
+    learner_free(&k.l);
+}
+
 /* --- twin delayed deterministic policy gradient --- */
 
 static void td3_begin(struct update_case *k)
@@ -325,6 +366,7 @@ int main(void)
         cmocka_unit_test(sac_temperature_stays_between_its_bounds),
         cmocka_unit_test(sac_fixed_temperature_stays),
         cmocka_unit_test(ddpg_steps_down_the_gradients_of_its_losses),
+        cmocka_unit_test(ddpg_basic_aims_at_itself),
         cmocka_unit_test(td3_steps_down_the_gradients_of_its_losses),
         cmocka_unit_test(what_is_not_finite_is_skipped),
     };

@@ -139,6 +139,7 @@ static const struct act_case cases[] = {
     {"ppo", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"tqc", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"redq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"svg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"droq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"sac", {{"use_sde", "true"}, {"sde_sample_freq", "4"}, {NULL, NULL}}, true},
     {"sac", {{"layer_norm_actor", "true"}, {"net_arch", "[64, 33]"}, {NULL, NULL}}, true},

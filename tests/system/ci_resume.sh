@@ -52,6 +52,7 @@ same_files() {
 
 last=$(printf 'ckpt-%012d' $steps)
 for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq policy.kind=softq policy.kind=sac_v1 \
+    "policy.kind=svg --set policy.k=4 --set policy.log_std_init=-1" \
     "policy.kind=ppo --set learner.train_freq=48 --set learner.batch_size=16" faults.lost=0.05 \
     learner.prioritized_replay=proportional learner.prioritized_replay=rank learner.normalize=true \
     policy.layer_norm_actor=true policy.use_sde=true; do

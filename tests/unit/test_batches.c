@@ -257,6 +257,27 @@ static void a_version_may_not_have_arrived(void **state)
     replay_close(r);
 }
 
+/* Where a batch is one row: the row on its way when a version came out is no sign of its loss. */
+static void a_row_on_its_way_is_no_loss(void **state)
+{
+    (void)state;
+    struct replay *r = replay_make(1, 1, 256);
+    struct reader z;
+    struct batch b;
+    reader_make(&z, r, 1, false);
+    open_row_of(r);
+    by_policy(r, 1, 1);
+    assert_false(newest_take(z.newest, 2, &b));
+    assert_false(newest_is_unheard(z.newest, 2));
+    by_policy(r, 1, 2);
+    assert_true(newest_take(z.newest, 2, &b));
+    by_policy(r, 4, 2);
+    assert_false(newest_take(z.newest, 3, &b));
+    assert_true(newest_is_unheard(z.newest, 3));
+    arena_close(&z.mem);
+    replay_close(r);
+}
+
 /* A learner that slept while the ring turned begins with what is there. */
 static void what_was_overwritten_is_dropped(void **state)
 {
@@ -428,6 +449,7 @@ int main(void)
         cmocka_unit_test(a_choice_is_not_clipped),
         cmocka_unit_test(the_newest_come_in_order_and_once),
         cmocka_unit_test(a_version_may_not_have_arrived),
+        cmocka_unit_test(a_row_on_its_way_is_no_loss),
         cmocka_unit_test(what_was_overwritten_is_dropped),
         cmocka_unit_test(readers_go_on_from_their_state),
         cmocka_unit_test(a_pass_has_every_row_once_and_says_its_end),

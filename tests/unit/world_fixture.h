@@ -233,11 +233,11 @@ static inline void ride_ask(struct ride *r, enum request_kind kind)
 /* Armed and running; at random, for the file's policy never takes over. */
 static inline struct ride *ride_open(const char *path)
 {
-    static const char *const sets[] = {"learner.learning_starts=100000000"};
+    static const char *const sets[] = {"learner.learning_starts=100000000", "learner.n_steps=1"};
     char reason[WHY_CHARS] = "";
     const struct house_spec spec = {.config_path = path,
                                     .sets = sets,
-                                    .n_sets = 1,
+                                    .n_sets = 2,
                                     .kind = PLANT_EMULATED,
                                     .virtual_clock = true,
                                     .seed = 1,
