@@ -296,6 +296,7 @@ int checkpoint_vouch(const char *path, const char *name, uint64_t *ret_bytes, ui
     }
     int rc = read_state(&l, dir);
     if (rc == 0) {
+        basal_assert(l.state != NULL);
         const struct Basald__State__V1__CheckpointFile *f = find_file(&l, name);
         rc = f != NULL
                  ? 0
