@@ -10,10 +10,12 @@
     X(dqn)                                                                                         \
     X(droq)                                                                                        \
     X(ppo)                                                                                         \
+    X(qtable)                                                                                      \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
     X(sac_discrete)                                                                                \
     X(sac_v1)                                                                                      \
+    X(sarsa)                                                                                       \
     X(softq)                                                                                       \
     X(softq_discrete)                                                                              \
     X(td3)                                                                                         \
