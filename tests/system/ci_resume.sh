@@ -91,9 +91,10 @@ for kind in sac_discrete softq_discrete; do
     same $kind "$whole" "$("$bin" "${choosing[@]}" --resume "$work/$kind/ckpt-000000000300" | weights_and_mean)"
 done
 
-# tables: each step once, drawn, and by the world's own list
-for set in policy.kind=qtable policy.kind=sarsa \
+# tables and linear values: each step once, drawn, in passes, and by the world's own list
+for set in policy.kind=qtable policy.kind=sarsa "policy.kind=linearq --set policy.features=one_hot" \
     "policy.kind=qtable --set policy.double_q=true --set policy.experience_replay=true" \
+    "policy.kind=linearq --set policy.solver=lspi --set policy.features=one_hot --set learner.batch_size=64 --set learner.train_freq=7" \
     "policy.kind=qtable --set policy.solver=value_iteration"; do
     read -ra sets <<<"--set $set"
     counting=(--lockstep --config deploy/robots/crawler-grid.yaml --seed 3 --json --steps 900 "${sets[@]}")
