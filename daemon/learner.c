@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* beside the algorithm's */
-#define LEARNER_TENSORS (8 + PRIORITIZED_TENSORS + NEWEST_TENSORS + SWEEP_TENSORS)
+#define LEARNER_TENSORS (8 + PRIORITIZED_TENSORS + NEWEST_TENSORS + ONCE_TENSORS + SWEEP_TENSORS)
 
 static void open_sampler(struct learner *l, const struct replay *prior, unsigned needs,
                          struct arena *mem)
@@ -43,6 +43,9 @@ static void open_sampler(struct learner *l, const struct replay *prior, unsigned
     l->sampler = sampler_init(l->replay, &spec, mem);
     if ((needs & NEEDS_NEWEST) != 0) {
         l->newest = newest_init(l->replay, l->sampler, batch, spec.logp, mem);
+    }
+    if ((needs & NEEDS_ONCE) != 0) {
+        l->once = once_init(l->replay, l->sampler, batch, mem);
     }
     if ((needs & NEEDS_SWEEP) != 0) {
         l->sweep = sweep_init(l->replay, l->sampler, batch, mem);
@@ -152,8 +155,10 @@ static void report(struct learner *l)
     }
     atomic_store_explicit(&s->updates, (uint64_t)l->counters[LEARNER_UPDATES],
                           memory_order_relaxed);
-    atomic_store_explicit(&s->dropped, l->newest != NULL ? (uint64_t)newest_dropped(l->newest) : 0,
-                          memory_order_relaxed);
+    const int64_t dropped = l->newest != NULL ? newest_dropped(l->newest)
+                            : l->once != NULL ? once_dropped(l->once)
+                                              : 0;
+    atomic_store_explicit(&s->dropped, (uint64_t)dropped, memory_order_relaxed);
     const struct clock c = {0};
     const int64_t now_ns = clock_now_ns(&c);
     if (now_ns - l->rate_from_ns > NS_PER_S) {
@@ -182,6 +187,9 @@ static bool draw(struct learner *l, struct batch *ret_batch)
     if (l->sweep != NULL) {
         return sweep_next(l->sweep, ret_batch);
     }
+    if (l->once != NULL) {
+        return once_take(l->once, ret_batch);
+    }
     if (l->by != NULL) {
         const struct learner_settings *c = &l->config->learner;
         prioritized_beta(l->by, priority_beta(c->prioritized_replay_beta0,
@@ -200,6 +208,15 @@ static void update(struct learner *l, struct batch *batch)
     }
 }
 
+/* Who learns from train_freq rows as they come is owed nothing: a pause delays it. */
+static bool may_take(struct learner *l)
+{
+    l->counters[LEARNER_STEP] =
+        (int64_t)atomic_load_explicit(&l->shared->steps, memory_order_acquire);
+    return !atomic_load_explicit(&l->shared->learner.paused, memory_order_relaxed) &&
+           l->counters[LEARNER_STEP] > l->config->learner.learning_starts;
+}
+
 /* On-policy: acting and learning take turns by versions of the weights. The observations of a batch
  * are normalised as they were when it was acted; the statistics change with the weights. */
 static bool learn_from_newest(struct learner *l)
@@ -210,11 +227,7 @@ static bool learn_from_newest(struct learner *l)
         learner_publish(l); /* somebody must act before anything can be learnt */
         return false;
     }
-    l->counters[LEARNER_STEP] =
-        (int64_t)atomic_load_explicit(&l->shared->steps, memory_order_acquire);
-    if (atomic_load_explicit(&l->shared->learner.paused, memory_order_relaxed) ||
-        l->counters[LEARNER_STEP] <= l->config->learner.learning_starts ||
-        !newest_take(l->newest, version, &batch)) {
+    if (!may_take(l) || !newest_take(l->newest, version, &batch)) {
         return false;
     }
     update(l, &batch);
@@ -236,7 +249,8 @@ bool learner_step(struct learner *l)
     if (l->newest != NULL) {
         return learn_from_newest(l);
     }
-    if (owed(l) <= 0 || !draw(l, &batch)) {
+    const bool due = l->once != NULL ? may_take(l) : owed(l) > 0;
+    if (!due || !draw(l, &batch)) {
         return false;
     }
     update(l, &batch);
@@ -269,6 +283,9 @@ int learner_tensors(struct learner *l, struct tensor *ret_tensors, int n_max)
     if (l->newest != NULL) {
         n += newest_tensors(l->newest, ret_tensors + n, n_max - n);
     }
+    if (l->once != NULL) {
+        n += once_tensors(l->once, ret_tensors + n, n_max - n);
+    }
     if (l->sweep != NULL) {
         n += sweep_tensors(l->sweep, ret_tensors + n, n_max - n);
     }
@@ -289,6 +306,9 @@ void learner_restored(struct learner *l)
     }
     if (l->newest != NULL) {
         newest_restored(l->newest);
+    }
+    if (l->once != NULL) {
+        once_restored(l->once);
     }
     if (l->sweep != NULL) {
         sweep_restored(l->sweep);

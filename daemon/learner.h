@@ -9,6 +9,7 @@
 #include "policies/nn/scale.h"
 #include "policies/replay_mix.h"
 #include "policies/replay_newest.h"
+#include "policies/replay_once.h"
 #include "policies/replay_prioritized.h"
 #include "policies/replay_sweep.h"
 #include "policies/weights.h"
@@ -33,6 +34,7 @@ struct learner {
     struct sampler *sampler;
     struct prioritized *by;    /* NULL: rows are drawn uniformly, ... */
     struct newest *newest;     /* ... or, not NULL, come in order, ... */
+    struct once *once;         /* ... whoever acted them, ... */
     struct sweep *sweep;       /* ... or all of them in passes, ... */
     const struct model *model; /* ... or are all that the world has */
     struct rng rng, rng_sample;
@@ -71,7 +73,8 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *spec, s
  * learning_starts, never more. Of who learns from passes over all rows one batch, gradient_steps
  * counting passes. Of who learns from the newest rows alone one update as soon as train_freq rows
  * acted by the last published weights are there; it publishes at once, a pause delays it, and
- * nothing is owed. False: nothing to do now.
+ * nothing is owed. Of who learns from each row once the same, whatever acted it; publish_every
+ * holds. False: nothing to do now.
  */
 bool learner_step(struct learner *l);
 

@@ -29,6 +29,7 @@ static const struct word needs[] = {{NEEDS_NEXT_ACTION, "next_action"},
                                     {NEEDS_NEWEST, "newest"},
                                     {NEEDS_SWEEP, "sweep"},
                                     {NEEDS_MODEL, "model"},
+                                    {NEEDS_ONCE, "once"},
                                     {.name = NULL}};
 
 static void put_words(struct json_object *o, const char *key, const struct word *words,

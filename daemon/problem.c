@@ -29,7 +29,8 @@ static unsigned gives(const struct config *c, const struct task *t)
     const bool alike = c->learner.prioritized_replay == PRIORITY_UNIFORM;
     const bool model = c->robot.direct && c->robot.n_choices > 0 && t->history == 0 &&
                        c->sim != NULL && c->sim->outcomes != NULL;
-    const unsigned runs = NEEDS_NEXT_ACTION | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP;
+    const unsigned runs =
+        NEEDS_NEXT_ACTION | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_ONCE;
     return NEEDS_LOGP | (alike ? runs : 0) | (alike && model ? NEEDS_MODEL : 0);
 }
 
@@ -38,7 +39,8 @@ void problem_dims(const struct config *c, const struct task *t, struct dims *ret
     struct wants w;
     wanted(c, &w);
     const bool newest = (w.needs & NEEDS_NEWEST) != 0;
-    const int batch = newest ? c->learner.train_freq : c->learner.batch_size;
+    const bool ordered = (w.needs & (NEEDS_NEWEST | NEEDS_ONCE)) != 0;
+    const int batch = ordered ? c->learner.train_freq : c->learner.batch_size;
     *ret_dims = (struct dims){
         .n_obs = t->n_obs + t->history * t->n_pixels,
         .n_vector = t->n_obs,
@@ -61,7 +63,7 @@ void problem_dims(const struct config *c, const struct task *t, struct dims *ret
 static int check_priorities(const struct config *c, const struct wants *w, char *ret_why, int cap)
 {
     static const unsigned ordered =
-        NEEDS_NEXT_ACTION | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL;
+        NEEDS_NEXT_ACTION | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL | NEEDS_ONCE;
     if (c->learner.prioritized_replay != PRIORITY_UNIFORM && (w->needs & ordered) != 0) {
         return why(ret_why, cap, -EINVAL,
                    "learner.prioritized_replay draws single steps, which policy %s does not learn "
@@ -71,7 +73,8 @@ static int check_priorities(const struct config *c, const struct wants *w, char 
     return 0;
 }
 
-static int check_newest(const struct config *c, char *ret_why, int cap)
+/* Who learns from train_freq steps at once, which must still be there. */
+static int check_room(const struct config *c, char *ret_why, int cap)
 {
     const struct learner_settings *l = &c->learner;
     const int64_t rows = 2 * ((int64_t)l->train_freq + ROWS_APART); /* an episode may be one step */
@@ -80,6 +83,15 @@ static int check_newest(const struct config *c, char *ret_why, int cap)
                    "replay.capacity %lld does not hold what policy %s learns from at once: give at "
                    "least %lld, or a learner.train_freq below %d",
                    (long long)c->replay.capacity, c->policy->name, (long long)rows, l->train_freq);
+    }
+    return 0;
+}
+
+static int check_newest(const struct config *c, char *ret_why, int cap)
+{
+    const int rc = check_room(c, ret_why, cap);
+    if (rc < 0) {
+        return rc;
     }
     if (c->replay.action == REPLAY_APPLIED) {
         return why(ret_why, cap, -EINVAL,
@@ -102,7 +114,8 @@ static int check_settings(const struct config *c, const struct dims *d, char *re
     if (rc < 0) {
         return rc;
     }
-    if ((w.needs & (NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_MODEL)) != 0 && c->learner.n_steps > 1) {
+    if ((w.needs & (NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_MODEL | NEEDS_ONCE)) != 0 &&
+        c->learner.n_steps > 1) {
         return why(ret_why, cap, -EINVAL,
                    "learner.n_steps %d sums rewards, policy %s wants those of single steps: set it "
                    "to 1",
@@ -116,6 +129,9 @@ static int check_settings(const struct config *c, const struct dims *d, char *re
     }
     if ((w.needs & NEEDS_NEWEST) != 0) {
         return check_newest(c, ret_why, cap);
+    }
+    if ((w.needs & NEEDS_ONCE) != 0) {
+        return check_room(c, ret_why, cap);
     }
     if (d->seg_len < 1 || d->batch % d->seg_len != 0) {
         return why(ret_why, cap, -EINVAL,

@@ -12,6 +12,7 @@ static const struct {
     {NEEDS_NEWEST, "the newest steps in order, each once"},
     {NEEDS_SWEEP, "passes over all steps"},
     {NEEDS_MODEL, "every transition of a small simulated world"},
+    {NEEDS_ONCE, "each step once in order"},
 };
 
 /* What the robot's actions are, against what the policy decides. */
@@ -35,7 +36,9 @@ static int check_kinds(const struct policy *p, unsigned wanted, char *ret_why, i
         NEEDS_SWEEP | NEEDS_MODEL,          NEEDS_SEGMENTS | NEEDS_SWEEP,
         NEEDS_SEGMENTS | NEEDS_MODEL,       NEEDS_NEXT_ACTION | NEEDS_NEWEST,
         NEEDS_NEXT_ACTION | NEEDS_SEGMENTS, NEEDS_NEXT_ACTION | NEEDS_MODEL,
-        NEEDS_LOGP | NEEDS_MODEL,
+        NEEDS_LOGP | NEEDS_MODEL,           NEEDS_ONCE | NEEDS_NEWEST,
+        NEEDS_ONCE | NEEDS_SEGMENTS,        NEEDS_ONCE | NEEDS_SWEEP,
+        NEEDS_ONCE | NEEDS_MODEL,
     };
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
         if ((wanted & never[i]) != never[i]) {

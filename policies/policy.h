@@ -24,6 +24,7 @@ enum policy_needs {
     NEEDS_NEWEST = 8,      /* on-policy: the newest rows, in order, each once   */
     NEEDS_SWEEP = 16,      /* passes over all rows: LSTD-Q, LSPI                */
     NEEDS_MODEL = 32,      /* every transition of a small world, w = probability */
+    NEEDS_ONCE = 64,       /* each row once, in order, whoever drove: a table   */
 };
 
 struct team;
@@ -33,7 +34,7 @@ struct dims {
     int n_obs; /* floats of an observation: n_vector numbers, then history pictures of h x w x c */
     int n_vector, h, w, c, history; /* history 0: no picture */
     int n_act, n_choices, batch, seg_len;
-    int minibatch; /* learner.batch_size where a batch is more: NEEDS_NEWEST's train_freq rows */
+    int minibatch; /* learner.batch_size where a batch is train_freq rows: NEEDS_NEWEST, _ONCE */
     double policy_rate_hz;
     unsigned gives;    /* enum policy_needs bits that the learner's batches can hold */
     struct team *team; /* does half of an update's work; NULL: nobody */

@@ -9,11 +9,14 @@
     X(ddpg)                                                                                        \
     X(dqn)                                                                                         \
     X(droq)                                                                                        \
+    X(linearq)                                                                                     \
     X(ppo)                                                                                         \
+    X(qtable)                                                                                      \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
     X(sac_discrete)                                                                                \
     X(sac_v1)                                                                                      \
+    X(sarsa)                                                                                       \
     X(softq)                                                                                       \
     X(softq_discrete)                                                                              \
     X(svg)                                                                                         \

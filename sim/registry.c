@@ -14,6 +14,8 @@
     X(acrobot)                                                                                     \
     X(cartpole)                                                                                    \
     X(crawler)                                                                                     \
+    X(crawler_grid)                                                                                \
+    X(gridworld)                                                                                   \
     X(mountain_car)                                                                                \
     X(multigoal)                                                                                   \
     X(pendulum)                                                                                    \

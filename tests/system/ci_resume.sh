@@ -92,6 +92,17 @@ for kind in sac_discrete softq_discrete; do
     same $kind "$whole" "$("$bin" "${choosing[@]}" --resume "$work/$kind/ckpt-000000000300" | weights_and_mean)"
 done
 
+# tables and linear values: each step once, drawn, in passes, and by the world's own list
+for set in policy.kind=qtable policy.kind=sarsa "policy.kind=linearq --set policy.features=one_hot" \
+    "policy.kind=qtable --set policy.double_q=true --set policy.experience_replay=true" \
+    "policy.kind=linearq --set policy.solver=lspi --set policy.features=one_hot --set learner.batch_size=64 --set learner.train_freq=7" \
+    "policy.kind=qtable --set policy.solver=value_iteration"; do
+    read -ra sets <<<"--set $set"
+    counting=(--lockstep --config deploy/robots/crawler-grid.yaml --seed 3 --json --steps 900 "${sets[@]}")
+    whole=$("$bin" "${counting[@]}" --checkpoint-steps 350 --run-dir "$work/$set" | weights_and_mean)
+    same "$set" "$whole" "$("$bin" "${counting[@]}" --resume "$work/$set/ckpt-000000000350" | weights_and_mean)"
+done
+
 newest=$(readlink "$work/damaged/last")
 printf x | dd of="$work/damaged/$newest/replay.seg" bs=1 seek=70000 conv=notrunc status=none
 same damaged "$undamaged" "$(run --set policy.kind=sac --resume "$work/damaged" | what)"

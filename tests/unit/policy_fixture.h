@@ -27,8 +27,8 @@ static inline void learner_gives(const struct policy *policy, const void *config
 {
     struct wants w;
     policy->wants(config, &w);
-    ret_dims->gives =
-        NEEDS_NEXT_ACTION | NEEDS_LOGP | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL;
+    ret_dims->gives = NEEDS_NEXT_ACTION | NEEDS_LOGP | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP |
+                      NEEDS_MODEL | NEEDS_ONCE;
     ret_dims->seg_len = (w.needs & NEEDS_NEWEST) != 0 ? ret_dims->batch : w.seg_len;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Batches that are more than single rows drawn at random: the action of the next row, the newest
- * rows in order, passes over all of them. Hand-made replays, values by hand.
+ * rows in order, each row once, passes over all of them. Hand-made replays, values by hand.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "policies/replay_newest.h"
+#include "policies/replay_once.h"
 #include "policies/replay_sweep.h"
 #include "tests/unit/replay_fixture.h"
 
@@ -350,6 +351,123 @@ static void readers_go_on_from_their_state(void **state)
     replay_close(r);
 }
 
+/* --- each row once --- */
+
+struct once_reader {
+    struct arena mem;
+    struct once *once;
+};
+
+static void once_make(struct once_reader *ret_reader, const struct replay *r, int batch,
+                      bool next_action)
+{
+    const struct sample_spec spec = {.batch = batch,
+                                     .n_steps = 1,
+                                     .seg_len = 1,
+                                     .gamma = GAMMA,
+                                     .action = REPLAY_BY_SOURCE,
+                                     .next_action = next_action};
+    assert_int_equal(arena_open(&ret_reader->mem, "once", (size_t)1 << 20), 0);
+    ret_reader->once =
+        once_init(r, sampler_init(r, &spec, &ret_reader->mem), batch, &ret_reader->mem);
+}
+
+static void assert_takes(struct once_reader *z, const int *rows, int n)
+{
+    struct batch b;
+    for (int i = 0; i < n; i++) {
+        assert_true(once_take(z->once, &b));
+        assert_int_equal((int)b.s[0], rows[i]);
+        assert_int_equal(b.valid[0], 1);
+    }
+    assert_false(once_take(z->once, &b)); /* and no row again */
+}
+
+/* Whoever drove, and whatever weights. */
+static void each_row_comes_once_in_order(void **state)
+{
+    (void)state;
+    static const int rows[] = {0, 1, 2, 4, 5, 7, 8, 9, 10}, more[] = {11, 12};
+    struct replay *r = episodes();
+    struct once_reader z;
+    once_make(&z, r, 1, false);
+    assert_takes(&z, rows, 9);
+    by_policy(r, 2, 3);
+    assert_takes(&z, more, 2);
+    assert_int_equal(once_dropped(z.once), 0);
+    arena_close(&z.mem);
+    replay_close(r);
+}
+
+/* A row waits for its next action, unless there will be none. */
+static void a_row_waits_for_its_next_action(void **state)
+{
+    (void)state;
+    static const int rows[] = {0, 1, 2, 4, 7, 9}, more[] = {10};
+    struct replay *r = episodes();
+    struct once_reader z;
+    once_make(&z, r, 1, true);
+    assert_takes(&z, rows, 6);
+    by_policy(r, 1, 3);
+    assert_takes(&z, more, 1);
+    arena_close(&z.mem);
+    replay_close(r);
+}
+
+static void a_batch_waits_until_it_is_full(void **state)
+{
+    (void)state;
+    struct replay *r = replay_make(1, 1, 40);
+    struct once_reader z;
+    struct batch b;
+    once_make(&z, r, 4, false);
+    open_row_of(r);
+    by_policy(r, 3, 1);
+    assert_false(once_take(z.once, &b));
+    by_policy(r, 2, 1);
+    assert_true(once_take(z.once, &b));
+    assert_true(b.s[0] == 0.0f && b.s[3] == 3.0f);
+    assert_false(once_take(z.once, &b)); /* row 4 is alone */
+    by_policy(r, 95, 1);
+    const int first = 100 - 40 + 2 + 10;
+    assert_true(once_take(z.once, &b)); /* what the ring has overwritten is dropped */
+    assert_true((int)b.s[0] == first);
+    assert_int_equal(once_dropped(z.once), first - 4);
+    arena_close(&z.mem);
+    replay_close(r);
+}
+
+/* Out of a checkpoint, also one whose replay was lost. */
+static void who_takes_each_once_goes_on(void **state)
+{
+    (void)state;
+    static const int rest[] = {2, 4, 5, 7, 8, 9, 10};
+    struct replay *r = episodes(), *empty = replay_make(1, 1, 64);
+    struct once_reader x, y, w;
+    struct tensor from[ONCE_TENSORS], to[ONCE_TENSORS];
+    struct batch b;
+    once_make(&x, r, 2, false);
+    once_make(&y, r, 1, false);
+    once_make(&w, empty, 1, false);
+    assert_true(once_take(x.once, &b));
+    assert_int_equal(once_tensors(x.once, from, ONCE_TENSORS), ONCE_TENSORS);
+    assert_int_equal(once_tensors(y.once, to, ONCE_TENSORS), ONCE_TENSORS);
+    copy_tensors(from, to, ONCE_TENSORS);
+    once_restored(y.once);
+    assert_takes(&y, rest, 7);
+    assert_int_equal(once_tensors(w.once, to, ONCE_TENSORS), ONCE_TENSORS);
+    copy_tensors(from, to, ONCE_TENSORS);
+    once_restored(w.once);
+    open_row_of(empty);
+    by_policy(empty, 1, 1);
+    assert_takes(&w, (const int[]){0}, 1);
+    arena_close(&x.mem);
+    arena_close(&y.mem);
+    arena_close(&w.mem);
+    replay_close(empty);
+    replay_close(r);
+}
+
 /* --- passes over all rows --- */
 
 static void a_pass_has_every_row_once_and_says_its_end(void **state)
@@ -452,6 +570,10 @@ int main(void)
         cmocka_unit_test(a_row_on_its_way_is_no_loss),
         cmocka_unit_test(what_was_overwritten_is_dropped),
         cmocka_unit_test(readers_go_on_from_their_state),
+        cmocka_unit_test(each_row_comes_once_in_order),
+        cmocka_unit_test(a_row_waits_for_its_next_action),
+        cmocka_unit_test(a_batch_waits_until_it_is_full),
+        cmocka_unit_test(who_takes_each_once_goes_on),
         cmocka_unit_test(a_pass_has_every_row_once_and_says_its_end),
         cmocka_unit_test(a_pass_ends_where_it_was_to_end),
         cmocka_unit_test(a_pass_with_next_actions),

@@ -1,7 +1,7 @@
 /*
- * The learner that gives more than single rows: the newest ones in turns with acting, passes over
- * all of them; when it updates, when it publishes, what a pause and a checkpoint do. And the
- * settings that do not fit.
+ * The learner that gives more than single rows: the newest ones in turns with acting, each one
+ * once, passes over all of them; when it updates, when it publishes, what a pause and a checkpoint
+ * do. And the settings that do not fit.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -202,6 +202,7 @@ static void learners_of_all_kinds_go_on_exactly(void **state)
         {.needs = NEEDS_NEWEST | NEEDS_LOGP | NEEDS_SEGMENTS},
         {.needs = NEEDS_SWEEP, .seg_len = 1},
         {.needs = NEEDS_NEXT_ACTION, .seg_len = 1},
+        {.needs = NEEDS_ONCE, .seg_len = 1},
     };
 
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -232,6 +233,44 @@ static void learners_of_all_kinds_go_on_exactly(void **state)
         desk_close(x);
         desk_close(y);
     }
+}
+
+/* --- each once --- */
+
+static void once_settings(struct config *c)
+{
+    c->learner.train_freq = 1;
+    c->learner.learning_starts = 2;
+    c->learner.publish_every = 2;
+}
+
+/* From learning_starts on every row that there is, whoever acted it; a pause delays it. */
+static void each_row_is_learnt_once(void **state)
+{
+    (void)state;
+    const struct policy p = probe_policy((struct wants){.needs = NEEDS_ONCE, .seg_len = 1});
+    struct desk *d = desk_open(&p, once_settings);
+    assert_int_equal(d->dims.batch, 1);
+    for (int step = 1; step <= 2; step++) {
+        act(d, 0);
+        assert_false(learner_step(&d->learner));
+    }
+    act(d, 0);
+    for (int row = 0; row < 3; row++) {
+        assert_true(learner_step(&d->learner));
+        assert_true(probe.s[0] == (float)row && probe.batch.step == 3);
+    }
+    assert_false(learner_step(&d->learner));
+    assert_int_equal(d->published, 1);
+    atomic_store(&d->shared.learner.paused, true);
+    act(d, 7);
+    assert_false(learner_step(&d->learner));
+    atomic_store(&d->shared.learner.paused, false);
+    assert_true(learner_step(&d->learner));
+    assert_true(probe.s[0] == 3.0f);
+    assert_int_equal(d->published, 2);
+    assert_int_equal(d->learner.counters[LEARNER_UPDATES], 4);
+    desk_close(d);
 }
 
 /* --- passes --- */
@@ -323,6 +362,14 @@ static void what_does_not_fit_is_said(void **state)
         {{NEEDS_NEWEST, 1}, three_steps, "set it to 1"},
         {{NEEDS_NEXT_ACTION, 1}, three_steps, NULL},
         {{NEEDS_NEWEST, 1}, short_replay, "replay.capacity 1000 does not hold"},
+        {{NEEDS_ONCE, 1}, by_rank, "set it to none"},
+        {{NEEDS_ONCE, 1}, three_steps, "set it to 1"},
+        {{NEEDS_ONCE, 1}, short_replay, "replay.capacity 1000 does not hold"},
+        {{NEEDS_ONCE, 1}, as_applied, NULL},
+        {{NEEDS_ONCE | NEEDS_NEXT_ACTION, 1}, plain, NULL},
+        {{NEEDS_ONCE | NEEDS_SWEEP, 1},
+         plain,
+         "wants passes over all steps and each step once in order, which no batch holds"},
         {{NEEDS_NEWEST, 1}, as_applied, "replay.action must be asked"},
         {{NEEDS_NEWEST, 1}, of_another, "comms.weights must be own"},
         {{NEEDS_MODEL, 1}, scaled, "learner.normalize must be false"},
@@ -363,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_pause_delays),
         cmocka_unit_test(weights_that_did_not_arrive_are_sent_again),
         cmocka_unit_test(learners_of_all_kinds_go_on_exactly),
+        cmocka_unit_test(each_row_is_learnt_once),
         cmocka_unit_test(passes_are_owed_and_published),
         cmocka_unit_test(what_does_not_fit_is_said),
     };

@@ -230,17 +230,17 @@ static inline void ride_ask(struct ride *r, enum request_kind kind)
     assert_true(ring_push(&r->house.shared->requests, &q));
 }
 
-/* Armed and running; at random, for the file's policy never takes over. */
-static inline struct ride *ride_open(const char *path)
+/* Armed and running. */
+static inline struct ride *ride_open_with(const char *path, const char *const *sets, int n_sets,
+                                          uint64_t seed)
 {
-    static const char *const sets[] = {"learner.learning_starts=100000000", "learner.n_steps=1"};
     char reason[WHY_CHARS] = "";
     const struct house_spec spec = {.config_path = path,
                                     .sets = sets,
-                                    .n_sets = 2,
+                                    .n_sets = n_sets,
                                     .kind = PLANT_EMULATED,
                                     .virtual_clock = true,
-                                    .seed = 1,
+                                    .seed = seed,
                                     .replay_fd = -1};
     struct ride *r = calloc(1, sizeof *r);
     assert_non_null(r);
@@ -258,6 +258,13 @@ static inline struct ride *ride_open(const char *path)
     }
     assert_int_equal(z->fsm.state, STATE_RUNNING);
     return r;
+}
+
+/* At random, for the file's policy never takes over. */
+static inline struct ride *ride_open(const char *path)
+{
+    static const char *const sets[] = {"learner.learning_starts=100000000", "learner.n_steps=1"};
+    return ride_open_with(path, sets, 2, 1);
 }
 
 static inline void ride_on(struct ride *r, int episodes)
