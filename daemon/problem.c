@@ -152,7 +152,8 @@ int problem_check_prior(const struct config *c, char *ret_why, int cap)
 {
     const struct learner_settings *l = &c->learner;
     const int n = mix_prior_rows(l->prior_ratio, l->batch_size);
-    if ((problem_needs(c) & (NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL)) != 0) {
+    if ((problem_needs(c) &
+         (NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL | NEEDS_ONCE)) != 0) {
         return why(ret_why, cap, -EINVAL,
                    "--prior adds single steps, which policy %s does not learn from: leave it out",
                    c->policy->name);

@@ -30,7 +30,7 @@ static double soft_of(const double *q, int n, uint64_t may, double alpha)
     for (int a = 0; a < n; a++) {
         sum += (may >> a & 1) != 0 ? exp((q[a] - best) / alpha) : 0.0;
     }
-    return best + alpha * log(sum);
+    return best + alpha * log(fmax(sum, 1.0)); /* the best one itself is 1 of it */
 }
 
 double backup_value(const struct backup *b, const double *q, int n, uint64_t legal)

@@ -55,12 +55,13 @@ void categorical_project(const struct support *z, const float *p, float r, float
 
 float categorical_loss(const float *logits, const float *m, int n, float *ret_dlogits)
 {
-    float most = logits[0], sum = 0.0f, loss = 0.0f;
+    float most = logits[0], loss = 0.0f;
     categorical_softmax(logits, n, ret_dlogits);
     for (int i = 1; i < n; i++) {
         most = fmaxf(most, logits[i]);
     }
-    for (int i = 0; i < n; i++) {
+    float sum = expf(logits[0] - most);
+    for (int i = 1; i < n; i++) {
         sum += expf(logits[i] - most);
     }
     const float log_sum = most + logf(sum);

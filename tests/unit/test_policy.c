@@ -113,7 +113,7 @@ static void this_learner_serves_them_all(void **state)
         option_defaults(p->options, config);
         p->wants(config, &w);
         d.gives = NEEDS_NEXT_ACTION | NEEDS_LOGP | NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP |
-                  NEEDS_MODEL;
+                  NEEDS_MODEL | NEEDS_ONCE;
         d.seg_len = (w.needs & NEEDS_NEWEST) != 0 ? d.batch : w.seg_len;
         d.minibatch = 4;
         if (policy_check(p, config, &d, reason, sizeof reason) < 0) {
