@@ -35,7 +35,7 @@ int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena 
     l->actor = arena_take(mem, l->actor_bytes);
     c->policy->actor_init(c->policy_config, &l->dims, l->actor);
     l->obs = arena_take(mem, (size_t)l->dims.n_obs * sizeof *l->obs);
-    l->pictures = arena_take(mem, (size_t)(l->task.history * l->task.n_pixels + 1));
+    l->pictures = arena_take(mem, (size_t)l->task.history * (size_t)l->task.n_pixels + 1);
     l->hist = arena_take(mem, HISTS_N * sizeof *l->hist);
     l->ticks_per_period = l->task.ticks_per_period;
     l->dt_s = 1.0 / c->robot.control_rate_hz;

@@ -159,8 +159,8 @@ static bool add_world(struct image *m, struct house *h)
     add(m, "weights.waiting", m->waiting, room, BLOB_VARIES);
     add(m, "actor", h->loop.actor, h->loop.actor_bytes, 0);
     if (h->loop.task.history > 0) {
-        add(m, "pictures", h->loop.pictures, (size_t)(h->loop.task.history * h->loop.task.n_pixels),
-            0);
+        add(m, "pictures", h->loop.pictures,
+            (size_t)h->loop.task.history * (size_t)h->loop.task.n_pixels, 0);
     }
     add(m, "loop", &m->flat, sizeof m->flat, 0);
     add(m, "world.bin", m->world, world, BLOB_FILE);

@@ -7,7 +7,7 @@ const char *const backup_names[] = {"max", "expected", "soft", NULL};
 
 static double max_of(const double *q, int n, uint64_t may)
 {
-    double best = -INFINITY;
+    double best = -(double)INFINITY;
     for (int a = 0; a < n; a++) {
         best = (may >> a & 1) != 0 && q[a] > best ? q[a] : best;
     }

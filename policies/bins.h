@@ -17,6 +17,7 @@ struct bins_settings {
 };
 
 /* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a field cannot stand in parentheses */
 /* AT(field) is the offset of a field of the algorithm's settings; `of` is a bins_settings in them. */
 #define BINS_OPTIONS(of) \
     {.key = "bins", .type = OPTION_INTS, .offset = AT(of.bins), .min = 1, .max = 1000000, .def = "[8]", .n_max = BINS_DIMS_MAX, \
@@ -25,6 +26,7 @@ struct bins_settings {
      .n_offset = AT(of.n_min), .help = "where the first bin begins, what is below falls into it; []: observations are the numbers of bins, from 0 on"}, \
     {.key = "bins_max", .type = OPTION_DOUBLES, .offset = AT(of.max), .min = -1e9, .max = 1e9, .def = "[1]", .n_max = BINS_DIMS_MAX, \
      .n_offset = AT(of.n_max), .help = "and where the last one ends; [] with bins_min"}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* clang-format on */
 

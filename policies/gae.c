@@ -2,13 +2,12 @@
 
 #include <math.h>
 
-void gae(const float *r, const float *g, const float *v, const float *v2, const uint8_t *last,
-         int n, float lambda, float *ret_adv)
+void gae(const struct gae_rows *x, float lambda, float *ret_adv)
 {
     float next = 0.0f;
-    for (int t = n - 1; t >= 0; t--) {
-        const float delta = r[t] + g[t] * v2[t] - v[t];
-        next = delta + (last[t] != 0 ? 0.0f : g[t] * lambda * next);
+    for (int t = x->n - 1; t >= 0; t--) {
+        const float delta = x->r[t] + x->g[t] * x->v2[t] - x->v[t];
+        next = delta + (x->last[t] != 0 ? 0.0f : x->g[t] * lambda * next);
         ret_adv[t] = next;
     }
 }

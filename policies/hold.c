@@ -95,7 +95,8 @@ static void hold_act(void *actor, const struct act_in *in, float *ret_act, float
     (void)in;
     const struct hold *h = actor;
     for (int i = 0; i < h->n_act; i++) {
-        ret_act[i] = h->n_choices > 0 ? (float)((h->n_choices - 1) / 2) : 0.0f;
+        const int middle = h->n_choices > 0 ? (h->n_choices - 1) / 2 : 0;
+        ret_act[i] = (float)middle;
     }
     *ret_logp = NAN;
 }

@@ -238,7 +238,8 @@ static void ppo_update(void *self, const struct batch *b, struct stats *ret_stat
         returns_scale(&z->returns, b, (float)z->c.clip_reward, z->r);
         r = z->r;
     }
-    gae(r, b->g, z->values, z->values2, b->last, n, (float)z->c.gae_lambda, z->adv);
+    const struct gae_rows rows = {n, r, b->g, z->values, z->values2, b->last};
+    gae(&rows, (float)z->c.gae_lambda, z->adv);
     for (int i = 0; i < n; i++) {
         z->target[i] = z->adv[i] + z->values[i];
     }

@@ -224,8 +224,9 @@ static void gridworld_sense(void *self, const void *state, struct rng *noise,
     sense_put(ret_sensed, z->at[SCORE], s->score);
     sense_put(ret_sensed, z->at[END], s->end);
     sense_put(ret_sensed, z->at[CELL], s->cell);
-    sense_put(ret_sensed, z->at[COLUMN], i % z->layout->columns);
-    sense_put(ret_sensed, z->at[ROW], i / z->layout->columns);
+    const int column = i % z->layout->columns, row = i / z->layout->columns;
+    sense_put(ret_sensed, z->at[COLUMN], column);
+    sense_put(ret_sensed, z->at[ROW], row);
 }
 
 const struct sim sim_gridworld = {

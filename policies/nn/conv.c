@@ -58,7 +58,7 @@ static size_t run_at(const struct conv_shape *s, int point, int frame, int ky)
 
 static void read_patch(const struct conv_shape *s, const float *x, int point, float *ret_patch)
 {
-    const size_t run = (size_t)(s->kernel * s->c);
+    const size_t run = (size_t)s->kernel * (size_t)s->c;
     for (int ky = 0; ky < s->kernel; ky++) {
         for (int f = 0; f < s->frames; f++, ret_patch += run) {
             memcpy(ret_patch, x + run_at(s, point, f, ky), run * sizeof *x);

@@ -85,7 +85,7 @@ float ensemble_fit(struct ensemble *e, const float *s, const float *a,
 
 void ensemble_draw(int n, int m, struct rng *rng, int *ret_which)
 {
-    int all[ENSEMBLE_MAX];
+    int all[ENSEMBLE_MAX] = {0};
     for (int i = 0; i < n; i++) {
         all[i] = i;
     }

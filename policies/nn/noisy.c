@@ -120,7 +120,7 @@ int noisy_pack(const struct mlp_shape *s, const float *mu, const float *sigma, f
 static void add_noise(const struct mlp_shape *one, const float *packed, const float *x,
                       struct rng *rng, float *y)
 {
-    float v[MLP_WIDTH_MAX]; /* f_in x, then what comes of it */
+    float v[MLP_WIDTH_MAX] = {0}; /* f_in x, then what comes of it */
     const int in = one->width[0], out = one->width[1];
     draw(in, rng, v);
     for (int i = 0; i < in; i++) {

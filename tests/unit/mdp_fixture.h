@@ -36,7 +36,7 @@ static inline int mdp_index(struct mdp *m)
 
 static inline double mdp_backup(const struct mdp *m, int i)
 {
-    double most = -INFINITY, sum = 0.0, soft = 0.0;
+    double most = -(double)INFINITY, sum = 0.0, soft = 0.0;
     int n = 0;
     for (int a = 0; a < MDP_CHOICES; a++) {
         if ((m->legal[i] >> a & 1) != 0) {
@@ -117,7 +117,7 @@ static inline void mdp_solve(struct mdp *m, struct world_rig *w, double gamma,
     mdp_begin(m, w, gamma);
     m->solution = solution;
     m->parameter = parameter;
-    double change = INFINITY;
+    double change = (double)INFINITY;
     for (int t = 0; t < 100 || change > 1e-12; t++) { /* until then all states have joined */
         change = mdp_sweep(m);
         assert_true(t < 20000);

@@ -122,7 +122,7 @@ static void its_values_are_those_of_2_4(void **state)
 
     rig_open(&w, YAML);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        double max = -INFINITY, min = INFINITY;
+        double max = -(double)INFINITY, min = (double)INFINITY;
         mdp_solve(&m, &w, cases[i].gamma, cases[i].solution, cases[i].parameter);
         assert_int_equal(m.n_states, 117);
         assert_int_equal(m.pairs, 424);
@@ -143,11 +143,11 @@ static double best_cycle(struct world_rig *w)
     enum { N = 117 };
 
     static double most[N + 1][N];
-    double best = -INFINITY;
+    double best = -(double)INFINITY;
     struct command cmd = {0};
     for (int k = 0; k <= N; k++) {
         for (int i = 0; i < N; i++) {
-            most[k][i] = k == 0 && i == 4 * 13 + 6 ? 0.0 : (double)-INFINITY;
+            most[k][i] = k == 0 && i == 4 * 13 + 6 ? 0.0 : (double)-(double)INFINITY;
         }
     }
     for (int k = 0; k < N; k++) {
@@ -164,7 +164,7 @@ static double best_cycle(struct world_rig *w)
         }
     }
     for (int i = 0; i < N; i++) {
-        double least = INFINITY;
+        double least = (double)INFINITY;
         for (int k = 0; k < N && isfinite(most[N][i]); k++) {
             least = isfinite(most[k][i]) ? fmin(least, (most[N][i] - most[k][i]) / (N - k)) : least;
         }

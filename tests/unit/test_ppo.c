@@ -34,7 +34,7 @@ static void advantages_are_those_of_oracle_14_9(void **state)
     const float r[] = {1, 1, 1}, g[] = {0.99f, 0.99f, 0.99f}, v[] = {0.5f, 0.5f, 0.5f};
     const uint8_t last[] = {0, 0, 1};
     float adv[3];
-    gae(r, g, v, v, last, 3, 0.95f, adv);
+    gae(&(struct gae_rows){3, r, g, v, v, last}, 0.95f, adv);
     for (int t = 0; t < 3; t++) {
         assert_near((double)adv[t], want[t], 1e-6 * want[t]);
     }
@@ -62,7 +62,7 @@ static void an_end_and_a_cut_differ(void **state)
         for (int t = 0; t < 3; t++) {
             v2[t] = cases[i].last[t] != 0 ? 10.0f : 0.0f;
         }
-        gae(r, cases[i].g, v, v2, cases[i].last, 3, 1.0f, adv);
+        gae(&(struct gae_rows){3, r, cases[i].g, v, v2, cases[i].last}, 1.0f, adv);
         assert_near((double)adv[0], cases[i].first, 1e-5);
         if (cases[i].last[1] != 0) {
             assert_near((double)adv[2], 12.0, 1e-5); /* nothing leaks across the cut */
