@@ -115,18 +115,17 @@ INLINE void turn_of(vec v, vec *ret_cos, vec *ret_sin)
     *ret_sin = (vec)((ivec)choose(swap, c, s) ^ flip_sin);
 }
 
-/* A loop over whole vectors, and a last one through a buffer. */
+/* Whole vectors, and a last one of what is left. */
 #define ELEMENTWISE(name, of)                                                                      \
     static void name(int n, const float *x, float *ret_y)                                          \
     {                                                                                              \
         int i = 0;                                                                                 \
         for (; i + LANES <= n; i += LANES) {                                                       \
-            *(vec *)(ret_y + i) = of(load(x + i));                                                 \
+            put(ret_y + i, of(load(x + i)));                                                       \
         }                                                                                          \
-        float rest[LANES] = {0};                                                                   \
-        memcpy(rest, x + i, (size_t)(n - i) * sizeof(float));                                      \
-        *(vec *)rest = of(load(rest));                                                             \
-        memcpy(ret_y + i, rest, (size_t)(n - i) * sizeof(float));                                  \
+        if (i < n) {                                                                               \
+            put_some(ret_y + i, of(get_some(x + i, n - i)), n - i);                                \
+        }                                                                                          \
     }
 
 ELEMENTWISE(exp_all, exp_of)
@@ -136,18 +135,10 @@ ELEMENTWISE(softplus_all, softplus_of)
 static void normal_all(int n, const float *u, const float *v, float *ret_z)
 {
     for (int i = 0; i < n; i += LANES) {
-        const int here = n - i < LANES ? n - i : LANES;
-        float at[2][LANES];
-        for (int j = 0; j < LANES; j++) {
-            at[0][j] = j < here ? u[i + j] : 1.0f;
-            at[1][j] = j < here ? v[i + j] : 0.0f;
-        }
         vec c, s;
-        turn_of(load(at[1]), &c, &s);
-        const vec radius = root_of(-2.0f * log_of(load(at[0])));
-        *(vec *)at[0] = radius * c;
-        *(vec *)at[1] = radius * s;
-        memcpy(ret_z + i, at[0], (size_t)here * sizeof(float));
-        memcpy(ret_z + n + i, at[1], (size_t)here * sizeof(float));
+        turn_of(get_some(v + i, n - i), &c, &s);
+        const vec radius = root_of(-2.0f * log_of(get_some(u + i, n - i)));
+        put_some(ret_z + i, radius * c, n - i);
+        put_some(ret_z + n + i, radius * s, n - i);
     }
 }
