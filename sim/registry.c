@@ -13,7 +13,9 @@
 #define SIMS(X)                                                                                    \
     X(acrobot)                                                                                     \
     X(cartpole)                                                                                    \
+    X(chain)                                                                                       \
     X(crawler)                                                                                     \
+    X(lqr)                                                                                         \
     X(mountain_car)                                                                                \
     X(pendulum)                                                                                    \
     X(reacher2)                                                                                    \

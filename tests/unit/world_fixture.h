@@ -230,14 +230,13 @@ static inline void ride_ask(struct ride *r, enum request_kind kind)
     assert_true(ring_push(&r->house.shared->requests, &q));
 }
 
-/* Armed and running; at random, for the file's policy never takes over. */
-static inline struct ride *ride_open(const char *path)
+/* Armed and running; at random, for no policy takes over: nobody sends weights. */
+static inline struct ride *ride_open_with(const char *path, const char *const *sets, int n_sets)
 {
-    static const char *const sets[] = {"learner.learning_starts=100000000"};
     char reason[WHY_CHARS] = "";
     const struct house_spec spec = {.config_path = path,
                                     .sets = sets,
-                                    .n_sets = 1,
+                                    .n_sets = n_sets,
                                     .kind = PLANT_EMULATED,
                                     .virtual_clock = true,
                                     .seed = 1,
@@ -258,6 +257,12 @@ static inline struct ride *ride_open(const char *path)
     }
     assert_int_equal(z->fsm.state, STATE_RUNNING);
     return r;
+}
+
+static inline struct ride *ride_open(const char *path)
+{
+    static const char *const sets[] = {"learner.learning_starts=100000000"};
+    return ride_open_with(path, sets, 1);
 }
 
 static inline void ride_on(struct ride *r, int episodes)
