@@ -12,8 +12,13 @@
     X(ppo)                                                                                         \
     X(redq)                                                                                        \
     X(sac)                                                                                         \
+    X(sac_discrete)                                                                                \
+    X(sac_v1)                                                                                      \
+    X(softq)                                                                                       \
+    X(softq_discrete)                                                                              \
     X(svg)                                                                                         \
-    X(td3)
+    X(td3)                                                                                         \
+    X(tqc)
 
 #define X(name) extern const struct policy policy_##name;
 POLICIES(X)

@@ -2,15 +2,16 @@
  * Soft actor-critic: twin critics, automatic temperature.
  *
  * Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", arXiv:1812.05905,
- * Algorithm 1 and equations 5 to 18. Departs from it: alpha is stepped as log alpha and clipped to
- * [1e-4, 1e2]; an update whose critic loss is not finite is skipped and counted.
+ * Algorithm 1 and equations 5 to 18; use_sde is of arXiv:2005.05719. Departs from it: alpha is
+ * stepped as log alpha and clipped to [1e-4, 1e2]; an update whose critic loss is not finite is
+ * skipped and counted.
  */
-#include "policies/nn/gauss.h"
-#include "policies/nn/settings.h"
+#include "policies/nn/sde_actor.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -19,11 +20,15 @@
 #define LOG_ALPHA_MAX ((float)4.605170185988092)  /* log 1e2 */
 
 struct sac_config {
+    struct net_settings net; /* these two first: sde_actor reads them */
+    struct sde_settings sde;
     double learning_rate, tau;
     char ent_coef[24], target_entropy[24];
     int target_update_interval;
-    struct net_settings net;
 };
+
+static_assert(offsetof(struct sac_config, sde) == offsetof(struct sde_net, sde),
+              "a struct sde_net");
 
 struct sac {
     struct sac_config c;
@@ -54,6 +59,7 @@ static const struct option sac_options[] = {
      .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
     {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto",
      .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"},
+    SDE_OPTIONS,
     NET_OPTIONS("[256, 256]"),
     {.key = NULL},
 };
@@ -85,7 +91,7 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
     const float alpha = expf(z->log_alpha[0]);
 
     /* y = r + gamma (1 - d) (min_i Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
-    gauss_forward(&z->pi, b->s2, n, z->rng, z->a, z->logp);
+    gauss_sample(&z->pi, b->s2, n, z->rng, z->a, z->logp);
     const float *t = twin_min(&z->q_targ, b->s2, z->a, n);
     for (int i = 0; i < n; i++) {
         z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->logp[i]);
@@ -102,7 +108,7 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  a = f_phi(s, eps) */
     gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
-    const float *q = twin_min(&z->q, b->s, z->a, n);
+    const float *q = twin_min_there(&z->q, z->a, n);
     float objective = 0.0f, entropy = 0.0f;
     for (int i = 0; i < n; i++) {
         z->dlogp[i] = alpha * inv_n;
@@ -157,6 +163,9 @@ static void name_all(struct sac *z, struct arena *mem)
     v->mem = mem;
     views_mlp(v, "actor", &z->pi.net);
     views_adam(v, "actor", &z->pi.net, &z->pi.opt);
+    if (z->pi.sde != NULL) {
+        views_sde(v, z->pi.sde);
+    }
     views_twin(v, &z->q, &z->q_targ);
     views_value(v, "log_ent_coef", TENSOR_F32, 1, z->log_alpha);
     views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, z->alpha_opt.m);
@@ -180,7 +189,11 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     z->n_act = d->n_act;
     z->auto_alpha = t.learned;
     z->target_entropy = (float)t.target_entropy;
-    gauss_init(&z->pi, &pi, mem, rng);
+    if (c->sde.use_sde) {
+        gauss_init_sde(&z->pi, &pi, c->sde.log_std_init, mem, rng);
+    } else {
+        gauss_init(&z->pi, &pi, mem, rng);
+    }
     twin_init(&z->q, &qf, mem, rng);
     twin_init(&z->q_targ, &qf, mem, rng);
     twin_copy(&z->q, &z->q_targ);
@@ -201,11 +214,7 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
 static int sac_save(const void *learner, float *ret_w, int n_max)
 {
     const struct sac *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
+    return sde_actor_save(&z->pi, ret_w, n_max);
 }
 
 static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
@@ -222,63 +231,6 @@ static void sac_restored(void *learner)
     twin_changed(&z->q_targ);
 }
 
-/* --- acting --- */
-
-struct sac_actor {
-    struct mlp_shape shape;
-    int n_act;
-};
-
-static void actor_shape(const struct sac_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    net_actor_shape(&c->net, d, 2 * d->n_act, ret_shape);
-}
-
-static uint32_t sac_net(const void *config, const struct dims *d)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_shape_id(&shape);
-}
-
-static int sac_pack(const void *config, const struct dims *d, const float *w, int n,
-                    float *ret_packed, int n_max)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_pack(&shape, w, n, ret_packed, n_max);
-}
-
-static size_t sac_actor_bytes(const void *config, const struct dims *d)
-{
-    (void)config;
-    (void)d;
-    return sizeof(struct sac_actor);
-}
-
-static void sac_actor_init(const void *config, const struct dims *d, void *ret_actor)
-{
-    struct sac_actor *a = ret_actor;
-    *a = (struct sac_actor){.n_act = d->n_act};
-    actor_shape(config, d, &a->shape);
-}
-
-static void sac_reset(void *actor, struct rng *rng)
-{
-    (void)actor;
-    (void)rng;
-}
-
-/* a = tanh(mu + sigma eps), or tanh(mu) */
-static void sac_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
-{
-    const struct sac_actor *a = actor;
-    float out[2 * ACT_MAX];
-    mlp_row(&a->shape, in->packed, in->obs, out);
-    gauss_act(out, a->n_act, in->explore, in->rng, ret_act, ret_logp);
-}
-
 const struct policy policy_sac = {
     .name = "sac",
     .source = "arXiv:1812.05905, Algorithm 1",
@@ -293,10 +245,10 @@ const struct policy policy_sac = {
     .save = sac_save,
     .state = sac_state,
     .restored = sac_restored,
-    .net = sac_net,
-    .pack = sac_pack,
-    .actor_bytes = sac_actor_bytes,
-    .actor_init = sac_actor_init,
-    .reset = sac_reset,
-    .act = sac_act,
+    .net = sde_actor_net,
+    .pack = sde_actor_pack,
+    .actor_bytes = sde_actor_bytes,
+    .actor_init = sde_actor_init,
+    .reset = sde_actor_reset,
+    .act = sde_actor_act,
 };

@@ -17,6 +17,7 @@
     X(crawler)                                                                                     \
     X(lqr)                                                                                         \
     X(mountain_car)                                                                                \
+    X(multigoal)                                                                                   \
     X(pendulum)                                                                                    \
     X(reacher2)                                                                                    \
     SIMS_BUILT(X)

@@ -17,6 +17,19 @@ void gauss_init(struct gauss *ret_gauss, const struct net_spec *spec, struct are
     adam_init(&p->opt, p->net.kernel, p->net.n, &spec->adam, mem);
 }
 
+void gauss_init_sde(struct gauss *ret_gauss, const struct net_spec *spec, double log_std_init,
+                    struct arena *mem, struct rng *rng)
+{
+    struct gauss *p = ret_gauss;
+    struct mlp_shape shape;
+    squash_init(p, spec, mem);
+    net_shape(spec, spec->n_obs, spec->n_act, &shape);
+    mlp_init(&p->net, &shape, spec->kernel, spec->rows, mem, rng);
+    adam_init(&p->opt, p->net.kernel, p->net.n, &spec->adam, mem);
+    p->sde = arena_take(mem, sizeof *p->sde);
+    sde_init(p->sde, spec, shape.width[shape.n_layers - 1], log_std_init, p->net.kernel, mem);
+}
+
 void squash_init(struct gauss *p, const struct net_spec *spec, struct arena *mem)
 {
     *p = (struct gauss){.n_act = spec->n_act};
@@ -60,10 +73,26 @@ void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z)
     }
 }
 
+/* From what the network gave for n states. */
+static void from_output(struct gauss *p, const float *out, int n, struct rng *rng, float *ret_a,
+                        float *ret_logp)
+{
+    if (p->sde != NULL) {
+        out = sde_forward(p->sde, p->net.x[p->net.shape.n_layers - 1], out, n);
+    }
+    squash_forward(p, out, n, rng, ret_a, ret_logp);
+}
+
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
                    float *ret_logp)
 {
-    squash_forward(p, mlp_forward(&p->net, s, n), n, rng, ret_a, ret_logp);
+    from_output(p, mlp_forward(&p->net, s, n), n, rng, ret_a, ret_logp);
+}
+
+void gauss_sample(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
+                  float *ret_logp)
+{
+    from_output(p, mlp_value(&p->net, s, n), n, rng, ret_a, ret_logp);
 }
 
 void squash_forward(struct gauss *p, const float *out, int n, struct rng *rng, float *ret_a,
@@ -79,22 +108,19 @@ void squash_forward(struct gauss *p, const float *out, int n, struct rng *rng, f
         }
     }
     kernel->exp(n * k, p->log_std, p->std);
+    float *restrict u = p->u, *restrict minus_2u = p->dy;
     for (int i = 0; i < n * k; i++) {
-        p->u[i] += p->std[i] * p->eps[i];
+        u[i] += p->std[i] * p->eps[i];
+        minus_2u[i] = -2.0f * u[i];
     }
-    kernel->tanh(n * k, p->u, ret_a);
-    for (int i = 0; i < n * k; i++) {
-        p->dy[i] = -2.0f * p->u[i];
-    }
-    kernel->softplus(n * k, p->dy, p->dy);
-    for (int i = 0; i < n * k; i++) {
-        p->dy[i] = log_density(p->u[i], p->eps[i], p->log_std[i], p->dy[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        ret_logp[i] = 0.0f;
-        for (int j = 0; j < k; j++) {
-            ret_logp[i] += p->dy[i * k + j];
+    kernel->tanh(n * k, u, ret_a);
+    kernel->softplus(n * k, minus_2u, minus_2u);
+    for (int i = 0, at = 0; i < n; i++) {
+        float sum = 0.0f;
+        for (int j = 0; j < k; j++, at++) {
+            sum += log_density(u[at], p->eps[at], p->log_std[at], minus_2u[at]);
         }
+        ret_logp[i] = sum;
     }
 }
 
@@ -118,9 +144,19 @@ const float *squash_backward(struct gauss *p, const float *out, const float *a, 
 
 void gauss_fit(struct gauss *p, const float *a, const float *da, const float *dlogp, int n)
 {
-    const float *out = p->net.x[p->net.shape.n_layers].v;
-    mlp_backward(&p->net, squash_backward(p, out, a, da, dlogp, n), n);
+    const int last = p->net.shape.n_layers;
+    const float *out = p->sde != NULL ? p->sde->out : p->net.x[last].v;
+    const float *dout = squash_backward(p, out, a, da, dlogp, n);
+    if (p->sde != NULL) {
+        dout = sde_fit(p->sde, p->net.x[last - 1], dout, n);
+    }
+    mlp_backward(&p->net, dout, n);
     mlp_step(&p->net, &p->opt);
+}
+
+float squash_log_pi(float u, float eps, float log_std)
+{
+    return log_density(u, eps, clamp_log_std(log_std), softplus(-2.0f * u));
 }
 
 void gauss_act(const float *out, int n_act, bool explore, struct rng *rng, float *ret_a,

@@ -79,6 +79,9 @@ void mlp_draw_dropout(struct mlp *m, int n, struct rng *rng);
 /* x [n,in] -> [n,out], kept inside together with all activations until the next forward. */
 float *mlp_forward(struct mlp *m, const float *x, int n);
 
+/* The same where no backward pass follows: x is read where it is. */
+float *mlp_value(struct mlp *m, const float *x, int n);
+
 /* The same for inputs that the caller has put into m->x[0] already. */
 float *mlp_forward_inside(struct mlp *m, int n);
 
@@ -117,3 +120,6 @@ int mlp_packed(const struct mlp_shape *s); /* floats of that form */
 
 /* One row: the tick's path. x [in] -> ret_y [out]. */
 void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y) BASAL_RT;
+/* And what its last hidden layer says, unless NULL. */
+void mlp_row_hidden(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y,
+                    float *ret_hidden) BASAL_RT;

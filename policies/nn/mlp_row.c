@@ -36,11 +36,20 @@ int mlp_pack(const struct mlp_shape *s, const float *w, int n, float *ret_packed
 
 void mlp_row(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y)
 {
+    mlp_row_hidden(s, packed, x, ret_y, NULL);
+}
+
+void mlp_row_hidden(const struct mlp_shape *s, const float *packed, const float *x, float *ret_y,
+                    float *ret_hidden)
+{
     _Alignas(CACHE_LINE) float buf[2][MLP_WIDTH_MAX];
     const struct kernel *k = kernel_best();
     for (int l = 0; l < s->n_layers; l++) {
         const int in = s->width[l], out = s->width[l + 1], wide = padded(out);
         float *y = buf[l % 2];
+        if (ret_hidden != NULL && !is_hidden(s, l)) {
+            memcpy(ret_hidden, x, (size_t)in * sizeof(float));
+        }
         k->row(packed, packed + in * wide, x, in, out, is_hidden(s, l) && relu_alone(s), y);
         packed += (size_t)wide * (size_t)(in + 1);
         if (n_vectors(s, l) > 1) {

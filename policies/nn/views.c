@@ -121,6 +121,15 @@ void views_alpha(struct views *v, struct alpha *a)
     views_value(v, "log_ent_coef.adam_t", TENSOR_I64, 1, &a->opt.t);
 }
 
+void views_sde(struct views *v, struct sde *e)
+{
+    const int n = e->n_act * e->n_latent;
+    views_value(v, "actor.log_std", TENSOR_F32, n, e->log_std);
+    views_value(v, "actor.log_std.adam_m", TENSOR_F32, n, e->opt.m);
+    views_value(v, "actor.log_std.adam_v", TENSOR_F32, n, e->opt.v);
+    views_value(v, "actor.log_std.adam_t", TENSOR_I64, 1, &e->opt.t);
+}
+
 int views_get(const struct views *v, struct tensor *ret_tensors, int n_max)
 {
     if (v->n > n_max) {

@@ -8,6 +8,7 @@
 #include "policies/nn/bnet.h"
 #include "policies/nn/ensemble.h"
 #include "policies/nn/mlp.h"
+#include "policies/nn/sde.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/twin.h"
 #include "policies/policy.h"
@@ -29,6 +30,8 @@ void views_ensemble(struct views *v, struct ensemble *q, const struct ensemble *
 void views_bnet(struct views *v, const char *name, struct bnet *z);
 /* A temperature's logarithm with its moments. */
 void views_alpha(struct views *v, struct alpha *a);
+/* The noise of generalised state-dependent exploration, with its moments. */
+void views_sde(struct views *v, struct sde *e);
 void views_value(struct views *v, const char *name, enum tensor_type type, int n, void *data);
 /* Returns how many, or -ENOSPC. */
 int views_get(const struct views *v, struct tensor *ret_tensors, int n_max);

@@ -92,22 +92,26 @@ static void tick_ends(const char *what)
 static const struct dims dims = {
     .n_obs = N_OBS, .n_act = N_ACT, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
 
-/* Of a robot whose action is one of a few: a camera of two pictures in part of what it sees. */
-static const struct dims choices = {.n_obs = N_OBS,
-                                    .n_vector = 4,
-                                    .h = 2,
-                                    .w = 2,
-                                    .c = 1,
-                                    .history = 2,
-                                    .n_act = 1,
-                                    .n_choices = 5,
-                                    .batch = 4,
-                                    .seg_len = 1,
-                                    .policy_rate_hz = 20.0};
+/* Of a robot whose action is one of a few; with a camera of two pictures in part of what it sees.
+ */
+static const struct dims choices = {
+    .n_obs = N_OBS, .n_act = 1, .n_choices = 5, .batch = 4, .seg_len = 1, .policy_rate_hz = 20.0};
+static const struct dims choices_by_sight = {.n_obs = N_OBS,
+                                             .n_vector = 4,
+                                             .h = 2,
+                                             .w = 2,
+                                             .c = 1,
+                                             .history = 2,
+                                             .n_act = 1,
+                                             .n_choices = 5,
+                                             .batch = 4,
+                                             .seg_len = 1,
+                                             .policy_rate_hz = 20.0};
 
-static const struct dims *dims_of(const char *policy)
+static const struct dims *dims_of(const char *name)
 {
-    return (policy_find(policy)->actions & ACTION_BOX) != 0 ? &dims : &choices;
+    const struct policy *p = policy_find(name);
+    return (p->actions & ACTION_BOX) != 0 ? &dims : p->pictures ? &choices_by_sight : &choices;
 }
 
 /* Every policy; DDPG also with the noise that has a state; what may lie between two layers. */
@@ -123,15 +127,21 @@ static const struct act_case cases[] = {
     {"ddpg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ddpg", {{"action_noise", "ornstein_uhlenbeck"}, {NULL, NULL}}, true},
     {"td3", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"softq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"sac_v1", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"softq_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"sac_discrete", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"dqn", {{"net_arch", "[64, 64]"}, {"cnn_kernel_sizes", "[2]"}, {NULL, NULL}}, true},
     {"dqn",
      {{"noisy", "true"}, {"dueling", "true"}, {"cnn_kernel_sizes", "[2]"}, {NULL, NULL}},
      true},
     {"crossq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ppo", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"tqc", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"redq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"svg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"droq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"sac", {{"use_sde", "true"}, {"sde_sample_freq", "4"}, {NULL, NULL}}, true},
     {"sac", {{"layer_norm_actor", "true"}, {"net_arch", "[64, 33]"}, {NULL, NULL}}, true},
     {"td3",
      {{"activation_fn", "tanh"}, {"layer_norm_actor", "true"}, {"net_arch", "[33]"}, {NULL, NULL}},

@@ -51,10 +51,11 @@ same_files() {
 }
 
 last=$(printf 'ckpt-%012d' $steps)
-for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq "policy.kind=svg --set policy.k=4" \
+for set in policy.kind=sac policy.kind=ddpg policy.kind=td3 policy.kind=droq policy.kind=softq policy.kind=sac_v1 \
+    "policy.kind=svg --set policy.k=4" \
     "policy.kind=ppo --set learner.train_freq=48 --set learner.batch_size=16" faults.lost=0.05 \
     learner.prioritized_replay=proportional learner.prioritized_replay=rank learner.normalize=true \
-    policy.layer_norm_actor=true; do
+    policy.layer_norm_actor=true policy.use_sde=true; do
     whole=$(run --set $set "${keep[@]}" "$work/whole/$set" | what)
     killed "$work/$set" $half --set $set
     [ "$set" != policy.kind=sac ] || { cp -a "$work/$set" "$work/damaged" && undamaged=$whole; }
@@ -82,6 +83,14 @@ rainbow=(--lockstep --config deploy/robots/cartpole.yaml --seed 3 --json --steps
     --set learner.n_steps=3 --set learner.prioritized_replay=proportional --set "policy.net_arch=[32]")
 whole=$("$bin" "${rainbow[@]}" --checkpoint-steps 300 --run-dir "$work/rainbow" | weights_and_mean)
 same rainbow "$whole" "$("$bin" "${rainbow[@]}" --resume "$work/rainbow/ckpt-000000000300" | weights_and_mean)"
+
+# the others that choose
+for kind in sac_discrete softq_discrete; do
+    choosing=(--lockstep --config deploy/robots/cartpole.yaml --seed 3 --json --steps 900 --set "policy.kind=$kind"
+        --set learner.learning_starts=100 --set "policy.net_arch=[32]")
+    whole=$("$bin" "${choosing[@]}" --checkpoint-steps 300 --run-dir "$work/$kind" | weights_and_mean)
+    same $kind "$whole" "$("$bin" "${choosing[@]}" --resume "$work/$kind/ckpt-000000000300" | weights_and_mean)"
+done
 
 newest=$(readlink "$work/damaged/last")
 printf x | dd of="$work/damaged/$newest/replay.seg" bs=1 seek=70000 conv=notrunc status=none

@@ -48,7 +48,9 @@ static inline void learner_make(struct learner_fixture *ret_learner, const struc
         assert_int_equal(option_set(o, l->config, settings->value, reason, sizeof reason), 0);
     }
     learner_gives(policy, l->config, &l->dims);
-    assert_int_equal(policy_check(policy, l->config, &l->dims, reason, sizeof reason), 0);
+    if (policy_check(policy, l->config, &l->dims, reason, sizeof reason) != 0) {
+        fail_msg("%s", reason);
+    }
     assert_int_equal(arena_open(&l->mem, "learner", (size_t)256 << 20), 0);
     rng_seed(&l->rng, seed);
     l->self = policy->init(l->config, &l->dims, &l->mem, &l->rng);

@@ -247,7 +247,17 @@ static void td3_finds_the_gain_of_a_regulator(void **state)
 
 /* --- saved in the middle, gone on elsewhere: bit for bit --- */
 
-static void any_rows(struct rows *x)
+static const struct dims three_by_two = {
+    .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
+static const struct dims three_choices = {
+    .n_obs = 3, .n_act = 1, .n_choices = 3, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
+
+static const struct dims *dims_of(const struct policy *p)
+{
+    return (p->actions & ACTION_BOX) != 0 ? &three_by_two : &three_choices;
+}
+
+static void any_rows(struct rows *x, int n_choices)
 {
     for (int i = 0; i < ROWS; i++) {
         for (int k = 0; k < 3; k++) {
@@ -260,13 +270,16 @@ static void any_rows(struct rows *x)
         x->g[i] = rng_below(&x->rng, 10) == 0 ? 0.0f : 0.95f;
         x->w[i] = 0.5f + uniform(&x->rng, 0.5);
     }
+    for (int i = 0; n_choices > 0 && i < ROWS; i++) {
+        x->a[i] = (float)rng_below(&x->rng, (uint64_t)n_choices);
+    }
 }
 
 static void update_any(struct learner_fixture *l, struct rows *x, int n)
 {
     struct stats stats;
     for (int t = 0; t < n; t++) {
-        any_rows(x);
+        any_rows(x, l->dims.n_choices);
         l->policy->update(l->self, &x->b, &stats);
     }
 }
@@ -296,15 +309,20 @@ static void learners_go_on_from_their_state_exactly(void **state)
                                           {"max_grad_norm", "0.5"},
                                           {"optimizer_weight_decay", "0.001"},
                                           {NULL, NULL}};
-    static const struct dims dims = {
-        .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
-    static const char *const names[] = {"sac", "ddpg", "td3", "redq", "droq", "crossq"};
-    for (int p = 0; p < 11; p++) { /* crossq has no layers that are normalised otherwise */
-        const struct policy *policy = policy_find(names[p < 6 ? p : p - 6]);
-        const struct setting *settings = p < 6 ? plain : more;
-        learner_make(&whole, policy, &dims, settings, 1);
-        learner_make(&first, policy, &dims, settings, 1);
-        learner_make(&second, policy, &dims, settings, 99);
+    /* crossq is the last: it has no layers that are normalised otherwise */
+    static const char *const names[] = {"sac",          "ddpg",           "td3",  "sac_v1", "softq",
+                                        "sac_discrete", "softq_discrete", "redq", "droq",   "tqc",
+                                        "crossq"};
+
+    enum { N = sizeof names / sizeof names[0] };
+
+    for (int p = 0; p < 2 * N - 1; p++) {
+        const struct policy *policy = policy_find(names[p % N]);
+        const struct setting *settings = p < N ? plain : more;
+        const struct dims *dims = dims_of(policy);
+        learner_make(&whole, policy, dims, settings, 1);
+        learner_make(&first, policy, dims, settings, 1);
+        learner_make(&second, policy, dims, settings, 99);
         rows_begin(&x, 6);
         rows_begin(&y, 6);
         update_any(&whole, &x, 41);
@@ -322,7 +340,7 @@ static void learners_go_on_from_their_state_exactly(void **state)
 
         /* and the same seed is the same learner, another is another */
         learner_free(&second);
-        learner_make(&second, policy, &dims, settings, 2);
+        learner_make(&second, policy, dims, settings, 2);
         assert_memory_not_equal(second.tensor[0].data, first.tensor[0].data, 16);
         learner_free(&whole);
         learner_free(&first);
@@ -331,25 +349,34 @@ static void learners_go_on_from_their_state_exactly(void **state)
 }
 
 /* Every third update the targets move by tau, and by tau alone. */
-static void sac_targets_move_at_their_interval(void **state)
+static void targets_move_at_their_interval(void **state)
 {
     (void)state;
+
+    static const struct {
+        const char *policy, *net, *target;
+    } rows[] = {{"sac", "critic1.0.weight", "critic1_target.0.weight"},
+                {"sac_v1", "value.0.weight", "value_target.0.weight"},
+                {"sac_discrete", "critic1.0.weight", "critic1_target.0.weight"},
+                {"softq", "critic.0.weight", "critic_target.0.weight"},
+                {"softq_discrete", "critic.0.weight", "critic_target.0.weight"}};
     static struct learner_fixture l;
     static struct rows x;
     static const struct setting settings[] = {
         {"net_arch", "[4]"}, {"target_update_interval", "3"}, {"tau", "0.5"}, {NULL, NULL}};
-    static const struct dims dims = {
-        .n_obs = 3, .n_act = 2, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
-    learner_make(&l, policy_find("sac"), &dims, settings, 1);
-    rows_begin(&x, 5);
-    for (int t = 1; t <= 9; t++) {
-        const float *q = learner_floats(&l, "critic1.0.weight");
-        const float *target = learner_floats(&l, "critic1_target.0.weight");
-        const float before = target[0];
-        update_any(&l, &x, 1);
-        assert_true(target[0] == (t % 3 == 0 ? before + 0.5f * (q[0] - before) : before));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct policy *policy = policy_find(rows[i].policy);
+        learner_make(&l, policy, dims_of(policy), settings, 1);
+        rows_begin(&x, 5);
+        for (int t = 1; t <= 9; t++) {
+            const float *q = learner_floats(&l, rows[i].net);
+            const float *target = learner_floats(&l, rows[i].target);
+            const float before = target[0];
+            update_any(&l, &x, 1);
+            assert_true(target[0] == (t % 3 == 0 ? before + 0.5f * (q[0] - before) : before));
+        }
+        learner_free(&l);
     }
-    learner_free(&l);
 }
 
 /* --- acting --- */
@@ -502,7 +529,7 @@ static void pack_refuses_what_does_not_fit(void **state)
     static struct actor_fixture actor;
     for (int i = 0; policies[i] != NULL; i++) {
         static const struct setting none[] = {{NULL, NULL}};
-        learner_make(&l, policies[i], &one_by_one, none, 1);
+        learner_make(&l, policies[i], dims_of(policies[i]), none, 1);
         actor_make(&actor, &l);
         const int n = actor.n_w;
         float small[1];
@@ -527,7 +554,7 @@ int main(void)
         cmocka_unit_test(ddpg_finds_the_gain_of_a_regulator),
         cmocka_unit_test(td3_finds_the_gain_of_a_regulator),
         cmocka_unit_test(learners_go_on_from_their_state_exactly),
-        cmocka_unit_test(sac_targets_move_at_their_interval),
+        cmocka_unit_test(targets_move_at_their_interval),
         cmocka_unit_test(ou_noise_has_its_stationary_deviation),
         cmocka_unit_test(acting_is_the_network_that_was_learned),
         cmocka_unit_test(pack_refuses_what_does_not_fit),

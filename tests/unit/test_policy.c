@@ -89,8 +89,18 @@ static void actions_of_another_kind_are_refused(void **state)
     (void)answer(&p, &d, 0);
 }
 
-/* A robot whose actions each policy decides, and the learner as it is, serve every policy that
- * there is. */
+/* A robot whose actions the policy decides. */
+static struct dims dims_for(const struct policy *p)
+{
+    struct dims d = robot;
+    if ((p->actions & ACTION_BOX) == 0) {
+        d.n_act = 1;
+        d.n_choices = 3;
+    }
+    return d;
+}
+
+/* Such a robot and the learner as it is serve every policy that there is. */
 static void this_learner_serves_them_all(void **state)
 {
     (void)state;
@@ -98,7 +108,7 @@ static void this_learner_serves_them_all(void **state)
         const struct policy *p = policies[i];
         void *config = calloc(1, p->config_bytes);
         char reason[WHY_CHARS] = "";
-        struct dims d = robot;
+        struct dims d = dims_for(p);
         struct wants w;
         option_defaults(p->options, config);
         p->wants(config, &w);
@@ -106,10 +116,6 @@ static void this_learner_serves_them_all(void **state)
                   NEEDS_MODEL;
         d.seg_len = (w.needs & NEEDS_NEWEST) != 0 ? d.batch : w.seg_len;
         d.minibatch = 4;
-        if ((p->actions & ACTION_BOX) == 0) {
-            d.n_act = 1;
-            d.n_choices = 3;
-        }
         if (policy_check(p, config, &d, reason, sizeof reason) < 0) {
             fail_msg("%s", reason);
         }
@@ -168,17 +174,20 @@ static void networks_have_names(void **state)
 
     static const struct {
         const char *key, *value;
-        bool other;
+        bool actor, critic; /* names another one of these */
     } cases[] = {
-        {"net_arch", "[300, 400]", true}, {"net_arch_pi", "[256]", true},
-        {"activation_fn", "tanh", true},  {"layer_norm_actor", "true", true},
-        {"net_arch_qf", "[256]", false},  {"layer_norm", "true", false},
-        {"learning_rate", "0.01", false}, {"optimizer_betas", "[0, 0]", false},
-        {"max_grad_norm", "1", false},
+        {"net_arch", "[300, 400]", true, true},  {"net_arch_pi", "[256]", true, false},
+        {"activation_fn", "tanh", true, true},   {"layer_norm_actor", "true", true, false},
+        {"net_arch_qf", "[256]", false, true},   {"layer_norm", "true", false, true},
+        {"learning_rate", "0.01", false, false}, {"optimizer_betas", "[0, 0]", false, false},
+        {"max_grad_norm", "1", false, false},    {"use_sde", "true", true, false},
+        {"sde_sample_freq", "4", false, false},  {"log_std_init", "-1", false, false},
     };
 
     for (int k = 0; policies[k] != NULL; k++) {
         const struct policy *p = policies[k];
+        const struct dims d = dims_for(p);
+        const bool critic_acts = strcmp(p->name, "softq_discrete") == 0;
         for (size_t i = 0; p->net != NULL && i < sizeof cases / sizeof cases[0]; i++) {
             const struct option *o = option_find(p->options, cases[i].key);
             if (o == NULL) {
@@ -187,11 +196,12 @@ static void networks_have_names(void **state)
             void *config = calloc(1, p->config_bytes);
             char reason[WHY_CHARS] = "";
             option_defaults(p->options, config);
-            const uint32_t net = policy_net(p, config, &robot);
+            const uint32_t net = policy_net(p, config, &d);
+            const bool other = critic_acts ? cases[i].critic : cases[i].actor;
             const bool tanh_anyway = o->def != NULL && strcmp(o->def, "tanh") == 0;
             const char *value = tanh_anyway ? "relu" : cases[i].value;
             assert_int_equal(option_set(o, config, value, reason, sizeof reason), 0);
-            assert_int_equal(policy_net(p, config, &robot) != net, cases[i].other);
+            assert_int_equal(policy_net(p, config, &d) != net, other);
             assert_true(net != 0);
             free(config);
         }
