@@ -13,9 +13,11 @@
 #define SIMS(X)                                                                                    \
     X(acrobot)                                                                                     \
     X(cartpole)                                                                                    \
+    X(chain)                                                                                       \
     X(crawler)                                                                                     \
-    X(crawler_grid)                                                                                \
-    X(gridworld)                                                                                   \
+    X(crawler_grid)                                                                             \
+    X(gridworld)                                                                                \
+    X(lqr)                                                                                      \
     X(mountain_car)                                                                                \
     X(multigoal)                                                                                   \
     X(pendulum)                                                                                    \

@@ -1,0 +1,282 @@
+/* The linear system: its steps and cost, the Riccati equation that it is the oracle of, and the
+ * gain that learners find in it. algorithms.md 14.4. */
+#include "tests/unit/world_fixture.h"
+
+#include "tests/unit/actor_fixture.h"
+
+#include <stdio.h>
+
+#define YAML ROBOT("lqr")
+
+/* Of the robot file: s' = 1.2 s + 0.5 u, cost s^2 + 0.1 u^2, u = 2.5 a. */
+static void it_steps_and_costs_as_it_says(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    const float act = -0.3f;
+    rig_open(&w, YAML);
+    rig_put(&w, (const double[]){0.8}, 1);
+    rig_begin(&w);
+    const double u = 2.5 * (double)act, cost = 0.64 + 0.1 * u * u;
+    assert_near(rig_act(&w, &act), -cost, 1e-12);
+    assert_near(rig_extra(&w, "state", 0), 1.2 * 0.8 + 0.5 * u, 1e-12);
+    assert_near(rig_extra(&w, "cost", 0), cost, 1e-12);
+    assert_near(rig_truth(&w).tau[0], u, 1e-12);
+    rig_close(&w);
+}
+
+/* The best controller's cost from there is s'P s, discounted, whatever the numbers of states. */
+struct system {
+    const char *sets[6];
+    int n;
+    double gamma, gain[2], p[3]; /* P: its first row, then its last number */
+};
+
+static const struct system systems[] = {
+    {{"sim.a=[1]", "sim.b=[1]", "sim.r=[1]"}, 1, .9, {.5884033490}, {1.5884033490}},
+    {{"sim.a=[1]", "sim.b=[1]", "sim.r=[1]"}, 1, .99, {.6152512457}, {1.6152512457}},
+    {{"sim.a=[1]", "sim.b=[1]", "sim.r=[1]"}, 1, 1, {.6180339887}, {1.6180339887}},
+    {{NULL}, 1, .95, {1.8587903198}, {1.4461096767}},
+    {{"sim.a=[1, 0.1, 0, 1]", "sim.b=[0.005, 0.1]", "sim.q=[1, 0.1]", "sim.r=[0.01]"},
+     2,
+     .99,
+     {7.42619417, 4.51216858},
+     {5.87637548, .98643819, .60053877}},
+};
+
+static void rig_open_system(struct world_rig *w, const struct system *y)
+{
+    int n = 0;
+    while (n < 4 && y->sets[n] != NULL) {
+        n++;
+    }
+    rig_open_with(w, YAML, y->sets, n);
+}
+
+static double discounted_cost(struct world_rig *w, const struct system *y, const double *s0,
+                              double off)
+{
+    double sum = 0.0, discount = 1.0, before = 0.0;
+    rig_put(w, s0, 2);
+    w->cmd.mode[0] = MODE_EFFORT;
+    for (int t = 0; t < 3000; t++) {
+        const double *s = w->state;
+        w->cmd.tau[0] = -(y->gain[0] + off) * s[0] - y->gain[1] * s[1];
+        w->sim->step(w->self, w->state, &w->cmd, w->dt_s, NULL);
+        const double cost = w->state[4]; /* behind four states */
+        sum += discount * (cost - before);
+        before = cost;
+        discount *= y->gamma;
+    }
+    return sum;
+}
+
+static void the_riccati_gain_costs_s_p_s_14_4(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    for (size_t i = 0; i < 4; i++) {
+        const struct system *y = &systems[i];
+        rig_open_system(&w, y);
+        const double s0[2] = {1.0, 0.0};
+        const double best = discounted_cost(&w, y, s0, 0.0);
+        assert_close(best, y->p[0], 1e-8);
+        assert_true(discounted_cost(&w, y, s0, 0.05) > best);
+        assert_true(discounted_cost(&w, y, s0, -0.05) > best);
+        rig_close(&w);
+    }
+}
+
+/* Two states in a robot with one sensor of two numbers. */
+static void a_double_integrator_costs_s_p_s_14_4(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    const struct system *y = &systems[4];
+    const struct sim *lqr = sim_find("lqr");
+    char reason[WHY_CHARS] = "";
+    rig_open(&w, YAML);
+    for (int i = 0; i < 4; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "%c", "abqr"[i]);
+        assert_int_equal(option_set(option_find(lqr->options, key), w.config.sim_config,
+                                    strchr(y->sets[i], '=') + 1, reason, sizeof reason),
+                         0);
+    }
+    w.config.robot.extra[0].n = 2;
+    w.config.robot.extra[1].offset = 2;
+    if (lqr->open(w.config.sim_config, &w.config.robot, &w.mem, &w.self, reason, sizeof reason) <
+        0) {
+        fail_msg("%s", reason);
+    }
+    const double ss[3][2] = {{1, 0}, {0, 1}, {1, 1}};
+    const double want[3] = {y->p[0], y->p[2], y->p[0] + 2.0 * y->p[1] + y->p[2]};
+    for (int i = 0; i < 3; i++) {
+        assert_close(discounted_cost(&w, y, ss[i], 0.0), want[i], 1e-7);
+    }
+    rig_close(&w);
+}
+
+/* gamma tr(P W) / (1 - gamma) is what noise adds: W = 0.04, from 0 on. */
+static void noise_adds_its_constant(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    static const char *const sets[] = {"sim.process_noise=0.2"};
+
+    enum { EPISODES = 4000, STEPS = 150 };
+
+    double sum = 0.0;
+    struct rng rng;
+    rng_seed(&rng, 3);
+    rig_open_with(&w, YAML, sets, 1);
+    w.cmd.mode[0] = MODE_EFFORT;
+    for (int e = 0; e < EPISODES; e++) {
+        double discount = 1.0, before = 0.0;
+        rig_put(&w, (const double[]){0}, 1);
+        for (int t = 0; t < STEPS; t++) {
+            w.cmd.tau[0] = -1.8587903198 * w.state[0];
+            w.sim->step(w.self, w.state, &w.cmd, w.dt_s, &rng);
+            sum += discount * (w.state[4] - before) / EPISODES;
+            before = w.state[4];
+            discount *= 0.95;
+        }
+    }
+    assert_close(sum, 0.95 * 1.4461096767 * 0.04 / 0.05, 0.02);
+    rig_close(&w);
+}
+
+static void a_reset_draws_uniformly(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    static const double mean[1] = {0}, half[] = {1};
+    rig_open(&w, YAML);
+    check_reset(&w, mean, half, 1);
+    rig_close(&w);
+}
+
+static void a_copy_of_the_state_is_a_copy_of_the_world(void **state)
+{
+    (void)state;
+    check_copy(YAML);
+}
+
+static void matrices_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *set, *sentence;
+    } cases[] = {{"sim.a=[1, 2]", "sim.a must be 1, 4, 9 or 16 numbers, not 2"},
+                 {"sim.b=[1, 2]", "sim.b must be 1 x 1 numbers, not 2"},
+                 {"sim.q=[1, 2]", "sim.q must be 1 x 1 numbers, not 2"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        static struct world_rig w;
+        char reason[WHY_CHARS] = "";
+        const char *value = strchr(cases[i].set, '=') + 1;
+        const char key[2] = {cases[i].set[4], '\0'};
+        rig_open(&w, YAML);
+        assert_int_equal(option_set(option_find(w.sim->options, key), w.config.sim_config, value,
+                                    reason, sizeof reason),
+                         0);
+        assert_true(w.sim->open(w.config.sim_config, &w.config.robot, &w.mem, &w.self, reason,
+                                sizeof reason) < 0);
+        assert_string_equal(reason, cases[i].sentence);
+        rig_close(&w);
+    }
+}
+
+/* --- learned from it: 20,000 random steps, episodes cut by a clock after four --- */
+
+/* From |s| <= 1, by least squares: u = 2.5 a = -K s. */
+static double gain_of(struct actor_fixture *actor)
+{
+    double su = 0.0, ss = 0.0;
+    struct rng unused;
+    rng_seed(&unused, 0);
+    for (int i = -20; i <= 20; i++) {
+        const float s = (float)i / 20.0f;
+        float a;
+        (void)actor_act(actor, &s, false, &unused, &a);
+        su -= (double)s * 2.5 * (double)a;
+        ss += (double)s * (double)s;
+    }
+    return su / ss;
+}
+
+/* Its mean over the last third of the updates. */
+static double learned_gain(const char *const *sets, int n_sets)
+{
+    struct ride *r = ride_open_with(YAML, sets, n_sets);
+    struct learner *learner = &r->house.learner;
+    static struct learner_fixture l;
+    static struct actor_fixture actor;
+    double gain = 0.0;
+
+    enum { STEPS = 20000, EVERY = 100, LAST = STEPS / 3 };
+
+    int looks = 0;
+    l = (struct learner_fixture){.policy = learner->policy,
+                                 .config = r->house.config.policy_config,
+                                 .dims = learner->dims,
+                                 .self = learner->self};
+    actor_make(&actor, &l);
+    for (int64_t seen = 0; r->house.loop.st.step < STEPS;) {
+        ride_tick(r);
+        while (learner_step(learner)) {
+        }
+        if (r->house.loop.st.step >= seen + EVERY) {
+            seen = r->house.loop.st.step;
+            if (seen > STEPS - LAST) {
+                actor_take(&actor, &l);
+                gain += gain_of(&actor);
+                looks++;
+            }
+        }
+    }
+    actor_free(&actor);
+    ride_close(r);
+    return gain / looks;
+}
+
+/* 14.4: K within 5 % after 20,000 steps. */
+static void learners_find_its_gain_14_4(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    print_message("60,000 updates take minutes with sanitizers\n");
+    skip();
+#endif
+
+    static const char *const cases[][5] = {
+        {"policy.kind=ddpg", "policy.activation_fn=tanh", "policy.tau=0.02",
+         "policy.learning_rate=3e-4", "policy.net_arch=[64, 64]"},
+        {"policy.kind=td3", "policy.activation_fn=tanh", "policy.tau=0.02",
+         "policy.learning_rate=3e-4", "policy.target_policy_noise=0.05"},
+        {"policy.k=1", "policy.learning_rate_actor=3e-4", "policy.log_std_min=-1.5",
+         "policy.tau=0.005", "policy.net_arch=[64, 64]"},
+    };
+
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        const double gain = learned_gain(cases[c], 5);
+        print_message("%s: gain %.4f of 1.8588\n", cases[c][0], gain);
+        assert_close(gain, 1.8587903198, 0.05);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_steps_and_costs_as_it_says),
+        cmocka_unit_test(the_riccati_gain_costs_s_p_s_14_4),
+        cmocka_unit_test(a_double_integrator_costs_s_p_s_14_4),
+        cmocka_unit_test(noise_adds_its_constant),
+        cmocka_unit_test(a_reset_draws_uniformly),
+        cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),
+        cmocka_unit_test(matrices_that_do_not_fit_are_refused),
+        cmocka_unit_test(learners_find_its_gain_14_4),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
