@@ -12,12 +12,17 @@
 /* clang-format off */
 #define SIMS(X)                                                                                    \
     X(acrobot)                                                                                     \
+    X(asterix)                                                                                     \
+    X(breakout)                                                                                    \
     X(cartpole)                                                                                    \
     X(crawler)                                                                                     \
+    X(freeway)                                                                                     \
     X(mountain_car)                                                                                \
     X(multigoal)                                                                                   \
     X(pendulum)                                                                                    \
     X(reacher2)                                                                                    \
+    X(seaquest)                                                                                    \
+    X(space_invaders)                                                                              \
     SIMS_BUILT(X)
 /* clang-format on */
 
