@@ -19,7 +19,7 @@
 #define TEXT_BYTES (1 << 17)
 
 struct arguments {
-    const char *config, *run_dir, *resume, *runtime_dir, *stall, *crash, *list;
+    const char *config, *run_dir, *resume, *runtime_dir, *stall, *crash, *list, *prior;
     const char *sets[SETS_MAX];
     int n_sets;
     bool lockstep, search, json, check, dump, manual, make_safe, go_on;
@@ -51,6 +51,7 @@ static const struct flag flags[] = {
 #endif
     {"resume",           "DIR",       "go on from this checkpoint, or from the newest of a run's folder"},
     {"continue",         NULL,        "go on from the newest checkpoint of --run-dir, where there is one"},
+    {"prior",            "FILE",      "learn from an earlier run's transitions too: a replay.seg, or the folder of a checkpoint or run in lockstep"},
     {"json",             NULL,        "print the result as one JSON object"},
     {.name = NULL},
 };
@@ -79,6 +80,8 @@ static bool take(void *self, const char *name, const char *value)
         a->run_dir = value;
     } else if (strcmp(name, "resume") == 0) {
         a->resume = value;
+    } else if (strcmp(name, "prior") == 0) {
+        a->prior = value;
     } else if (strcmp(name, "runtime-dir") == 0) {
         a->runtime_dir = value;
     } else if (strcmp(name, "list") == 0) {
@@ -147,6 +150,7 @@ static int serve(const struct arguments *a)
                   .n_sets = a->n_sets,
                   .kind = PLANT_DEVICES,
                   .seed = a->seed,
+                  .prior = a->prior,
                   .replay_fd = -1},
         .runtime_dir = a->runtime_dir,
         .state_dir = a->run_dir,
@@ -212,6 +216,7 @@ static int run(int argc, char **argv)
                   .kind = PLANT_EMULATED,
                   .virtual_clock = true,
                   .seed = a.seed,
+                  .prior = a.prior,
                   .replay_fd = -1},
         .steps = a.steps,
         .eval_s = a.eval_s,

@@ -201,6 +201,7 @@ static void describe(const struct checkpoint *c, struct message *ret_message)
     m->state.replay_head = r->replay_head;
     m->state.clock_ns = r->clock_ns;
     m->state.seed = r->seed;
+    m->state.prior_hash = r->prior_hash;
     m->state.blobs = m->blobs;
     m->state.files = m->files;
 }

@@ -27,6 +27,7 @@ struct run_state {
     int64_t steps, updates, episodes, replay_head;
     int64_t clock_ns; /* CLOCK_REALTIME, or virtual in lockstep */
     uint32_t weights_version;
+    uint64_t prior_hash; /* of the prior data that were learnt from too (prior.h); 0: none */
 };
 
 enum blob_flags {
@@ -87,6 +88,13 @@ int checkpoint_load(struct checkpoint *c, const char *path, char *ret_why, int c
 int checkpoint_load_last(struct checkpoint *c, const struct checkpoint_store *s,
                          char ret_name[CHECKPOINT_NAME_CHARS], char *ret_why,
                          int cap) BASAL_MUST_USE;
+
+/*
+ * What the checkpoint folder path says of its file `name`, without reading that. Errors: -EBADMSG,
+ * -EPROTO (it holds none), -errno, and one sentence.
+ */
+int checkpoint_vouch(const char *path, const char *name, uint64_t *ret_bytes, uint32_t *ret_crc32c,
+                     char *ret_why, int cap) BASAL_MUST_USE;
 
 /* As checkpoint_load, path relative to the folder dir. */
 int checkpoint_load_at(struct checkpoint *c, int dir, const char *path, char *ret_why,

@@ -123,15 +123,23 @@ static int check_run(const struct loading *l, const struct run_state *want)
     return 0;
 }
 
-/* The bytes of a file that state.pb vouches for. *ret_bytes stays NULL where the checkpoint has no
- * such file. */
-static int read_file(const struct loading *l, int dir, const char *name, uint8_t **ret_bytes,
-                     size_t *ret_n)
+/* What state.pb says of a file; NULL: the checkpoint has none of that name. */
+static const struct Basald__State__V1__CheckpointFile *find_file(const struct loading *l,
+                                                                 const char *name)
 {
     const struct Basald__State__V1__CheckpointFile *f = NULL;
     for (size_t i = 0; i < l->state->n_files; i++) {
         f = strcmp(l->state->files[i]->name, name) == 0 ? l->state->files[i] : f;
     }
+    return f;
+}
+
+/* The bytes of a file that state.pb vouches for. *ret_bytes stays NULL where the checkpoint has no
+ * such file. */
+static int read_file(const struct loading *l, int dir, const char *name, uint8_t **ret_bytes,
+                     size_t *ret_n)
+{
+    const struct Basald__State__V1__CheckpointFile *f = find_file(l, name);
     if (f == NULL) {
         return 0;
     }
@@ -219,6 +227,7 @@ static void copy_in(const struct loading *l, struct checkpoint *c)
     r->replay_head = s->replay_head;
     r->clock_ns = s->clock_ns;
     r->weights_version = s->weights_version;
+    r->prior_hash = s->prior_hash;
     safetensors_copy(l->tensors, c->tensors, c->n_tensors);
     for (int i = 0; i < c->n_blobs; i++) {
         c->blobs[i].n = l->found[i].p != NULL ? l->found[i].n : 0;
@@ -274,4 +283,28 @@ int checkpoint_load_at(struct checkpoint *c, int at, const char *path, char *ret
 int checkpoint_load(struct checkpoint *c, const char *path, char *ret_why, int cap)
 {
     return checkpoint_load_at(c, AT_FDCWD, path, ret_why, cap);
+}
+
+int checkpoint_vouch(const char *path, const char *name, uint64_t *ret_bytes, uint32_t *ret_crc32c,
+                     char *ret_why, int cap)
+{
+    struct loading l = {.path = path, .ret_why = ret_why, .cap = cap};
+    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return why(ret_why, cap, -errno, "cannot open the checkpoint %s: %s", path,
+                   strerror(errno));
+    }
+    int rc = read_state(&l, dir);
+    if (rc == 0) {
+        const struct Basald__State__V1__CheckpointFile *f = find_file(&l, name);
+        rc = f != NULL
+                 ? 0
+                 : why(ret_why, cap, -EPROTO,
+                       "checkpoint %s holds no %s: only those made in lockstep do", path, name);
+        *ret_bytes = f != NULL ? f->bytes : *ret_bytes;
+        *ret_crc32c = f != NULL ? f->crc32c : *ret_crc32c;
+    }
+    (void)close(dir);
+    free_loading(&l);
+    return rc;
 }

@@ -25,6 +25,7 @@ struct comms_spec {
     struct shared *shared;
     struct intake *intake;
     const struct replay *replay;
+    int64_t prior_rows;      /* transitions of prior data */
     const struct hist *hist; /* [HISTS_N] of the loop */
     const char *runtime_dir;
     uint64_t run_id;    /* of this daemon's learner */

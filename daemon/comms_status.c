@@ -191,6 +191,7 @@ void comms_on_status(struct comms *c, const struct asking *from, const Basald__V
     fill_learner(c, &m, k);
     (void)replay_info(c->spec.replay, &k->replay);
     m.replay_rows = (uint64_t)k->replay.rows;
+    m.prior_rows = (uint64_t)c->spec.prior_rows;
     m.garbage = c->garbage;
     m.telemetry_dropped = ring_dropped(&c->spec.shared->telemetry);
     m.events_dropped = ring_dropped(&c->spec.shared->happened);

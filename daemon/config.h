@@ -30,7 +30,8 @@ struct learner_settings { /* learner: */
     int prioritized_replay; /* enum priority_kind */
     double prioritized_replay_alpha, prioritized_replay_beta0, prioritized_replay_eps;
     int64_t prioritized_replay_beta_iters;
-    int publish_every; /* updates between weights */
+    int publish_every;  /* updates between weights */
+    double prior_ratio; /* of a batch's rows, where prior data are given */
     bool normalize;
     int64_t normalize_until;
     double checkpoint_s; /* real time: a checkpoint this often; 0: at stop only */

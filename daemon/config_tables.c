@@ -76,6 +76,8 @@ static const struct option learner[] = {
      .help = "policy steps until they correct in full"},
     {.key = "prioritized_replay_eps", .type = OPTION_DOUBLE, .offset = AT(learner.prioritized_replay_eps), .min = 0, .max = 1, .def = "1e-6",
      .help = "added to every |TD error|, so that none is never drawn again"},
+    {.key = "prior_ratio", .type = OPTION_DOUBLE, .offset = AT(learner.prior_ratio), .min = 0, .max = 1, .def = "0.5",
+     .help = "share of an update's transitions that comes from prior data, where basald --prior gives some; the rest is the robot's own"},
     {.key = "learning_starts", .type = OPTION_INT64, .offset = AT(learner.learning_starts), .min = 0, .max = 1e9, .def = "100",
      .help = "policy steps of random driving before the first update"},
     {.key = "train_freq", .type = OPTION_INT, .offset = AT(learner.train_freq), .min = 1, .max = 1000000, .def = "1",

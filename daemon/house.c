@@ -3,6 +3,7 @@
 #include "daemon/base/hash.h"
 #include "daemon/problem.h"
 #include "policies/nn/kernel.h"
+#include "policies/replay_mix.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,6 +114,18 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
     return rc < 0 ? rc : replay_create(&h->replay, &spec, ret_why, cap);
 }
 
+/* Prior data must be what this robot could have experienced. */
+static int check_prior(struct house *h, char *ret_why, int cap)
+{
+    if (h->prior.replay == NULL) {
+        return 0;
+    }
+    const int64_t rows =
+        mix_check(h->prior.replay, h->replay, h->config.robot.n_choices, ret_why, cap);
+    h->prior.rows = rows > 0 ? rows : 0;
+    return rows < 0 ? (int)rows : 0;
+}
+
 /* Floats that the policy sends, by asking a throw-away learner: no second place knows a network's
  * size. */
 static int count_weights(const struct config *c, const struct dims *d, char *ret_why, int cap)
@@ -218,6 +231,7 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
         return rc;
     }
     rc = open_replay(h, spec->replay_fd, ret_why, cap);
+    rc = rc == 0 ? check_prior(h, ret_why, cap) : rc;
     if (rc < 0) {
         return rc;
     }
@@ -235,6 +249,7 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     const struct learner_spec learner = {.config = &h->config,
                                          .dims = &d,
                                          .replay = h->replay,
+                                         .prior = h->prior.replay,
                                          .model = h->model.transitions > 0 ? &h->model : NULL,
                                          .shared = h->shared,
                                          .seed = spec->seed,
@@ -258,9 +273,15 @@ int house_open(struct house *ret_house, const struct house_spec *spec, char *ret
     if (rc < 0) {
         return rc;
     }
-    if (spec->virtual_clock) {
-        h->run_id = hash_fnv1a(h->config.hash, &spec->seed,
-                               sizeof spec->seed); /* the same run has the same name */
+    if (spec->prior != NULL) {
+        rc = problem_check_prior(&h->config, ret_why, cap);
+        rc = rc == 0 ? prior_open(&h->prior, spec->prior, ret_why, cap) : rc;
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    if (spec->virtual_clock) { /* the same run has the same name */
+        h->run_id = hash_fnv1a(h->config.hash ^ h->prior.hash, &spec->seed, sizeof spec->seed);
     } else if (getrandom(&h->run_id, sizeof h->run_id, 0) != (ssize_t)sizeof h->run_id) {
         return why(ret_why, cap, -EIO, "the system gives no random bytes for the run id");
     }
@@ -280,6 +301,7 @@ void house_close(struct house *h)
 {
     plant_close(h->plant);
     replay_close(h->replay);
+    prior_close(&h->prior);
     arena_close(&h->learner_mem);
     arena_close(&h->arena);
 }

@@ -8,6 +8,7 @@
 #include "daemon/learner.h"
 #include "daemon/loop.h"
 #include "daemon/model.h"
+#include "daemon/prior.h"
 
 struct house_spec {
     const char *config_path;
@@ -16,7 +17,8 @@ struct house_spec {
     enum plant_kind kind; /* of a robot with buses: one without has its body */
     bool virtual_clock;
     uint64_t seed;
-    int replay_fd; /* a segment kept from an earlier life, which becomes the house's; or -1 */
+    const char *prior; /* where prior data lie (prior.h); NULL: there are none */
+    int replay_fd;     /* a segment kept from an earlier life, which becomes the house's; or -1 */
 };
 
 struct house {
@@ -27,6 +29,7 @@ struct house {
     struct shared *shared;
     struct plant *plant;
     struct replay *replay;
+    struct prior prior;
     struct loop loop;
     struct learner learner;
     struct model model; /* for a policy that wants it */

@@ -10,7 +10,8 @@
 /* beside the algorithm's */
 #define LEARNER_TENSORS (8 + PRIORITIZED_TENSORS + NEWEST_TENSORS + SWEEP_TENSORS)
 
-static void open_sampler(struct learner *l, unsigned needs, struct arena *mem)
+static void open_sampler(struct learner *l, const struct replay *prior, unsigned needs,
+                         struct arena *mem)
 {
     const struct learner_settings *c = &l->config->learner;
     const int batch = l->dims.batch;
@@ -35,6 +36,10 @@ static void open_sampler(struct learner *l, unsigned needs, struct arena *mem)
         .obs_scale = l->scale != NULL ? l->inv_std : NULL,
         .by = l->by,
     };
+    if (prior != NULL) {
+        l->mix = mix_init(l->replay, prior, &spec, mix_prior_rows(c->prior_ratio, batch), mem);
+        return;
+    }
     l->sampler = sampler_init(l->replay, &spec, mem);
     if ((needs & NEEDS_NEWEST) != 0) {
         l->newest = newest_init(l->replay, l->sampler, batch, spec.logp, mem);
@@ -75,7 +80,7 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *with, s
     c->policy->wants(c->policy_config, &wants);
     basal_assert((wants.needs & NEEDS_MODEL) == 0 || l->model != NULL);
     if (l->model == NULL) {
-        open_sampler(l, wants.needs, mem);
+        open_sampler(l, with->prior, wants.needs, mem);
     }
     l->w = arena_take(mem, (size_t)l->w_max * sizeof(float));
     l->w_max = c->policy->save(l->self, l->w, l->w_max); /* it never grows */
@@ -170,6 +175,9 @@ static bool draw(struct learner *l, struct batch *ret_batch)
     }
     if (l->scale != NULL && (l->sweep == NULL || sweep_begins(l->sweep))) {
         follow_scale(l); /* a pass sees one mean and one deviation */
+    }
+    if (l->mix != NULL) {
+        return mix_draw(l->mix, &l->rng_sample, ret_batch);
     }
     if (l->sweep != NULL) {
         return sweep_next(l->sweep, ret_batch);

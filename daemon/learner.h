@@ -7,6 +7,7 @@
 #include "daemon/model.h"
 #include "daemon/shared.h"
 #include "policies/nn/scale.h"
+#include "policies/replay_mix.h"
 #include "policies/replay_newest.h"
 #include "policies/replay_prioritized.h"
 #include "policies/replay_sweep.h"
@@ -27,7 +28,8 @@ struct learner {
     struct shared *shared;
     struct replay *replay;
     struct dims dims;
-    void *self; /* the algorithm */
+    void *self;      /* the algorithm */
+    struct mix *mix; /* not NULL: batches are mixed with prior data; otherwise ... */
     struct sampler *sampler;
     struct prioritized *by;    /* NULL: rows are drawn uniformly, ... */
     struct newest *newest;     /* ... or, not NULL, come in order, ... */
@@ -55,6 +57,7 @@ struct learner_spec {
     const struct config *config;
     const struct dims *dims;
     struct replay *replay;
+    const struct replay *prior; /* data of earlier runs; NULL: none */
     struct shared *shared;
     const struct model *model; /* NULL: nobody wants it */
     uint64_t seed, run_id;

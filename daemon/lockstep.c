@@ -264,6 +264,7 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_text(o, "weights_hash", hash);
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)h->config.hash);
     json_text(o, "config_hash", hash);
+    json_int(o, "prior_rows", h->prior.rows);
     json_number(o, "wall_s", wall_s);
     json_int(o, "bytes_tx", (int64_t)c->bytes_tx);
     json_int(o, "bytes_rx", (int64_t)c->bytes_rx);
@@ -343,8 +344,8 @@ static int run(const struct lockstep_spec *spec, struct lockstep_result *ret_res
                                          .eval = e,
                                          .kernel = kernel_of(products)->name};
         }
-        house_close(&k->house);
     }
+    house_close(&k->house); /* as far as it was built */
     free(k);
     return rc;
 }

@@ -2,7 +2,7 @@
 
 #include "policies/nn/kernel.h"
 #include "policies/priority.h"
-#include "policies/replay.h"
+#include "policies/replay_mix.h"
 
 #include <errno.h>
 #include <string.h>
@@ -130,4 +130,27 @@ int problem_check(const struct config *c, const struct dims *d, char *ret_why, i
 {
     const int rc = check_settings(c, d, ret_why, cap);
     return rc < 0 ? rc : policy_check(c->policy, c->policy_config, d, ret_why, cap);
+}
+
+int problem_check_prior(const struct config *c, char *ret_why, int cap)
+{
+    const struct learner_settings *l = &c->learner;
+    const int n = mix_prior_rows(l->prior_ratio, l->batch_size);
+    if ((problem_needs(c) & (NEEDS_SEGMENTS | NEEDS_NEWEST | NEEDS_SWEEP | NEEDS_MODEL)) != 0) {
+        return why(ret_why, cap, -EINVAL,
+                   "--prior adds single steps, which policy %s does not learn from: leave it out",
+                   c->policy->name);
+    }
+    if (l->prioritized_replay != PRIORITY_UNIFORM) {
+        return why(ret_why, cap, -EINVAL,
+                   "--prior draws every step alike, learner.prioritized_replay does not: set it to "
+                   "none, or leave --prior out");
+    }
+    if (n < 1 || n >= l->batch_size) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.prior_ratio %g makes %d of %d transitions of a batch prior data: at "
+                   "least one must be, and one the robot's own",
+                   l->prior_ratio, n, l->batch_size);
+    }
+    return 0;
 }

@@ -16,5 +16,11 @@ void problem_dims(const struct config *c, const struct task *t, struct dims *ret
 int problem_check(const struct config *c, const struct dims *d, char *ret_why,
                   int cap) BASAL_MUST_USE;
 
+/*
+ * May prior data be mixed into the batches of this policy and these settings? Errors: -EINVAL and
+ * one sentence.
+ */
+int problem_check_prior(const struct config *c, char *ret_why, int cap) BASAL_MUST_USE;
+
 /* enum policy_needs bits of the policy as configured. */
 unsigned problem_needs(const struct config *c);

@@ -179,6 +179,7 @@ static struct image *image_make(struct house *h)
         .run = {.run_id = h->run_id,
                 .config_hash = h->clock.is_virtual ? h->config.hash : 0,
                 .robot_hash = h->config.robot_hash,
+                .prior_hash = h->prior.hash,
                 .seed = h->seed},
         .tensors = m->tensor,
         .n_tensors = learner_tensors(&h->learner, m->tensor, TENSORS_MAX),
@@ -209,6 +210,7 @@ static void take_picture(struct image *m, struct house *h, int64_t planned_ns)
     r->steps = (int64_t)atomic_load_explicit(&h->shared->steps, memory_order_acquire);
     r->updates = h->learner.counters[LEARNER_UPDATES];
     r->weights_version = (uint32_t)h->learner.counters[LEARNER_VERSION];
+    r->prior_hash = h->prior.hash;
     r->replay_head = replay_head(h->replay);
     r->clock_ns = planned_ns;
     if (h->clock.is_virtual) {
@@ -314,6 +316,27 @@ static int go_on_exactly(struct house *h, const struct image *m, char *ret_why, 
     return 0;
 }
 
+/* What exactly the checkpoint learnt from must be there again. */
+static int refuse_prior(const struct run_state *r, const struct house *h, const char *path,
+                        char *ret_why, int cap)
+{
+    if (r->prior_hash == 0) {
+        return why(ret_why, cap, -EPROTO,
+                   "checkpoint %s learnt without prior data: leave --prior out", path);
+    }
+    if (h->prior.hash == 0) {
+        return why(
+            ret_why, cap, -EPROTO,
+            "checkpoint %s learnt from prior data too, whose hash is %016llx: give them with "
+            "--prior",
+            path, (unsigned long long)r->prior_hash);
+    }
+    return why(ret_why, cap, -EPROTO,
+               "checkpoint %s learnt from other prior data: their hash is %016llx, that of --prior "
+               "%016llx",
+               path, (unsigned long long)r->prior_hash, (unsigned long long)h->prior.hash);
+}
+
 int runfiles_resume(struct runfiles *f, struct house *h, const char *path, int64_t *ret_planned_ns,
                     char *ret_why, int cap)
 {
@@ -326,6 +349,10 @@ int runfiles_resume(struct runfiles *f, struct house *h, const char *path, int64
     if (rc == 0 && h->clock.is_virtual && r->seed != h->seed) {
         rc = why(ret_why, cap, -EPROTO, "checkpoint %s was made with --seed %llu; give that one",
                  path, (unsigned long long)r->seed);
+    }
+    f->other_prior = rc == 0 && r->prior_hash != h->prior.hash;
+    if (f->other_prior && h->clock.is_virtual) {
+        rc = refuse_prior(r, h, path, ret_why, cap);
     }
     if (rc == 0 && h->clock.is_virtual) {
         rc = go_on_exactly(h, m, ret_why, cap);

@@ -17,6 +17,7 @@ struct runfiles {
     struct metrics metrics;
     struct checkpoint_store store;
     uint64_t parent_run_id;     /* the run that was resumed; 0: none */
+    bool other_prior;           /* it had other prior data, which in lockstep is refused */
     char last[PATH_CHARS + 64]; /* the newest checkpoint; "": none */
     int64_t step;               /* of the last interval line ... */
     struct rollout told, ended; /* ... the episodes it and those before it told of; all of them */

@@ -148,6 +148,10 @@ static void say_hello(const struct service *s)
              c->policy->name, c->robot.policy_rate_hz);
     log_line(LOG_LEVEL_NOTE, "learner: products in %s (%s)", precision_names[c->learner.precision],
              kernel_of((enum precision)c->learner.precision)->name);
+    if (s->house.prior.rows > 0) {
+        log_line(LOG_LEVEL_NOTE, "prior data: %lld transitions of %s, %g of each batch",
+                 (long long)s->house.prior.rows, s->spec->house.prior, c->learner.prior_ratio);
+    }
     log_line(s->house.shared->verdict[0] == 'i' ? LOG_LEVEL_WARN : LOG_LEVEL_NOTE, "real time %s",
              s->house.shared->verdict);
 }
@@ -170,6 +174,7 @@ static int open_comms(struct service *s, char *ret_why, int cap)
         .shared = s->house.shared,
         .intake = &s->house.intake,
         .replay = s->house.replay,
+        .prior_rows = s->house.prior.rows,
         .hist = s->house.loop.hist,
         .runtime_dir = s->spec->runtime_dir,
         .run_id = s->house.run_id,
@@ -207,6 +212,10 @@ static int resume(struct service *s, char *ret_why, int cap)
     }
     if (reason[0] != '\0') {
         log_line(LOG_LEVEL_WARN, "%s; an older one is taken", reason);
+    }
+    if (s->files.other_prior) {
+        log_line(LOG_LEVEL_WARN, "%s was learnt with other prior data than are given now (--prior)",
+                 from);
     }
     s->saved_updates = s->house.learner.counters[LEARNER_UPDATES];
     s->saved_steps = s->house.loop.st.step;

@@ -59,7 +59,7 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     const float inv_n = 1.0f / (float)n;
 
     /* y = r + gamma (1 - d) Q'(s', mu'(s')) */
-    mu_forward(&z->mu_targ, b->s2, n, z->a);
+    mu_value(&z->mu_targ, b->s2, n, z->a);
     const float *t = critic_forward(&z->q_targ, b->s2, z->a, n);
     for (int i = 0; i < n; i++) {
         z->y[i] = b->r[i] + b->g[i] * t[i];

@@ -76,7 +76,7 @@ static const struct option dqn_options[] = {
     {.key = "rmsprop_eps", .type = OPTION_DOUBLE, .offset = AT(rmsprop_eps), .min = 1e-12, .max = 1, .def = "1e-5",
      .help = "RMSProp's epsilon, within the root; 0.01 / 32^2 is that of the Atari agents, whose gradients are sums"},
     {.key = "max_grad_norm", .type = OPTION_DOUBLE, .offset = AT(max_grad_norm), .min = 0, .max = 1e6, .def = "10",
-     .help = "Adam takes no longer gradient of a network, longer ones are scaled down to it; 0: any"},
+     .help = "longest gradient of the whole network, longer ones are scaled down to it; 0: any"},
     {.key = "net_arch", .type = OPTION_INTS, .offset = AT(hidden), .min = 1, .max = MLP_WIDTH_MAX, .def = "[64, 64]",
      .n_max = LAYERS_MAX - 1, .n_offset = AT(n_hidden), .help = "hidden layers"},
     EPSILON_OPTIONS("1", "0.05", "10000"),
@@ -96,13 +96,9 @@ static const float *row_of(const struct dqn *z, const float *out, int i)
     return out + (size_t)i * (size_t)(z->choices * z->atoms);
 }
 
-/* a* = argmax_a' Q(s', a') over what is legal there: of the network that learns, or of the target.
- */
-static void choose_next(struct dqn *z, const struct batch *b)
+/* a* = argmax_a' of what one of the networks says of s', over what is legal there. */
+static void choose_next(struct dqn *z, const struct batch *b, const float *out)
 {
-    struct qnet *by = z->c.double_q ? &z->q : &z->q_targ;
-    qnet_draw(by, z->rng);
-    const float *out = qnet_forward(by, b->s2, b->n);
     for (int i = 0; i < b->n; i++) {
         const uint64_t legal = b->legal2 != NULL ? b->legal2[i] : LEGAL_ALL;
         dqn_values(z->c.distributional, &z->support, z->choices, row_of(z, out, i), z->value);
@@ -110,11 +106,25 @@ static void choose_next(struct dqn *z, const struct batch *b)
     }
 }
 
-/* y = r + gamma (1 - d) Q'(s', a*): a number, a distribution on the atoms, or quantiles. */
-static void make_targets(struct dqn *z, const struct batch *b)
+/* What the target says of s', noise drawn anew, and the choice a*: by the network that learns
+ * (double_q), with noise of its own, or by the very pass of the target that values it. */
+static const float *value_next(struct dqn *z, const struct batch *b)
 {
+    if (z->c.double_q) {
+        qnet_draw(&z->q, z->rng);
+        choose_next(z, b, qnet_forward(&z->q, b->s2, b->n));
+    }
     qnet_draw(&z->q_targ, z->rng);
     const float *out = qnet_forward(&z->q_targ, b->s2, b->n);
+    if (!z->c.double_q) {
+        choose_next(z, b, out);
+    }
+    return out;
+}
+
+/* y = r + gamma (1 - d) Q'(s', a*): a number, a distribution on the atoms, or quantiles. */
+static void make_targets(struct dqn *z, const struct batch *b, const float *out)
+{
     for (int i = 0; i < b->n; i++) {
         const float *next = row_of(z, out, i) + (size_t)(z->next[i] * z->atoms);
         float *y = z->y + (size_t)i * (size_t)z->atoms;
@@ -183,8 +193,7 @@ static void dqn_update(void *self, const struct batch *b, struct stats *ret_stat
     struct dqn *z = self;
 
     /* y = r + gamma (1 - d) Q'(s', argmax_a' Q(s', a')) */
-    choose_next(z, b);
-    make_targets(z, b);
+    make_targets(z, b, value_next(z, b));
 
     /* theta <- theta - lr grad E[ w L(Q(s, a), y) ] */
     qnet_draw(&z->q, z->rng);
@@ -200,7 +209,11 @@ static void dqn_update(void *self, const struct batch *b, struct stats *ret_stat
 
     /* theta' <- tau theta + (1 - tau) theta', now and then */
     if (++z->updates % z->c.target_update_interval == 0) {
-        qnet_blend(&z->q, (float)z->c.tau, &z->q_targ);
+        if (z->c.tau < 1.0) {
+            qnet_blend(&z->q, (float)z->c.tau, &z->q_targ);
+        } else {
+            qnet_copy(&z->q, &z->q_targ);
+        }
     }
 }
 
@@ -291,11 +304,11 @@ static void *dqn_init(const void *config, const struct dims *d, struct arena *me
     struct qnet_spec spec = {
         .sigma_0 = c->sigma_0,
         .optimizer = c->optimizer,
+        .max_grad_norm = (float)c->max_grad_norm,
         .rmsprop = {(float)c->learning_rate, (float)c->rmsprop_alpha, (float)c->rmsprop_eps}};
     struct net_spec net = {
         .rows = d->batch, .kernel = d->kernel, .adam = adam_defaults((float)c->learning_rate)};
     net.adam.eps = (float)c->adam_eps;
-    net.adam.max_grad_norm = (float)c->max_grad_norm;
     spec.net = &net;
     const int rc = dqn_shape(c, d, &spec.shape, NULL, 0);
     basal_assert(rc == 0); /* dqn_check has seen it */
@@ -306,7 +319,8 @@ static void *dqn_init(const void *config, const struct dims *d, struct arena *me
     z->support = (struct support){z->atoms, (float)c->v_min, (float)c->v_max};
     qnet_init(&z->q, &spec, mem, rng);
     qnet_init(&z->q_targ, &spec, mem, rng);
-    qnet_blend(&z->q, 1.0f, &z->q_targ);
+    qnet_copy(&z->q, &z->q_targ);
+    z->q.dense.team = z->q_targ.dense.team = d->team;
     z->next = arena_take(mem, (size_t)d->batch * sizeof *z->next);
     z->y = arena_take(mem, (size_t)(d->batch * z->atoms) * sizeof *z->y);
     name_all(z, mem);

@@ -53,13 +53,18 @@ uint32_t dqn_net(const void *config, const struct dims *d)
 {
     struct qnet_shape s;
     const int rc = dqn_shape(config, d, &s, NULL, 0);
-    uint32_t id = rc == 0 ? mlp_shape_id(&s.dense) : 0;
-    for (int l = 0; rc == 0 && l < s.encoder.n_convs; l++) {
+    if (rc < 0) {
+        return 0;
+    }
+    uint32_t id = mlp_shape_id(&s.dense);
+    for (int l = 0; l < s.encoder.n_convs; l++) {
         struct mlp_shape conv;
         conv_net_shape(&s.encoder.conv[l], &conv);
         id = id * 31u + mlp_shape_id(&conv);
     }
-    return id * 4u + (uint32_t)(s.dueling ? 2 : 0) + (uint32_t)(s.noisy ? 1 : 0);
+    const int kind = ((const struct dqn_config *)config)->distributional;
+    id = id * 31u + (uint32_t)(kind * 4 + (s.dueling ? 2 : 0) + (s.noisy ? 1 : 0));
+    return id != 0 ? id : 1;
 }
 
 int dqn_pack(const void *config, const struct dims *d, const float *w, int n, float *ret_packed,

@@ -63,11 +63,11 @@ void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_st
 {
     struct ensemble_sac *z = self;
     const int n = b->n;
-    const float alpha = alpha_now(&z->alpha);
+    const float alpha = z->c.backup_entropy ? alpha_now(&z->alpha) : 0.0f;
     int some[ENSEMBLE_MAX];
 
     /* y = r + gamma (1 - d) (min_{i in M} Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
-    gauss_forward(&z->pi, b->s2, n, z->rng, z->a, z->logp);
+    gauss_sample(&z->pi, b->s2, n, z->rng, z->a, z->logp);
     ensemble_draw(z->q_targ.n, z->c.n_least, z->rng, some);
     const float *t = ensemble_least(&z->q_targ, some, z->c.n_least, b->s2, z->a, n);
     for (int i = 0; i < n; i++) {

@@ -1,6 +1,7 @@
 /*
  * Soft actor-critic on an ensemble of critics: the learner that REDQ and DroQ share. Their files
- * say what of it is whose.
+ * say what of it is whose. RLPD (Ball et al. 2023, arXiv:2302.02948) is REDQ with layer_norm, prior
+ * data (replay_mix.h) and, where rewards are sparse, without backup_entropy.
  *
  * Chen et al. 2021, arXiv:2101.05982, Algorithm 1; Hiraoka et al. 2022, arXiv:2110.02034, Algorithm
  * 2; the entropy terms and the temperature as in arXiv:1812.05905.
@@ -15,6 +16,7 @@ struct ensemble_sac_config {
     double learning_rate, tau, dropout;
     char ent_coef[24], target_entropy[24];
     int n_critics, n_least, policy_delay;
+    bool backup_entropy;
 };
 
 /* clang-format off */
@@ -30,6 +32,8 @@ struct ensemble_sac_config {
      .help = "of which so many, drawn anew for each update, make the target: M"}, \
     {.key = "policy_delay", .type = OPTION_INT, .offset = AT(policy_delay), .min = 1, .max = 1000000, .def = "20", \
      .help = "updates of the critics for one of actor and temperature; gradient_steps, for one a step"}, \
+    {.key = "backup_entropy", .type = OPTION_BOOL, .offset = AT(backup_entropy), .def = "true", \
+     .help = "the target counts the entropy of the next action; false, as RLPD has it where rewards are sparse: its value alone"}, \
     {.key = "dropout", .type = OPTION_DOUBLE, .offset = AT(dropout), .min = 0, .max = 0.9, .def = (drop), \
      .help = "chance that a hidden sum of a critic is 0, in every pass"}, \
     {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto", \

@@ -2,6 +2,7 @@
 #include "policies/replay_segment.h"
 
 #include "daemon/base/hash.h"
+#include "daemon/base/map.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,8 +128,8 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
         rc = why(ret_why, cap, -errno, "replay: cannot seal its memory: %s", strerror(errno));
         goto out;
     }
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (p == MAP_FAILED) {
+    void *p = map_shared(fd, bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
+    if (p == NULL) {
         rc = why(ret_why, cap, -errno, "replay: cannot map %zu MB: %s", bytes >> 20,
                  strerror(errno));
         goto out;
@@ -140,6 +141,7 @@ int replay_create(struct replay **ret_replay, const struct replay_spec *spec, ch
         (void)munmap(p, bytes);
         goto out;
     }
+    map_collapse(p, bytes);
     write_header(p, spec);
     struct replay *r = wrap(p, bytes, fd, true);
     if (r != NULL) {
@@ -203,8 +205,8 @@ static int map_segment(struct replay **ret_replay, int fd, bool writer, char *re
     }
     const size_t bytes = (size_t)st.st_size;
     const int prot = writer ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *p = mmap(NULL, bytes, prot, MAP_SHARED | (writer ? MAP_POPULATE : 0), fd, 0);
-    if (p == MAP_FAILED) {
+    void *p = map_shared(fd, bytes, prot, writer ? MAP_POPULATE : 0);
+    if (p == NULL) {
         return why(ret_why, cap, -errno, "replay: cannot map the segment: %s", strerror(errno));
     }
     int rc = check_header(p, bytes, ret_why, cap);

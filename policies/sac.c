@@ -91,7 +91,7 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
     const float alpha = expf(z->log_alpha[0]);
 
     /* y = r + gamma (1 - d) (min_i Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
-    gauss_forward(&z->pi, b->s2, n, z->rng, z->a, z->logp);
+    gauss_sample(&z->pi, b->s2, n, z->rng, z->a, z->logp);
     const float *t = twin_min(&z->q_targ, b->s2, z->a, n);
     for (int i = 0; i < n; i++) {
         z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->logp[i]);
@@ -108,7 +108,7 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  a = f_phi(s, eps) */
     gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
-    const float *q = twin_min(&z->q, b->s, z->a, n);
+    const float *q = twin_min_there(&z->q, z->a, n);
     float objective = 0.0f, entropy = 0.0f;
     for (int i = 0; i < n; i++) {
         z->dlogp[i] = alpha * inv_n;

@@ -68,7 +68,7 @@ static float clip(float x, float most)
 static void smoothed_action(struct td3 *z, const float *s2, int n)
 {
     const float std = (float)z->c.target_policy_noise, most = (float)z->c.target_noise_clip;
-    mu_forward(&z->mu_targ, s2, n, z->a);
+    mu_value(&z->mu_targ, s2, n, z->a);
     gauss_draw(z->mu.net.kernel, z->rng, n * z->n_act, z->eps);
     for (int i = 0; i < n * z->n_act; i++) {
         z->a[i] = clip(z->a[i] + clip(std * z->eps[i], most), 1.0f);

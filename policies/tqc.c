@@ -107,7 +107,7 @@ static int compare(const void *a, const void *b)
 static void make_targets(struct tqc *z, const struct batch *b, float alpha)
 {
     const int m = z->c.n_critics, k = z->c.n_quantiles, all = m * k;
-    gauss_forward(&z->pi, b->s2, b->n, z->rng, z->a, z->logp);
+    gauss_sample(&z->pi, b->s2, b->n, z->rng, z->a, z->logp);
     for (int c = 0; c < m; c++) {
         const float *t = quantiles(z, &z->q_targ[c], b->s2, z->a, b->n);
         for (int i = 0; i < b->n; i++) {

@@ -96,6 +96,7 @@ static void put_learner(struct json_object *o, const Basald__V1__Status *s)
     json_int(o, "weights_refused", (int64_t)s->weights_refused);
     json_text(o, "weights_why", s->weights_why);
     json_int(o, "replay_rows", (int64_t)s->replay_rows);
+    json_int(o, "prior_rows", (int64_t)s->prior_rows);
     json_text(o, "checkpoint", s->checkpoint);
 }
 

@@ -48,9 +48,10 @@ void view_learning(FILE *f, const Basald__V1__Status *s)
                       100.0 * still(t->speed_m_s) / s->best_known_speed_m_s,
                       s->best_known_speed_m_s);
     }
-    (void)fprintf(f, "\n" LABEL "%s%s   %llu updates, %.0f a second   replay %llu rows\n",
-                  "learner", s->algo, s->learner_paused ? " pauses" : "", whole(s->updates),
-                  s->updates_per_s, whole(s->replay_rows));
+    (void)fprintf(f, "\n" LABEL "%s%s   %llu updates, %.0f a second   replay %llu rows", "learner",
+                  s->algo, s->learner_paused ? " pauses" : "", whole(s->updates), s->updates_per_s,
+                  whole(s->replay_rows));
+    (void)fprintf(f, s->prior_rows > 0 ? "   prior %llu rows\n" : "\n", whole(s->prior_rows));
     (void)fprintf(f, LABEL "version %u   taken %llu   refused %llu", "weights", t->weights_version,
                   whole(s->weights_accepted), whole(s->weights_refused));
     if (s->weights_run_id[0] != '\0' && strcmp(s->weights_run_id, s->run_id) != 0) {

@@ -19,8 +19,7 @@ void adam_init(struct adam *ret_adam, const struct kernel *kernel, int n,
     ret_adam->v = arena_take(mem, (size_t)n * sizeof(float));
 }
 
-/* The length of g [n], summed in one order whoever asks. */
-static double norm_of(const float *g, int n)
+double gradient_norm2(const float *g, int n)
 {
     double part[PARTS] = {0}, sum = 0.0;
     for (int i = 0; i + PARTS <= n; i += PARTS) {
@@ -34,13 +33,18 @@ static double norm_of(const float *g, int n)
     for (int j = 0; j < PARTS; j++) {
         sum += part[j];
     }
-    return sqrt(sum);
+    return sum;
+}
+
+double gradient_shrink(double norm2, double max_grad_norm)
+{
+    return max_grad_norm > 0.0 ? fmin(1.0, max_grad_norm / (sqrt(norm2) + CLIP_EPS)) : 1.0;
 }
 
 void adam_prepare(const struct adam *o, const float *w, float *g)
 {
     const double most = (double)o->c.max_grad_norm;
-    const double shrink = most > 0.0 ? most / (norm_of(g, o->n) + CLIP_EPS) : 1.0;
+    const double shrink = most > 0.0 ? gradient_shrink(gradient_norm2(g, o->n), most) : 1.0;
     const float scale = (float)shrink, decay = o->c.weight_decay;
     for (int i = 0; i < o->n && shrink < 1.0; i++) {
         g[i] *= scale;

@@ -40,3 +40,9 @@ void adam_step(struct adam *o, float *g, float *w);
  */
 void adam_prepare(const struct adam *o, const float *w, float *g);
 void adam_next(struct adam *o, struct adam_pass *ret_pass);
+
+/* For networks of several blocks of weights, whose gradient is one: |g|^2 of a block, summed in one
+ * order whoever asks; and what all of them are scaled by: at most 1, 1 where any length is good
+ * (max_grad_norm 0). */
+double gradient_norm2(const float *g, int n);
+double gradient_shrink(double norm2, double max_grad_norm);

@@ -43,12 +43,13 @@ void categorical_project(const struct support *z, const float *p, float r, float
         ret_m[j] = 0.0f;
     }
     for (int i = 0; i < z->n; i++) {
-        const float v = fminf(fmaxf(r + g * support_atom(z, i), z->v_min), z->v_max);
-        const float at = (v - z->v_min) / dz;
+        const float v = r + g * support_atom(z, i);
+        const float mass = isfinite(v) ? p[i] : NAN; /* a clip would hide it */
+        const float at = (fminf(fmaxf(v, z->v_min), z->v_max) - z->v_min) / dz;
         const int below = (int)at < z->n - 1 ? (int)at : z->n - 2;
         const float above = fminf(fmaxf(at - (float)below, 0.0f), 1.0f);
-        ret_m[below] += p[i] * (1.0f - above);
-        ret_m[below + 1] += p[i] * above;
+        ret_m[below] += mass * (1.0f - above);
+        ret_m[below + 1] += mass * above;
     }
 }
 

@@ -18,7 +18,8 @@ float support_atom(const struct support *z, int i);
 void categorical_softmax(const float *logits, int n, float *ret_p);
 /* sum p_i z_i */
 float categorical_mean(const struct support *z, const float *p);
-/* The distribution of r + g Z, Z of p [n], back on the atoms: m [n]. g is 0 where the MDP ended. */
+/* The distribution of r + g Z, Z of p [n], back on the atoms: m [n]. g is 0 where the MDP ended.
+ * Not finite where r + g Z is not. */
 void categorical_project(const struct support *z, const float *p, float r, float g, float *ret_m);
 /* - sum m_j log p_j for p = softmax of logits, and its derivative by them: p - m. */
 float categorical_loss(const float *logits, const float *m, int n, float *ret_dlogits);

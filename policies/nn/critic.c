@@ -32,6 +32,17 @@ void critic_join(struct critic *q, const float *s, const float *a, int n)
     }
 }
 
+void critic_join_actions(struct critic *q, const float *a, int n)
+{
+    const size_t k = (size_t)q->n_act;
+    float *row = q->net.x[0].v + q->n_obs;
+    for (size_t i = 0; i < (size_t)n; i++, row += q->net.x[0].ld) {
+        for (size_t j = 0; j < k; j++) {
+            row[j] = a[i * k + j];
+        }
+    }
+}
+
 const float *critic_value(struct critic *q, int n)
 {
     return mlp_forward_inside(&q->net, n);

@@ -20,6 +20,8 @@ void critic_init(struct critic *ret_critic, const struct net_spec *spec, struct 
 const float *critic_forward(struct critic *q, const float *s, const float *a, int n);
 void critic_join(struct critic *q, const float *s, const float *a, int n);
 const float *critic_value(struct critic *q, int n);
+/* Other actions beside the states that were joined last. */
+void critic_join_actions(struct critic *q, const float *a, int n);
 
 /* What a fit wants: targets y [n], importance weights w [n], and where |Q - y| goes (ret_td [n],
  * NULL: nowhere). */

@@ -73,14 +73,26 @@ void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z)
     }
 }
 
-void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
-                   float *ret_logp)
+/* From what the network gave for n states. */
+static void from_output(struct gauss *p, const float *out, int n, struct rng *rng, float *ret_a,
+                        float *ret_logp)
 {
-    const float *out = mlp_forward(&p->net, s, n);
     if (p->sde != NULL) {
         out = sde_forward(p->sde, p->net.x[p->net.shape.n_layers - 1], out, n);
     }
     squash_forward(p, out, n, rng, ret_a, ret_logp);
+}
+
+void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
+                   float *ret_logp)
+{
+    from_output(p, mlp_forward(&p->net, s, n), n, rng, ret_a, ret_logp);
+}
+
+void gauss_sample(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
+                  float *ret_logp)
+{
+    from_output(p, mlp_value(&p->net, s, n), n, rng, ret_a, ret_logp);
 }
 
 void squash_forward(struct gauss *p, const float *out, int n, struct rng *rng, float *ret_a,
@@ -96,22 +108,19 @@ void squash_forward(struct gauss *p, const float *out, int n, struct rng *rng, f
         }
     }
     kernel->exp(n * k, p->log_std, p->std);
+    float *restrict u = p->u, *restrict minus_2u = p->dy;
     for (int i = 0; i < n * k; i++) {
-        p->u[i] += p->std[i] * p->eps[i];
+        u[i] += p->std[i] * p->eps[i];
+        minus_2u[i] = -2.0f * u[i];
     }
-    kernel->tanh(n * k, p->u, ret_a);
-    for (int i = 0; i < n * k; i++) {
-        p->dy[i] = -2.0f * p->u[i];
-    }
-    kernel->softplus(n * k, p->dy, p->dy);
-    for (int i = 0; i < n * k; i++) {
-        p->dy[i] = log_density(p->u[i], p->eps[i], p->log_std[i], p->dy[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        ret_logp[i] = 0.0f;
-        for (int j = 0; j < k; j++) {
-            ret_logp[i] += p->dy[i * k + j];
+    kernel->tanh(n * k, u, ret_a);
+    kernel->softplus(n * k, minus_2u, minus_2u);
+    for (int i = 0, at = 0; i < n; i++) {
+        float sum = 0.0f;
+        for (int j = 0; j < k; j++, at++) {
+            sum += log_density(u[at], p->eps[at], p->log_std[at], minus_2u[at]);
         }
+        ret_logp[i] = sum;
     }
 }
 

@@ -39,6 +39,10 @@ void gauss_draw(const struct kernel *k, struct rng *rng, int n, float *ret_z);
 void gauss_forward(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
                    float *ret_logp);
 
+/* The same where no gauss_fit follows: a target's actions. */
+void gauss_sample(struct gauss *p, const float *s, int n, struct rng *rng, float *ret_a,
+                  float *ret_logp);
+
 /*
  * One Adam step down the gradient of a loss whose derivatives by the last forward's a and log pi
  * are da [n,n_act] and dlogp [n] (reparameterised: eps is fixed).

@@ -10,9 +10,9 @@
  * backward_weights   k = rows,    a = dy', b = x                     c = dw
  *
  * Six rows by two vectors of eight fill the sixteen registers of AVX2: twelve sums, two of b, one
- * of a. Twelve rows by two vectors of sixteen, of two panels, take 24 of the 32 of AVX-512. A
- * number of a is always used twice: two loads a cycle would not feed two products that need one
- * each. Nothing is packed on the way.
+ * of a. Twelve rows by two vectors of sixteen, of two panels, take 24 of the 32 of AVX-512; and so
+ * do eight by three, for the last 33 to 48 columns. A number of a is always used twice: two loads a
+ * cycle would not feed two products that need one each. Nothing is packed on the way.
  */
 #include "policies/nn/kernel_vec.h"
 
@@ -22,6 +22,7 @@
 #define TWO_PANELS (LANES == PANEL) /* a tile is as wide */
 #define VECS       (TWO_PANELS ? 2 : PANEL / LANES)
 #define COLS       (VECS * LANES)
+#define WIDE       (TWO_PANELS ? 3 : VECS) /* vectors of the widest tile */
 #define ROWS       (TWO_PANELS ? 12 : 6)
 #define ROWS_MAX   12
 
@@ -47,7 +48,7 @@ struct tile {
 INLINE void tile(const int rows, const int vecs, const enum finish f, const bool narrow,
                  const struct tile *t)
 {
-    vec c[ROWS_MAX][VECS];
+    vec c[ROWS_MAX][WIDE];
     const float *row[ROWS_MAX / 3]; /* one index reaches three rows: twelve would not fit */
     const float *a = t->a, *b = t->b;
     const ptrdiff_t rs = t->rs, cs = t->cs, ldb = t->ldb, next = TWO_PANELS ? t->next : LANES;
@@ -59,7 +60,7 @@ INLINE void tile(const int rows, const int vecs, const enum finish f, const bool
         }
     }
     for (int k = t->k; k > 0; k--, a += cs, b += ldb) {
-        vec bv[VECS];
+        vec bv[WIDE];
         UNROLL for (int r = 0; r < rows; r += 3)
         {
             row[r / 3] = a + r * rs;
@@ -116,7 +117,8 @@ INLINE void strip_by(const int rows, const int vecs, const enum finish f, const 
  * a sum that does not wait. After twelve of sixteen, four would wait: those are twice eight. */
 INLINE void strip(const int vecs, const enum finish f, const bool narrow, struct tile t, int m)
 {
-    if (TWO_PANELS) {
+    const int all = m;
+    if (TWO_PANELS && vecs <= VECS) {
         strip_by(ROWS, vecs, f, narrow, &t, &m);
     }
     if (!TWO_PANELS && vecs == VECS && m != 8) {
@@ -126,6 +128,11 @@ INLINE void strip(const int vecs, const enum finish f, const bool narrow, struct
         strip_by(8, vecs, f, narrow, &t, &m);
     }
     strip_by(4, vecs, f, narrow, &t, &m);
+    if (m == 3 && all > m) { /* one of the rows above once more takes no longer than two tiles */
+        step_down(&t, -1);
+        tile(4, vecs, f, narrow, &t);
+        return;
+    }
     strip_by(2, vecs, f, narrow, &t, &m);
     strip_by(1, vecs, f, narrow, &t, &m);
 }
@@ -134,9 +141,13 @@ INLINE void strip(const int vecs, const enum finish f, const bool narrow, struct
  * vectors. */
 INLINE void panel(const enum finish f, bool padded, const struct tile *t, int m)
 {
-    const bool half = VECS > 1 && t->cols <= COLS / 2;
-    const bool whole = t->cols == (half ? COLS / 2 : COLS);
-    if (half && (padded || whole)) {
+    const bool half = VECS > 1 && t->cols <= COLS / 2, wide = t->cols > COLS;
+    const bool whole = t->cols == (half ? COLS / 2 : wide ? WIDE * LANES : COLS);
+    if (wide && (padded || whole)) {
+        strip(WIDE, f, false, *t, m);
+    } else if (wide) {
+        strip(WIDE, f, true, *t, m);
+    } else if (half && (padded || whole)) {
         strip(VECS > 1 ? VECS / 2 : 1, f, false, *t, m);
     } else if (half) {
         strip(VECS > 1 ? VECS / 2 : 1, f, true, *t, m);
@@ -145,6 +156,12 @@ INLINE void panel(const enum finish f, bool padded, const struct tile *t, int m)
     } else {
         strip(VECS, f, true, *t, m);
     }
+}
+
+/* Of the columns that are left, those of one tile. */
+static int tile_cols(int left)
+{
+    return left < COLS || (left > COLS && left <= WIDE * LANES) ? left : COLS;
 }
 
 static void panel_bias(bool padded, const struct tile *t, int m)
@@ -169,7 +186,7 @@ static void panel_mask(bool padded, const struct tile *t, int m)
 
 /*
  * Few outputs: a dot product for each, so many rows at a time that their sums are the lanes of a
- * vector; they come together by transposing.
+ * vector.
  */
 #define FEW (LANES / 2) /* outputs */
 
@@ -203,11 +220,7 @@ INLINE void dots(const int outs, const struct layer *l, struct matrix x, int n, 
                 sum[j] += get_some(at[j / outs] + k, in - k) * get_some(w[j % outs] + k, in - k);
             }
         }
-        transpose(sum);
-        UNROLL for (int j = 0; j < LANES; j++)
-        {
-            q += sum[j];
-        }
+        q += lane_sums(sum);
         q = relu ? relu_of(q) : q;
         const int here = i + rows < n ? lanes : (n - i) * outs;
         if (y.ld == outs) {
@@ -262,10 +275,12 @@ static void forward(const struct layer *l, struct matrix x, int n, bool relu, st
     }
     struct tile t = {.k = l->in, .a = x.v, .rs = x.ld, .cs = 1, .ldb = PANEL, .ldc = y.ld};
     t.next = (ptrdiff_t)l->w.ld * PANEL;
-    for (int p = 0; p < l->out; p += COLS) {
-        float bias[COLS] = {0};
-        t.cols = l->out - p < COLS ? l->out - p : COLS;
-        memcpy(bias, l->b + p, (size_t)t.cols * sizeof(float));
+    for (int p = 0; p < l->out; p += t.cols) {
+        float bias[WIDE * LANES] = {0};
+        t.cols = tile_cols(l->out - p);
+        for (int j = 0; j < t.cols; j += LANES) {
+            put(bias + j, get_some(l->b + p + j, t.cols - j));
+        }
         t.b = l->panels + (ptrdiff_t)p * l->w.ld;
         t.c = y.v + p;
         t.x = bias;
@@ -283,8 +298,8 @@ static void backward_input(const struct layer *l, struct matrix dy, int n, struc
     struct tile t = {
         .k = l->out, .a = dy.v, .rs = dy.ld, .cs = 1, .ldb = l->w.ld, .ldc = dx.ld, .ldx = x.ld};
     t.next = LANES;
-    for (int p = 0; p < l->in; p += COLS) {
-        t.cols = l->in - p < COLS ? l->in - p : COLS;
+    for (int p = 0; p < l->in; p += t.cols) {
+        t.cols = tile_cols(l->in - p);
         t.b = l->w.v + p;
         t.c = dx.v + p;
         if (x.v != NULL) {
@@ -325,12 +340,12 @@ static void sum_rows(struct matrix dy, int n, int out, float *db)
 static void weights_of_few_inputs(const struct layer *l, struct matrix dy, struct matrix x, int n,
                                   float *dw)
 {
-    float turned[COLS * COLS] = {0}; /* [in][COLS] */
+    float turned[COLS * WIDE * LANES] = {0}; /* [in][WIDE * LANES] */
     struct tile t = {.k = n, .a = x.v, .rs = 1, .cs = x.ld, .ldb = dy.ld, .next = LANES};
     t.c = turned;
-    t.ldc = COLS;
-    for (int p = 0; p < l->out; p += COLS) {
-        t.cols = l->out - p < COLS ? l->out - p : COLS;
+    t.ldc = WIDE * LANES;
+    for (int p = 0; p < l->out; p += t.cols) {
+        t.cols = tile_cols(l->out - p);
         t.b = dy.v + p;
         panel_store(true, &t, l->in);
         for (int o = 0; o < t.cols; o += LANES) {
@@ -338,7 +353,7 @@ static void weights_of_few_inputs(const struct layer *l, struct matrix dy, struc
                 vec square[LANES];
                 UNROLL for (int j = 0; j < LANES; j++)
                 {
-                    square[j] = load(turned + (k + j) * COLS + o);
+                    square[j] = load(turned + (k + j) * WIDE * LANES + o);
                 }
                 transpose(square);
                 for (int j = 0; j < LANES && o + j < t.cols; j++) {
@@ -358,8 +373,8 @@ static void weight_products(const struct layer *l, struct matrix dy, struct matr
         weights_of_few_inputs(l, dy, x, n, dw);
         return;
     }
-    for (int p = 0; p < l->in; p += COLS) {
-        t.cols = l->in - p < COLS ? l->in - p : COLS;
+    for (int p = 0; p < l->in; p += t.cols) {
+        t.cols = tile_cols(l->in - p);
         t.b = x.v + p;
         t.c = dw + p;
         panel_store(false, &t, l->out);

@@ -161,6 +161,26 @@ INLINE vec root_of(vec x)
         }                                                                                          \
     }
 
+/* The sums of LANES vectors, each into its lane: two halves of two rows at a time. t is used up. */
+#define FOLD(t, h)                                                                                 \
+    UNROLL for (int i = 0; i < (h); i++)                                                           \
+    {                                                                                              \
+        (t)[i] = LOW##h((t)[i], (t)[i + (h)]) + HIGH##h((t)[i], (t)[i + (h)]);                     \
+    }
+
+INLINE vec lane_sums(vec t[LANES])
+{
+#if LANES == 16
+    FOLD(t, 8)
+#endif
+#if LANES >= 8
+    FOLD(t, 4)
+#endif
+    FOLD(t, 2)
+    FOLD(t, 1)
+    return t[0];
+}
+
 INLINE void transpose(vec t[LANES])
 {
 #if LANES == 16

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#define ROWS_PIECE 12 /* of a batch: whole tiles of six rows, or of four */
+#define ROWS_PIECE 12   /* of a batch: whole tiles of six rows, or of four */
+#define STEP_PIECE 4096 /* weights */
 
 const char *const activation_names[] = {"relu", "tanh", NULL};
 
@@ -172,6 +173,7 @@ static struct layer layer_of(const struct mlp *m, int l, int at, int at_panel, i
  */
 struct job {
     struct mlp *m;
+    struct matrix x; /* forward: what comes in */
     const float *dy;
     int n;
     struct adam *opt;
@@ -227,7 +229,7 @@ static void forward_half(void *arg, int half)
     for (int l = 0; l < m->shape.n_layers && rows.n > 0; l++) {
         const struct layer y = layer_of(m, l, at, at_panel, half);
         const bool hidden = is_hidden(&m->shape, l);
-        m->kernel->forward(&y, from_row(m->x[l], rows.from), rows.n,
+        m->kernel->forward(&y, from_row(l == 0 ? j->x : m->x[l], rows.from), rows.n,
                            hidden && relu_alone(&m->shape), from_row(m->x[l + 1], rows.from));
         if (hidden) {
             follow(m, l, rows);
@@ -237,20 +239,33 @@ static void forward_half(void *arg, int half)
     }
 }
 
-float *mlp_forward_inside(struct mlp *m, int n)
+static float *forward(struct mlp *m, struct matrix x, int n)
 {
-    struct job j = {.m = m, .n = n};
+    struct job j = {.m = m, .x = x, .n = n};
     basal_assert(n <= m->rows);
     team_run(team_for(m, n, ROWS_PIECE), forward_half, &j);
     return m->x[m->shape.n_layers].v;
 }
 
+float *mlp_forward_inside(struct mlp *m, int n)
+{
+    return forward(m, m->x[0], n);
+}
+
+float *mlp_value(struct mlp *m, const float *x, int n)
+{
+    return forward(m, (struct matrix){(float *)x, m->shape.width[0]}, n);
+}
+
 float *mlp_forward(struct mlp *m, const float *x, int n)
 {
-    const size_t in = (size_t)m->shape.width[0];
+    const int in = m->shape.width[0];
     basal_assert(n <= m->rows);
-    for (int i = 0; i < n; i++) {
-        memcpy(m->x[0].v + (size_t)i * (size_t)m->x[0].ld, x + (size_t)i * in, in * sizeof(float));
+    for (int i = 0; i < n; i++, x += in) {
+        float *row = from_row(m->x[0], i).v;
+        for (int k = 0; k < in; k++) { /* often but three: no call for them */
+            row[k] = x[k];
+        }
     }
     return mlp_forward_inside(m, n);
 }
@@ -351,6 +366,13 @@ void mlp_backward(struct mlp *m, const float *dy, int n)
     team_run(team_for(m, widest(&m->shape), PANEL), backward_weights, &j);
 }
 
+/* Whole panels of so many weights that what is written is still near when its panel is made. */
+static int piece_rows(int in)
+{
+    const int rows = STEP_PIECE / in / PANEL * PANEL;
+    return rows > PANEL ? rows : PANEL;
+}
+
 static void step_half(void *arg, int half)
 {
     const struct job *j = arg;
@@ -361,8 +383,9 @@ static void step_half(void *arg, int half)
         const int in = m->shape.width[l], out = m->shape.width[l + 1];
         const struct span outs = half_of(m, out, PANEL, half);
         const int b = at + out * in + outs.from;
-        for (int i = 0; i < outs.n; i += PANEL) { /* what was written is still near */
-            const int here = outs.n - i < PANEL ? outs.n - i : PANEL;
+        const int piece = piece_rows(in);
+        for (int i = 0; i < outs.n; i += piece) {
+            const int here = outs.n - i < piece ? outs.n - i : piece;
             const int w = at + (outs.from + i) * in;
             m->kernel->adam(here * in, &j->pass, m->g + w, o->m + w, o->v + w, m->w + w);
             m->kernel->panels(in, here, m->w + w, m->panels + at_panel + (outs.from + i) * in);
@@ -413,19 +436,14 @@ void mlp_changed(struct mlp *m)
     }
 }
 
+/* Panels are the weights in another order: in float they blend as these do. */
 void mlp_blend(const struct mlp *m, float tau, struct mlp *target)
 {
-    int at = 0, at_panel = 0;
-    for (int l = 0; l < m->shape.n_layers; l++) {
-        const int in = m->shape.width[l], out = m->shape.width[l + 1], b = at + out * in;
-        for (int o = 0; o < out; o += PANEL) {
-            const int here = out - o < PANEL ? out - o : PANEL, w = at + o * in;
-            m->kernel->blend(here * in, tau, m->w + w, target->w + w);
-            m->kernel->panels(in, here, target->w + w, target->panels + at_panel + o * in);
-        }
-        m->kernel->blend(n_vectors(&m->shape, l) * out, tau, m->w + b, target->w + b);
-        at += layer_weights(&m->shape, l);
-        at_panel += padded(out) * in;
+    m->kernel->blend(m->n, tau, m->w, target->w);
+    if (m->kernel->precision == PRECISION_FP32) {
+        m->kernel->blend(n_panels(&m->shape), tau, m->panels, target->panels);
+    } else {
+        mlp_changed(target);
     }
 }
 

@@ -79,6 +79,9 @@ void mlp_draw_dropout(struct mlp *m, int n, struct rng *rng);
 /* x [n,in] -> [n,out], kept inside together with all activations until the next forward. */
 float *mlp_forward(struct mlp *m, const float *x, int n);
 
+/* The same where no backward pass follows: x is read where it is. */
+float *mlp_value(struct mlp *m, const float *x, int n);
+
 /* The same for inputs that the caller has put into m->x[0] already. */
 float *mlp_forward_inside(struct mlp *m, int n);
 

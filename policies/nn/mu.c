@@ -21,6 +21,11 @@ void mu_forward(struct mu *p, const float *s, int n, float *ret_a)
     p->net.kernel->tanh(n * p->n_act, mlp_forward(&p->net, s, n), ret_a);
 }
 
+void mu_value(struct mu *p, const float *s, int n, float *ret_a)
+{
+    p->net.kernel->tanh(n * p->n_act, mlp_value(&p->net, s, n), ret_a);
+}
+
 void mu_fit(struct mu *p, const float *a, const float *da, int n)
 {
     for (int i = 0; i < n * p->n_act; i++) {

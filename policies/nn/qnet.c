@@ -25,6 +25,7 @@ static void init_steps(struct qnet *z, const struct qnet_spec *spec, struct aren
 {
     const int n = z->dense.n;
     z->optimizer = spec->optimizer;
+    z->max_grad_norm = spec->max_grad_norm;
     if (spec->optimizer == OPTIMIZER_ADAM) {
         adam_init(&z->adam, z->dense.kernel, n, &spec->net->adam, mem);
         adam_init(&z->adam_sigma, z->dense.kernel, z->shape.noisy ? n : 1, &spec->net->adam, mem);
@@ -94,6 +95,42 @@ static const float *through_duel(struct qnet *z, int n)
     return s->dueling ? z->draw : z->dq;
 }
 
+struct block {
+    float *g;
+    int n;
+};
+
+/* The gradient, block by block of weights; returns how many. */
+static int gradient_of(struct qnet *z, struct block *ret_blocks)
+{
+    int n = 0;
+    ret_blocks[n++] = (struct block){z->dense.g, z->dense.n};
+    if (z->shape.noisy) {
+        ret_blocks[n++] = (struct block){z->noise.dsigma, z->dense.n};
+    }
+    for (int l = 0; l < z->shape.encoder.n_convs; l++) {
+        ret_blocks[n++] = (struct block){z->encoder.conv[l].net.g, z->encoder.conv[l].net.n};
+    }
+    return n;
+}
+
+/* g <- g min(1, max_grad_norm / |g|) for the whole of it */
+static void shorten(struct qnet *z)
+{
+    struct block b[2 + CONVS_MAX];
+    const int n = gradient_of(z, b);
+    double norm2 = 0.0;
+    for (int i = 0; i < n && z->max_grad_norm > 0.0f; i++) {
+        norm2 += gradient_norm2(b[i].g, b[i].n);
+    }
+    const double shrink = gradient_shrink(norm2, (double)z->max_grad_norm);
+    for (int i = 0; i < n && shrink < 1.0; i++) {
+        for (int k = 0; k < b[i].n; k++) {
+            b[i].g[k] *= (float)shrink;
+        }
+    }
+}
+
 static void step_adam(struct qnet *z)
 {
     for (int l = 0; l < z->shape.encoder.n_convs; l++) {
@@ -103,7 +140,6 @@ static void step_adam(struct qnet *z)
         mlp_step(&z->dense, &z->adam);
         return;
     }
-    noisy_backward(&z->noise);
     adam_step(&z->adam, z->dense.g, z->noise.mu);
     adam_step(&z->adam_sigma, z->noise.dsigma, z->noise.sigma);
 }
@@ -120,7 +156,6 @@ static void step_rmsprop(struct qnet *z)
         mlp_changed(&z->dense);
         return;
     }
-    noisy_backward(&z->noise);
     rmsprop_step(&z->rms, z->dense.g, z->noise.mu);
     rmsprop_step(&z->rms_sigma, z->noise.dsigma, z->noise.sigma);
 }
@@ -134,6 +169,10 @@ void qnet_step(struct qnet *z, int n)
         mlp_backward_input(&z->dense, draw, &all, z->dfeatures);
         encoder_backward(&z->encoder, z->dfeatures, n);
     }
+    if (z->shape.noisy) {
+        noisy_backward(&z->noise);
+    }
+    shorten(z);
     if (z->optimizer == OPTIMIZER_ADAM) {
         step_adam(z);
     } else {
@@ -151,6 +190,17 @@ void qnet_blend(const struct qnet *z, float tau, struct qnet *target)
     for (int i = 0; i < z->dense.n; i++) {
         target->noise.mu[i] += tau * (z->noise.mu[i] - target->noise.mu[i]);
         target->noise.sigma[i] += tau * (z->noise.sigma[i] - target->noise.sigma[i]);
+    }
+}
+
+void qnet_copy(const struct qnet *z, struct qnet *ret_copy)
+{
+    encoder_copy(&z->encoder, &ret_copy->encoder);
+    mlp_copy(&z->dense, &ret_copy->dense);
+    if (z->shape.noisy) {
+        const size_t bytes = (size_t)z->dense.n * sizeof(float);
+        memcpy(ret_copy->noise.mu, z->noise.mu, bytes);
+        memcpy(ret_copy->noise.sigma, z->noise.sigma, bytes);
     }
 }
 

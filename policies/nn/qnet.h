@@ -21,9 +21,10 @@ struct qnet_shape {
 struct qnet_spec {
     struct qnet_shape shape;
     double sigma_0;
-    int optimizer; /* enum optimizer */
+    int optimizer;       /* enum optimizer */
+    float max_grad_norm; /* of all of the network; 0: any */
     struct rmsprop_options rmsprop;
-    const struct net_spec *net; /* rows, kernel, Adam */
+    const struct net_spec *net; /* rows, kernel, Adam without a longest gradient of its own */
 };
 
 struct qnet {
@@ -32,6 +33,7 @@ struct qnet {
     struct mlp dense;
     struct noisy noise; /* where shape.noisy */
     int optimizer;
+    float max_grad_norm;
     struct adam adam, adam_sigma;
     struct rmsprop rms, rms_sigma, rms_conv[CONVS_MAX];
     float *q, *dq, *draw; /* [rows,choices,atoms]; what is before the duel */
@@ -52,8 +54,9 @@ const float *qnet_forward(struct qnet *z, const float *obs, int n);
 float *qnet_dq(struct qnet *z);
 void qnet_step(struct qnet *z, int n);
 
-/* target <- tau z + (1 - tau) target; tau 1 copies. The noise's mu and sigma too. */
+/* target <- tau z + (1 - tau) target; target <- z, bit for bit. The noise's mu and sigma too. */
 void qnet_blend(const struct qnet *z, float tau, struct qnet *target);
+void qnet_copy(const struct qnet *z, struct qnet *ret_copy);
 void qnet_changed(struct qnet *z);
 
 /* --- as sent, and in the tick --- */

@@ -1,7 +1,6 @@
 #include "policies/nn/twin.h"
 
 #include <math.h>
-#include <string.h>
 
 void twin_init(struct twin *ret_twin, const struct net_spec *spec, struct arena *mem,
                struct rng *rng)
@@ -42,10 +41,10 @@ static void value_one(void *arg, int i)
     j->q[i] = critic_value(&j->t->q[i], j->n);
 }
 
-const float *twin_min(struct twin *t, const float *s, const float *a, int n)
+/* Of the input that was joined. */
+static const float *least_of(struct twin *t, int n)
 {
     struct job j = {.t = t, .n = n};
-    critic_join(&t->q[0], s, a, n);
     team_run(team_of(t), value_one, &j);
     t->n_smaller[0] = t->n_smaller[1] = 0;
     for (int i = 0; i < n; i++) {
@@ -54,6 +53,18 @@ const float *twin_min(struct twin *t, const float *s, const float *a, int n)
         t->least[i] = fminf(j.q[0][i], j.q[1][i]);
     }
     return t->least;
+}
+
+const float *twin_min(struct twin *t, const float *s, const float *a, int n)
+{
+    critic_join(&t->q[0], s, a, n);
+    return least_of(t, n);
+}
+
+const float *twin_min_there(struct twin *t, const float *a, int n)
+{
+    critic_join_actions(&t->q[0], a, n);
+    return least_of(t, n);
 }
 
 static void loss_one(void *arg, int i)
@@ -88,8 +99,9 @@ static void backward_action_one(void *arg, int i)
     const size_t n_act = (size_t)t->q[i].n_act;
     critic_backward_action(&t->q[i], t->dq, t->smaller[i], t->n_smaller[i], t->da[i]);
     for (int r = 0; r < t->n_smaller[i]; r++) {
-        memcpy(j->ret_da + (size_t)t->smaller[i][r] * n_act, t->da[i] + (size_t)r * n_act,
-               n_act * sizeof(float));
+        for (size_t k = 0; k < n_act; k++) {
+            j->ret_da[(size_t)t->smaller[i][r] * n_act + k] = t->da[i][(size_t)r * n_act + k];
+        }
     }
 }
 

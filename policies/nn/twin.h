@@ -21,6 +21,9 @@ void twin_init(struct twin *ret_twin, const struct net_spec *spec, struct arena 
 /* s [n,n_obs], a [n,n_act] -> min_i Q_i(s,a) [n], valid until the next call. */
 const float *twin_min(struct twin *t, const float *s, const float *a, int n);
 
+/* The same for other actions in the states of the last twin_fit. */
+const float *twin_min_there(struct twin *t, const float *a, int n);
+
 /*
  * Fit both to the targets, as critic_fit does. Returns the sum of both losses before the step; when
  * it is not finite neither is changed. ret_td is the first one's.

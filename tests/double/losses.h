@@ -97,7 +97,7 @@ static inline double q_of(const struct net *q, const double *s, const double *a,
     return value;
 }
 
-static inline double critic_loss(void *self, uint64_t *ret_pattern)
+static inline double fitted_loss(void *self, uint64_t *ret_pattern)
 {
     struct update_case *k = self;
     double loss = 0.0;
@@ -156,8 +156,8 @@ static inline void check_twin(struct update_case *k, const char *what)
     for (k->fitted = 0; k->fitted < 2; k->fitted++) {
         struct net *q = &k->critic[k->fitted];
         read_gradient(&k->l, critics[k->fitted], q);
-        sum += critic_loss(k, &pattern);
-        check_differences(what, q->w, q->n, q->g, critic_loss, k);
+        sum += fitted_loss(k, &pattern);
+        check_differences(what, q->w, q->n, q->g, fitted_loss, k);
     }
     assert_true(fabs(stat(k, "train/critic_loss") - 0.5 * sum) < 1e-9);
 }

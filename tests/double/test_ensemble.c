@@ -23,47 +23,18 @@ struct ensemble_case {
     int which; /* critic under the differences */
 };
 
-/* One row through a critic whose hidden sums are kept as its masks say: dropout, then layer
- * normalisation, then ReLU. */
-static double plain_critic(const struct mlp *m, int row, const double *x, uint64_t *ret_pattern)
-{
-    const struct mlp_shape *s = &m->shape;
-    const double *w = m->w;
-    double now[16], next[16];
-    memcpy(now, x, (size_t)s->width[0] * sizeof *now);
-    for (int l = 0; l < s->n_layers; l++) {
-        const int in = s->width[l], out = s->width[l + 1];
-        const bool inner = l + 1 < s->n_layers;
-        for (int j = 0; j < out; j++) {
-            next[j] = w[out * in + j];
-            for (int i = 0; i < in; i++) {
-                next[j] += w[j * in + i] * now[i];
-            }
-            if (inner && m->drop[l].n > 0) {
-                next[j] *= m->drop[l].keep.v[row * m->drop[l].keep.ld + j];
-            }
-        }
-        w += out * (in + 1);
-        if (inner && s->layer_norm) {
-            plain_layer_norm(next, out, w);
-            w += 2 * out;
-        }
-        for (int j = 0; j < out; j++) {
-            if (inner) {
-                decide(ret_pattern, next[j] > 0.0);
-            }
-            now[j] = !inner || next[j] > 0.0 ? next[j] : 0.0;
-        }
-    }
-    return now[0];
-}
-
 static double value(struct ensemble_case *k, int critic, int row, uint64_t *ret_pattern)
 {
-    double x[O + A];
+    const struct mlp *m = &k->e.q[critic].net;
+    const double *keep[2];
+    double x[O + A], q;
     memcpy(x, k->s + row * O, sizeof(double) * O);
     memcpy(x + O, k->a + row * A, sizeof(double) * A);
-    return plain_critic(&k->e.q[critic].net, row, x, ret_pattern);
+    for (int l = 0; l < 2; l++) {
+        keep[l] = m->drop[l].keep.v + row * m->drop[l].keep.ld;
+    }
+    plain_mlp_kept(&m->shape, m->w, m->drop[0].n > 0 ? keep : NULL, x, &q, ret_pattern);
+    return q;
 }
 
 static double fit_loss(void *self, uint64_t *ret_pattern)

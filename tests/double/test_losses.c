@@ -199,8 +199,8 @@ static void ddpg_steps_down_the_gradients_of_its_losses(void **state)
     }
     struct net *q = &k.critic[0];
     read_gradient(&k.l, "critic", q);
-    assert_true(fabs(stat(&k, "train/critic_loss") - critic_loss(&k, &pattern)) < 1e-9);
-    check_differences("ddpg critic", q->w, q->n, q->g, critic_loss, &k);
+    assert_true(fabs(stat(&k, "train/critic_loss") - fitted_loss(&k, &pattern)) < 1e-9);
+    check_differences("ddpg critic", q->w, q->n, q->g, fitted_loss, &k);
 
     read_net(&k.l, "critic", q->w, q->n); /* the actor saw it after its step */
     check_blend(&k.l, "critic_target", 0.02, q, &k.target[0]);

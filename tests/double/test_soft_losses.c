@@ -177,8 +177,8 @@ static void softq_steps_down_the_gradients_of_its_losses(void **state)
         softq_targets(&z, &noise);
         struct net *q = &k->critic[0];
         read_gradient(&k->l, "critic", q);
-        assert_true(fabs(stat(k, "train/critic_loss") - critic_loss(k, &pattern)) < 1e-9);
-        check_differences("softq critic", q->w, q->n, q->g, critic_loss, k);
+        assert_true(fabs(stat(k, "train/critic_loss") - fitted_loss(k, &pattern)) < 1e-9);
+        check_differences("softq critic", q->w, q->n, q->g, fitted_loss, k);
 
         read_net(&k->l, "critic", q->w, q->n); /* the sampler saw it after its step */
         check_blend(&k->l, "critic_target", 0.02, q, &k->target[0]);

@@ -2,6 +2,7 @@
  * Arbitrary bytes as a replay segment: an error or a segment that can be walked, never a crash. The
  * first byte says which: all of the file, or the rows and counters behind a sound header.
  */
+#include "policies/replay_mix.h"
 #include "policies/replay_segment.h"
 
 #include <fcntl.h>
@@ -55,6 +56,10 @@ static void walk(struct replay *r)
     (void)replay_verify(r, reason, (int)sizeof reason);
     (void)replay_row_obs(r, info->head - 1, obs);
     (void)sampler_draw(sampler_init(r, &spec, &mem), &rng, &batch);
+    const struct sample_spec single = {.batch = 4, .n_steps = 3, .seg_len = 1, .gamma = 0.9};
+    if (mix_check(r, r, 2, reason, (int)sizeof reason) > 0) { /* as prior data */
+        (void)mix_draw(mix_init(r, r, &single, 2, &mem), &rng, &batch);
+    }
     arena_close(&mem);
     free(info);
 }

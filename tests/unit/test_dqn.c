@@ -201,6 +201,52 @@ static void exploring_keeps_to_what_is_legal(void **state)
     }
 }
 
+/* Of 4000 decisions at a step, those that are not the best. */
+static double astray(const struct setting *settings, int64_t step)
+{
+    static struct learner_fixture l;
+    struct actor_fixture actor;
+    struct rng rng;
+    float obs[CELLS] = {1.0f}, best[1], act[1], logp;
+    int n = 0;
+    rng_seed(&rng, 6);
+    learner_make(&l, policy_find("dqn"), &dims, settings, 1);
+    actor_make(&actor, &l);
+    struct act_in in = {.packed = actor.packed, .obs = obs, .legal = 3, .step = step, .rng = &rng};
+    l.policy->act(actor.actor, &in, best, &logp);
+    in.explore = true;
+    for (int t = 0; t < 4000; t++) {
+        l.policy->act(actor.actor, &in, act, &logp);
+        n += act[0] != best[0];
+    }
+    actor_free(&actor);
+    learner_free(&l);
+    return n / 4000.0;
+}
+
+/* Half of what is random of two is not the best. Epsilon falls with the steps, and is nothing where
+ * noise explores: without a spread that is always the best. */
+static void epsilon_falls_and_gives_way_to_noise(void **state)
+{
+    (void)state;
+    static const struct setting falls[] = {COMMON,
+                                           {"exploration_initial_eps", "0.9"},
+                                           {"exploration_final_eps", "0.1"},
+                                           {"exploration_steps", "1000"},
+                                           {NULL, NULL}};
+    static const struct setting still[] = {COMMON,
+                                           {"exploration_final_eps", "1"},
+                                           {"noisy", "true"},
+                                           {"noisy_sigma", "0"},
+                                           {NULL, NULL}};
+    assert_true(fabs(astray(falls, 0) - 0.45) < 0.03);
+    assert_true(fabs(astray(falls, 500) - 0.25) < 0.03);
+    assert_true(fabs(astray(falls, 1000) - 0.05) < 0.015);
+    assert_true(fabs(astray(falls, 999999) - 0.05) < 0.015);
+    assert_true(astray(still, 0) == 0.0);
+    assert_true(astray(noisy, 0) > 0.0);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
@@ -222,13 +268,47 @@ static void what_cannot_be_is_refused(void **state)
     free(config);
 }
 
+/* Weights of one kind of return, or of one that duels or is noisy, drive no other: rows of as many
+ * numbers mean something else. */
+static void networks_of_other_kinds_have_other_names(void **state)
+{
+    (void)state;
+    const struct policy *p = policy_find("dqn");
+    static const struct setting kind[][2] = {
+        {{"distributional", "none"}, {"noisy", "false"}},
+        {{"distributional", "c51"}, {"noisy", "false"}},
+        {{"distributional", "qr"}, {"noisy", "false"}},
+        {{"distributional", "none"}, {"noisy", "true"}},
+        {{"distributional", "c51"}, {"dueling", "true"}},
+        {{"distributional", "qr"}, {"double_q", "true"}},
+    };
+    uint32_t net[6];
+    for (int i = 0; i < 6; i++) {
+        void *config = calloc(1, p->config_bytes);
+        option_defaults(p->options, config);
+        assert_int_equal(option_set(option_find(p->options, "n_atoms"), config, "50", NULL, 0), 0);
+        for (int k = 0; k < 2; k++) {
+            const struct option *o = option_find(p->options, kind[i][k].key);
+            assert_int_equal(option_set(o, config, kind[i][k].value, NULL, 0), 0);
+        }
+        net[i] = policy_net(p, config, &dims);
+        assert_true(net[i] != 0);
+        for (int k = 0; k < i; k++) {
+            assert_int_equal(net[k] == net[i], k == 2 && i == 5); /* double_q is the learner's */
+        }
+        free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_switch_learns_the_corridor),
         cmocka_unit_test(a_restored_learner_goes_on_as_the_same),
         cmocka_unit_test(exploring_keeps_to_what_is_legal),
+        cmocka_unit_test(epsilon_falls_and_gives_way_to_noise),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(networks_of_other_kinds_have_other_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

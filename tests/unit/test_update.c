@@ -22,7 +22,7 @@
 
 static const struct kernel *wanted; /* for the learners to come */
 
-static const char *const names[] = {"sac", "td3", "ddpg", "ppo"};
+static const char *const names[] = {"sac", "td3", "ddpg", "ppo", "dqn"};
 
 /* What algorithms are given that have it: nothing begins at 0, where back ends could not be
  * compared; one epoch. */
@@ -52,7 +52,7 @@ static float uniform(struct rng *r)
     return (float)(2.0 * rng_uniform(r) - 1.0);
 }
 
-static void draw_batch(struct rng *r, int n, struct batch *ret_batch)
+static void draw_batch(struct rng *r, int n, int n_choices, struct batch *ret_batch)
 {
     static float s[ROWS_MAX * N_OBS], a[ROWS_MAX * N_ACT], s2[ROWS_MAX * N_OBS];
     static float reward[ROWS_MAX], g[ROWS_MAX], w[ROWS_MAX], td[ROWS_MAX], logp[ROWS_MAX];
@@ -70,6 +70,9 @@ static void draw_batch(struct rng *r, int n, struct batch *ret_batch)
         w[i] = 0.5f + (float)rng_uniform(r);
         logp[i] = -3.0f + uniform(r);
         last[i] = g[i] == 0.0f || i + 1 == n;
+    }
+    for (int i = 0; i < n && n_choices > 0; i++) {
+        a[i] = (float)rng_below(r, (uint64_t)n_choices);
     }
     *ret_batch = (struct batch){.n = n,
                                 .seg_len = 1,
@@ -101,14 +104,17 @@ static struct setting *settings_of(const struct policy *p, const struct setting 
 static void learn(struct learner_fixture *l, const char *name, const struct setting *settings,
                   int batch, int updates, struct team *team)
 {
+    const struct policy *p = policy_find(name);
+    const bool box = (p->actions & ACTION_BOX) != 0;
     const struct dims dims = {.n_obs = N_OBS,
-                              .n_act = N_ACT,
+                              .n_vector = N_OBS,
+                              .n_act = box ? N_ACT : 1,
+                              .n_choices = box ? 0 : N_ACT,
                               .batch = batch,
                               .seg_len = 1,
                               .policy_rate_hz = 20.0,
                               .team = team,
                               .kernel = wanted};
-    const struct policy *p = policy_find(name);
     struct setting own[12];
     struct rng world;
     rng_seed(&world, 2);
@@ -117,7 +123,7 @@ static void learn(struct learner_fixture *l, const char *name, const struct sett
     for (int t = 0; t < updates; t++) {
         struct batch b;
         struct stats stats = {0};
-        draw_batch(&world, batch, &b);
+        draw_batch(&world, batch, dims.n_choices, &b);
         l->policy->update(l->self, &b, &stats);
         assert_true(stats.v[stat_index(l->policy, "train/skipped_not_finite")] == 0.0);
     }
