@@ -23,6 +23,7 @@
     X(reacher2)                                                                                    \
     X(seaquest)                                                                                    \
     X(space_invaders)                                                                              \
+    X(track)                                                                                       \
     SIMS_BUILT(X)
 /* clang-format on */
 

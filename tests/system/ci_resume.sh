@@ -88,6 +88,12 @@ pixels=(--lockstep --config deploy/robots/minatar-asterix.yaml --seed 3 --json -
     --set "policy.cnn_filters=[4]" --set "policy.net_arch=[16]" --set "task.observation=[{kind: picture, history: 2}]")
 whole=$("$bin" "${pixels[@]}" --checkpoint-steps 300 --run-dir "$work/pixels" | weights_and_mean)
 same pixels "$whole" "$("$bin" "${pixels[@]}" --resume "$work/pixels/ckpt-000000000300" | weights_and_mean)"
+for kind in sac ddpg; do # an actor that sees
+    seeing=(--lockstep --config deploy/robots/track.yaml --seed 3 --json --steps 600 --set "policy.kind=$kind" --set learner.learning_starts=100
+        --set "policy.cnn_filters=[4, 4]" --set "policy.net_arch=[16]" --set learner.batch_size=16)
+    whole=$("$bin" "${seeing[@]}" --checkpoint-steps 300 --run-dir "$work/seeing-$kind" | weights_and_mean)
+    same "pixels, $kind" "$whole" "$("$bin" "${seeing[@]}" --resume "$work/seeing-$kind/ckpt-000000000300" | weights_and_mean)"
+done
 
 # the others that choose
 for kind in sac_discrete softq_discrete; do
