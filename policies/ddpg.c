@@ -6,11 +6,12 @@
  * for actor and critic unless both are set; no batch normalisation, no weight decay unless asked
  * for; Gaussian exploration beside Ornstein-Uhlenbeck. The basic form is what that algorithm
  * repairs: no target networks, no replay, the newest steps once each. It is there to be seen
- * failing.
+ * failing. Pictures: s is what an encoder makes of them, which learns by the critic's loss alone.
  */
 #include "policies/nn/critic.h"
 #include "policies/nn/mu.h"
 #include "policies/nn/settings.h"
+#include "policies/nn/sight.h"
 #include "policies/nn/views.h"
 
 #include <errno.h>
@@ -22,15 +23,18 @@ struct ddpg_config {
     bool basic;
     struct noise_settings noise;
     struct net_settings net;
+    struct encoder_settings encoder;
 };
 
 struct ddpg {
     struct ddpg_config c;
     int n_act;
+    struct encoder see, see_targ; /* without a picture they are nothing */
     struct mu mu, mu_targ;
     struct critic q, q_targ;
     int64_t skipped;
     float *a, *da, *dq, *y; /* [B,A] [B,A] [B] [B] */
+    float *ds;              /* [B,features]; NULL: no picture */
     struct views views;
 };
 
@@ -47,6 +51,7 @@ static const struct option ddpg_options[] = {
      .help = "no target networks and no replay: an update learns from the newest learner.train_freq steps, and is likely to be unstable"},
     NOISE_OPTIONS,
     NET_OPTIONS("[400, 300]"),
+    ENCODER_OPTIONS,
     {.key = NULL},
 };
 
@@ -57,6 +62,23 @@ enum { TRAIN_CRITIC_LOSS, TRAIN_ACTOR_LOSS, TRAIN_SKIPPED };
 static const char *const ddpg_stats[] = {"train/critic_loss", "train/actor_loss",
                                          "train/skipped_not_finite", NULL};
 
+/* The loss before the step; when it is not finite nothing is changed. */
+static float fit_critic(struct ddpg *z, const float *s, const struct batch *b)
+{
+    const struct critic_target target = {z->y, b->w, b->ret_td};
+    critic_join(&z->q, s, b->a, b->n);
+    const float loss = critic_loss(&z->q, &target, b->n);
+    if (!isfinite(loss)) {
+        return loss;
+    }
+    if (z->ds != NULL) {
+        critic_backward_state(&z->q, b->n, z->ds);
+        encoder_fit(&z->see, z->ds, b->n); /* s stays as it was before this step */
+    }
+    critic_step(&z->q, b->n);
+    return loss;
+}
+
 static void ddpg_update(void *self, const struct batch *b, struct stats *ret_stats)
 {
     struct ddpg *z = self;
@@ -64,15 +86,16 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     const float inv_n = 1.0f / (float)n;
 
     /* y = r + gamma (1 - d) Q'(s', mu'(s'));  basic: Q and mu as they are */
-    mu_value(z->c.basic ? &z->mu : &z->mu_targ, b->s2, n, z->a);
-    const float *t = critic_forward(z->c.basic ? &z->q : &z->q_targ, b->s2, z->a, n);
+    const float *s2 = encoder_forward(z->c.basic ? &z->see : &z->see_targ, b->s2, n);
+    mu_value(z->c.basic ? &z->mu : &z->mu_targ, s2, n, z->a);
+    const float *t = critic_forward(z->c.basic ? &z->q : &z->q_targ, s2, z->a, n);
     for (int i = 0; i < n; i++) {
         z->y[i] = b->r[i] + b->g[i] * t[i];
     }
 
     /* theta_Q <- theta_Q - lr grad E[ 1/2 (Q(s, a) - y)^2 ] */
-    const float loss =
-        critic_fit(&z->q, b->s, b->a, &(struct critic_target){z->y, b->w, b->ret_td}, n);
+    const float *s = encoder_forward(&z->see, b->s, n);
+    const float loss = fit_critic(z, s, b);
     ret_stats->v[TRAIN_CRITIC_LOSS] = (double)loss;
     ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
@@ -80,8 +103,8 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     }
 
     /* theta_mu <- theta_mu + lr E[ grad_a Q(s, a) at a = mu(s)  grad mu(s) ] */
-    mu_forward(&z->mu, b->s, n, z->a);
-    const float *q = critic_forward(&z->q, b->s, z->a, n);
+    mu_forward(&z->mu, s, n, z->a);
+    const float *q = critic_forward(&z->q, s, z->a, n);
     float objective = 0.0f;
     for (int i = 0; i < n; i++) {
         z->dq[i] = -inv_n;
@@ -95,8 +118,67 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     if (!z->c.basic) {
         mlp_blend(&z->q.net, (float)z->c.tau, &z->q_targ.net);
         mlp_blend(&z->mu.net, (float)z->c.tau, &z->mu_targ.net);
+        encoder_blend(&z->see, (float)z->c.tau, &z->see_targ);
     }
 }
+
+/* --- acting, on what the encoder makes of an observation --- */
+
+static void actor_shape(const struct ddpg_config *c, const struct dims *d,
+                        struct mlp_shape *ret_shape)
+{
+    net_actor_shape(&c->net, d, d->n_act, ret_shape);
+}
+
+static uint32_t mu_net_of(const void *config, const struct dims *d)
+{
+    struct mlp_shape shape;
+    actor_shape(config, d, &shape);
+    return mlp_shape_id(&shape);
+}
+
+static int mu_pack_of(const void *config, const struct dims *d, const float *w, int n,
+                      float *ret_packed, int n_max)
+{
+    struct mlp_shape shape;
+    actor_shape(config, d, &shape);
+    return mlp_pack(&shape, w, n, ret_packed, n_max);
+}
+
+static size_t mu_bytes_of(const void *config, const struct dims *d)
+{
+    (void)config;
+    (void)d;
+    return sizeof(struct mu_actor);
+}
+
+static void mu_init_of(const void *config, const struct dims *d, void *ret_actor)
+{
+    const struct ddpg_config *c = config;
+    struct mlp_shape shape;
+    actor_shape(c, d, &shape);
+    mu_actor_init(ret_actor, &shape, &c->noise);
+}
+
+static void mu_reset_of(void *actor, struct rng *rng)
+{
+    (void)rng;
+    mu_reset(actor);
+}
+
+static void mu_act_of(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
+{
+    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
+    *ret_logp = NAN;
+}
+
+static const struct sighted ddpg_actor = {.net = mu_net_of,
+                                          .pack = mu_pack_of,
+                                          .bytes = mu_bytes_of,
+                                          .init = mu_init_of,
+                                          .reset = mu_reset_of,
+                                          .act = mu_act_of,
+                                          .encoder = AT(encoder)};
 
 static int ddpg_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
@@ -104,7 +186,10 @@ static int ddpg_check(const void *config, const struct dims *d, char *ret_why, i
     if (d->n_act < 1 || d->n_obs < 1) {
         return why(ret_why, cap, -EINVAL, "ddpg needs continuous actions and observations");
     }
-    return net_check(&c->net, ret_why, cap);
+    struct encoder_shape seen;
+    struct dims features;
+    const int rc = sight_dims(&ddpg_actor, c, d, &seen, &features, ret_why, cap);
+    return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
 }
 
 static void ddpg_wants(const void *config, struct wants *ret_wants)
@@ -117,6 +202,8 @@ static void name_all(struct ddpg *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
+    views_encoder(v, "encoder", &z->see, true);
+    views_encoder(v, "encoder_target", &z->see_targ, false);
     views_mlp(v, "actor", &z->mu.net);
     views_adam(v, "actor", &z->mu.net, &z->mu.opt);
     views_mlp(v, "critic", &z->q.net);
@@ -133,7 +220,11 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     struct ddpg *z = arena_take(mem, sizeof *z);
     const struct ddpg_config *c = config;
     struct net_spec pi, qf;
-    net_specs(&c->net, d, c->learning_rate, &pi, &qf);
+    struct encoder_shape seen;
+    struct dims features;
+    const int rc = sight_dims(&ddpg_actor, c, d, &seen, &features, NULL, 0);
+    basal_assert(rc == 0); /* ddpg_check has seen it */
+    net_specs(&c->net, &features, c->learning_rate, &pi, &qf);
     z->c = *c;
     z->n_act = d->n_act;
     if (c->learning_rate_actor > 0.0) {
@@ -145,6 +236,11 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     critic_init(&z->q_targ, &qf, mem, rng);
     mlp_copy(&z->mu.net, &z->mu_targ.net);
     mlp_copy(&z->q.net, &z->q_targ.net);
+    encoder_init(&z->see, &seen, &qf, mem, rng);
+    encoder_init(&z->see_targ, &seen, &qf, mem, rng);
+    encoder_copy(&z->see, &z->see_targ);
+    z->ds = seen.n_convs > 0 ? arena_take(mem, (size_t)(d->batch * features.n_obs) * sizeof(float))
+                             : NULL;
     z->mu.net.team = z->mu_targ.net.team = z->q.net.team = z->q_targ.net.team = d->team;
     z->a = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
     z->da = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
@@ -157,11 +253,13 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
 static int ddpg_save(const void *learner, float *ret_w, int n_max)
 {
     const struct ddpg *z = learner;
-    if (n_max < z->mu.net.n) {
+    const int n = encoder_weights(&z->see.shape);
+    if (n_max < n + z->mu.net.n) {
         return -ENOSPC;
     }
-    memcpy(ret_w, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
-    return z->mu.net.n;
+    (void)encoder_save(&z->see, ret_w);
+    memcpy(ret_w + n, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
+    return n + z->mu.net.n;
 }
 
 static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
@@ -173,6 +271,8 @@ static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
 static void ddpg_restored(void *learner)
 {
     struct ddpg *z = learner;
+    encoder_changed(&z->see);
+    encoder_changed(&z->see_targ);
     mlp_changed(&z->mu.net);
     mlp_changed(&z->mu_targ.net);
     mlp_changed(&z->q.net);
@@ -181,58 +281,43 @@ static void ddpg_restored(void *learner)
 
 /* --- acting --- */
 
-static void actor_shape(const struct ddpg_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    net_actor_shape(&c->net, d, d->n_act, ret_shape);
-}
-
 static uint32_t ddpg_net(const void *config, const struct dims *d)
 {
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_shape_id(&shape);
+    return sight_net(&ddpg_actor, config, d);
 }
 
 static int ddpg_pack(const void *config, const struct dims *d, const float *w, int n,
                      float *ret_packed, int n_max)
 {
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_pack(&shape, w, n, ret_packed, n_max);
+    const struct sent_weights sent = {w, n};
+    return sight_pack(&ddpg_actor, config, d, &sent, ret_packed, n_max);
 }
 
 static size_t ddpg_actor_bytes(const void *config, const struct dims *d)
 {
-    (void)config;
-    (void)d;
-    return sizeof(struct mu_actor);
+    return sight_bytes(&ddpg_actor, config, d);
 }
 
 static void ddpg_actor_init(const void *config, const struct dims *d, void *ret_actor)
 {
-    const struct ddpg_config *c = config;
-    struct mlp_shape shape;
-    actor_shape(c, d, &shape);
-    mu_actor_init(ret_actor, &shape, &c->noise);
+    sight_init(&ddpg_actor, config, d, ret_actor);
 }
 
 static void ddpg_reset(void *actor, struct rng *rng)
 {
-    (void)rng;
-    mu_reset(actor);
+    sight_reset(&ddpg_actor, actor, rng);
 }
 
 static void ddpg_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
 {
-    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
-    *ret_logp = NAN;
+    sight_act(&ddpg_actor, actor, in, ret_act, ret_logp);
 }
 
 const struct policy policy_ddpg = {
     .name = "ddpg",
     .source = "arXiv:1509.02971, Algorithm 1",
     .actions = ACTION_BOX,
+    .pictures = true,
     .options = ddpg_options,
     .stat_names = ddpg_stats,
     .config_bytes = sizeof(struct ddpg_config),

@@ -4,9 +4,11 @@
  * Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", arXiv:1812.05905,
  * Algorithm 1 and equations 5 to 18; use_sde is of arXiv:2005.05719. Departs from it: alpha is
  * stepped as log alpha and clipped to [1e-4, 1e2]; an update whose critic loss is not finite is
- * skipped and counted.
+ * skipped and counted. Pictures: s is what an encoder makes of them, which learns by the critics'
+ * loss alone, as in arXiv:1910.01741 (SAC-AE, without its decoder).
  */
 #include "policies/nn/sde_actor.h"
+#include "policies/nn/sight.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
@@ -25,6 +27,7 @@ struct sac_config {
     double learning_rate, tau;
     char ent_coef[24], target_entropy[24];
     int target_update_interval;
+    struct encoder_settings encoder;
 };
 
 static_assert(offsetof(struct sac_config, sde) == offsetof(struct sde_net, sde),
@@ -36,6 +39,7 @@ struct sac {
     int n_act;
     bool auto_alpha;
     float target_entropy;
+    struct encoder see, see_targ; /* without a picture they are nothing */
     struct gauss pi;
     struct twin q, q_targ;
     float log_alpha[1], *g_alpha;
@@ -61,6 +65,7 @@ static const struct option sac_options[] = {
      .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"},
     SDE_OPTIONS,
     NET_OPTIONS("[256, 256]"),
+    ENCODER_OPTIONS,
     {.key = NULL},
 };
 
@@ -91,23 +96,27 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
     const float alpha = expf(z->log_alpha[0]);
 
     /* y = r + gamma (1 - d) (min_i Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
-    gauss_sample(&z->pi, b->s2, n, z->rng, z->a, z->logp);
-    const float *t = twin_min(&z->q_targ, b->s2, z->a, n);
+    gauss_sample(&z->pi, encoder_forward(&z->see, b->s2, n), n, z->rng, z->a, z->logp);
+    const float *t = twin_min(&z->q_targ, encoder_forward(&z->see_targ, b->s2, n), z->a, n);
     for (int i = 0; i < n; i++) {
         z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->logp[i]);
     }
 
     /* theta_i <- theta_i - lr grad E[ 1/2 (Q_i(s, a) - y)^2 ],  i = 1, 2 */
     const struct critic_target target = {z->y, b->w, b->ret_td};
-    const float loss = twin_fit(&z->q, b->s, b->a, &target, n);
+    const float *s = encoder_forward(&z->see, b->s, n);
+    const float loss = twin_fit(&z->q, s, b->a, &target, n);
     ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
     ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
         return;
     }
+    if (z->q.ds[0] != NULL) {
+        encoder_fit(&z->see, twin_state(&z->q, n), n); /* s stays as it was before this step */
+    }
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  a = f_phi(s, eps) */
-    gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
+    gauss_forward(&z->pi, s, n, z->rng, z->a, z->logp);
     const float *q = twin_min_there(&z->q, z->a, n);
     float objective = 0.0f, entropy = 0.0f;
     for (int i = 0; i < n; i++) {
@@ -132,17 +141,29 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
     /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
     if (++z->updates % z->c.target_update_interval == 0) {
         twin_blend(&z->q, (float)z->c.tau, &z->q_targ);
+        encoder_blend(&z->see, (float)z->c.tau, &z->see_targ);
     }
 }
+
+static const struct sighted sac_actor = {.net = sde_actor_net,
+                                         .pack = sde_actor_pack,
+                                         .bytes = sde_actor_bytes,
+                                         .init = sde_actor_init,
+                                         .reset = sde_actor_reset,
+                                         .act = sde_actor_act,
+                                         .encoder = AT(encoder)};
 
 static int sac_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct sac_config *c = config;
     struct temperature t;
+    struct encoder_shape seen;
+    struct dims features;
     if (d->n_act < 1 || d->n_obs < 1) {
         return why(ret_why, cap, -EINVAL, "sac needs continuous actions and observations");
     }
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    rc = rc == 0 ? sight_dims(&sac_actor, c, d, &seen, &features, ret_why, cap) : rc;
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
 }
 
@@ -161,6 +182,8 @@ static void name_all(struct sac *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
+    views_encoder(v, "encoder", &z->see, true);
+    views_encoder(v, "encoder_target", &z->see_targ, false);
     views_mlp(v, "actor", &z->pi.net);
     views_adam(v, "actor", &z->pi.net, &z->pi.opt);
     if (z->pi.sde != NULL) {
@@ -181,9 +204,12 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     const struct sac_config *c = config;
     struct net_spec pi, qf;
     struct temperature t;
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
+    struct encoder_shape seen;
+    struct dims features;
+    int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
+    rc = rc == 0 ? sight_dims(&sac_actor, c, d, &seen, &features, NULL, 0) : rc;
     basal_assert(rc == 0); /* sac_check has seen it */
-    net_specs(&c->net, d, c->learning_rate, &pi, &qf);
+    net_specs(&c->net, &features, c->learning_rate, &pi, &qf);
     z->c = *c;
     z->rng = rng;
     z->n_act = d->n_act;
@@ -197,6 +223,12 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     twin_init(&z->q, &qf, mem, rng);
     twin_init(&z->q_targ, &qf, mem, rng);
     twin_copy(&z->q, &z->q_targ);
+    encoder_init(&z->see, &seen, &qf, mem, rng);
+    encoder_init(&z->see_targ, &seen, &qf, mem, rng);
+    encoder_copy(&z->see, &z->see_targ);
+    if (seen.n_convs > 0) {
+        twin_want_state(&z->q, d->batch, mem);
+    }
     z->pi.net.team = z->q.team = z->q_targ.team = d->team;
     z->log_alpha[0] = (float)log(t.alpha);
     z->g_alpha = floats(mem, 1);
@@ -214,7 +246,13 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
 static int sac_save(const void *learner, float *ret_w, int n_max)
 {
     const struct sac *z = learner;
-    return sde_actor_save(&z->pi, ret_w, n_max);
+    const int n = encoder_weights(&z->see.shape);
+    if (n > n_max) {
+        return -ENOSPC;
+    }
+    (void)encoder_save(&z->see, ret_w);
+    const int own = sde_actor_save(&z->pi, ret_w + n, n_max - n);
+    return own < 0 ? own : n + own;
 }
 
 static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
@@ -226,15 +264,52 @@ static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
 static void sac_restored(void *learner)
 {
     struct sac *z = learner;
+    encoder_changed(&z->see);
+    encoder_changed(&z->see_targ);
     mlp_changed(&z->pi.net);
     twin_changed(&z->q);
     twin_changed(&z->q_targ);
+}
+
+/* --- acting --- */
+
+static uint32_t sac_net(const void *config, const struct dims *d)
+{
+    return sight_net(&sac_actor, config, d);
+}
+
+static int sac_pack(const void *config, const struct dims *d, const float *w, int n,
+                    float *ret_packed, int n_max)
+{
+    const struct sent_weights sent = {w, n};
+    return sight_pack(&sac_actor, config, d, &sent, ret_packed, n_max);
+}
+
+static size_t sac_actor_bytes(const void *config, const struct dims *d)
+{
+    return sight_bytes(&sac_actor, config, d);
+}
+
+static void sac_actor_init(const void *config, const struct dims *d, void *ret_actor)
+{
+    sight_init(&sac_actor, config, d, ret_actor);
+}
+
+static void sac_reset(void *actor, struct rng *rng)
+{
+    sight_reset(&sac_actor, actor, rng);
+}
+
+static void sac_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
+{
+    sight_act(&sac_actor, actor, in, ret_act, ret_logp);
 }
 
 const struct policy policy_sac = {
     .name = "sac",
     .source = "arXiv:1812.05905, Algorithm 1",
     .actions = ACTION_BOX,
+    .pictures = true,
     .options = sac_options,
     .stat_names = sac_stats,
     .config_bytes = sizeof(struct sac_config),
@@ -245,10 +320,10 @@ const struct policy policy_sac = {
     .save = sac_save,
     .state = sac_state,
     .restored = sac_restored,
-    .net = sde_actor_net,
-    .pack = sde_actor_pack,
-    .actor_bytes = sde_actor_bytes,
-    .actor_init = sde_actor_init,
-    .reset = sde_actor_reset,
-    .act = sde_actor_act,
+    .net = sac_net,
+    .pack = sac_pack,
+    .actor_bytes = sac_actor_bytes,
+    .actor_init = sac_actor_init,
+    .reset = sac_reset,
+    .act = sac_act,
 };

@@ -12,16 +12,22 @@
 /* clang-format off */
 #define SIMS(X)                                                                                    \
     X(acrobot)                                                                                     \
+    X(asterix)                                                                                     \
+    X(breakout)                                                                                    \
     X(cartpole)                                                                                    \
     X(chain)                                                                                       \
     X(crawler)                                                                                     \
-    X(crawler_grid)                                                                             \
-    X(gridworld)                                                                                \
-    X(lqr)                                                                                      \
+    X(crawler_grid)                                                                                \
+    X(freeway)                                                                                     \
+    X(gridworld)                                                                                   \
+    X(lqr)                                                                                         \
     X(mountain_car)                                                                                \
     X(multigoal)                                                                                   \
     X(pendulum)                                                                                    \
     X(reacher2)                                                                                    \
+    X(seaquest)                                                                                    \
+    X(space_invaders)                                                                              \
+    X(track)                                                                                       \
     SIMS_BUILT(X)
 /* clang-format on */
 

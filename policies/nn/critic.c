@@ -70,6 +70,12 @@ float critic_loss(struct critic *q, const struct critic_target *t, int n)
     return loss;
 }
 
+void critic_backward_state(struct critic *q, int n, float *ret_ds)
+{
+    const struct input_part state = {.n = n, .columns = q->n_obs};
+    mlp_backward_input(&q->net, q->dq, &state, ret_ds);
+}
+
 void critic_step(struct critic *q, int n)
 {
     mlp_backward(&q->net, q->dq, n);

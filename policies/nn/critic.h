@@ -41,6 +41,8 @@ float critic_fit(struct critic *q, const float *s, const float *a, const struct 
 /* Its two halves, for an input that was joined: the loss and its derivatives; the step down. */
 float critic_loss(struct critic *q, const struct critic_target *t, int n);
 void critic_step(struct critic *q, int n);
+/* Between them: ret_ds [n,n_obs] = dL/ds. */
+void critic_backward_state(struct critic *q, int n, float *ret_ds);
 
 /*
  * After a forward: dq [n] -> ret_da [n,n_act] = dQ/da dq, for the rows [n] of it that are named, or

@@ -10,14 +10,16 @@ void rmsprop_init(struct rmsprop *ret_rmsprop, int n, const struct rmsprop_optio
     ret_rmsprop->square = arena_take(mem, (size_t)n * sizeof(float));
 }
 
-void rmsprop_step(struct rmsprop *o, const float *g, float *w)
+/* Plain enough for the compiler to take several weights at once. */
+void rmsprop_step(struct rmsprop *o, const float *restrict g, float *restrict w)
 {
-    const float rho = o->c.rho, new = 1.0f - rho;
-    for (int i = 0; i < o->n; i++) {
-        const float mean = rho * o->mean[i] + new *g[i];
-        const float square = rho * o->square[i] + new *g[i] * g[i];
-        o->mean[i] = mean;
-        o->square[i] = square;
-        w[i] -= o->c.lr * g[i] / sqrtf(fmaxf(square - mean * mean, 0.0f) + o->c.eps);
+    const float rho = o->c.rho, new = 1.0f - rho, lr = o->c.lr, eps = o->c.eps;
+    float *restrict mean = o->mean, *restrict square = o->square;
+    const int n = o->n;
+    for (int i = 0; i < n; i++) {
+        mean[i] = rho * mean[i] + new *g[i];
+        square[i] = rho * square[i] + new *g[i] * g[i];
+        const float variance = square[i] - mean[i] * mean[i];
+        w[i] -= lr * g[i] / sqrtf((variance > 0.0f ? variance : 0.0f) + eps);
     }
 }

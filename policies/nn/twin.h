@@ -13,10 +13,16 @@ struct twin {
     int *smaller[2];   /* ... which rows [n_smaller] that was the one or the other */
     int n_smaller[2];
     float *dq, *da[2]; /* [rows] [rows,n_act] */
+    float *ds[2];      /* [rows,n_obs]; NULL: nobody asks */
 };
 
 void twin_init(struct twin *ret_twin, const struct net_spec *spec, struct arena *mem,
                struct rng *rng);
+
+/* From now on twin_fit also says dL/ds of both losses together, before its step. */
+void twin_want_state(struct twin *t, int rows, struct arena *mem);
+/* [n,n_obs] of the last twin_fit whose loss was finite. */
+const float *twin_state(struct twin *t, int n);
 
 /* s [n,n_obs], a [n,n_act] -> min_i Q_i(s,a) [n], valid until the next call. */
 const float *twin_min(struct twin *t, const float *s, const float *a, int n);

@@ -64,6 +64,18 @@ void views_adam(struct views *v, const char *name, const struct mlp *m, struct a
     views_value(v, text, TENSOR_I64, 1, &o->t);
 }
 
+void views_encoder(struct views *v, const char *name, struct encoder *e, bool learns)
+{
+    char text[64];
+    for (int l = 0; l < e->shape.n_convs; l++) {
+        (void)snprintf(text, sizeof text, "%s.conv%d", name, l);
+        views_mlp(v, text, &e->conv[l].net);
+        if (learns) {
+            views_adam(v, text, &e->conv[l].net, &e->conv[l].opt);
+        }
+    }
+}
+
 void views_twin(struct views *v, struct twin *q, const struct twin *q_targ)
 {
     static const char *const critics[] = {"critic0", "critic1"};

@@ -6,6 +6,7 @@
 
 #include "policies/nn/adam.h"
 #include "policies/nn/bnet.h"
+#include "policies/nn/encoder.h"
 #include "policies/nn/ensemble.h"
 #include "policies/nn/mlp.h"
 #include "policies/nn/sde.h"
@@ -22,6 +23,8 @@ struct views {
 void views_mlp(struct views *v, const char *name, const struct mlp *m);
 /* Adam's moments, layer by layer as the network's, and its step count. */
 void views_adam(struct views *v, const char *name, const struct mlp *m, struct adam *o);
+/* Its convolutions; learns: with Adam's moments. */
+void views_encoder(struct views *v, const char *name, struct encoder *e, bool learns);
 /* Both critics with their moments, and their targets. */
 void views_twin(struct views *v, struct twin *q, const struct twin *q_targ);
 /* All critics with their moments, and their targets. */

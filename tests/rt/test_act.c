@@ -108,11 +108,16 @@ static const struct dims choices_by_sight = {.n_obs = N_OBS,
                                              .seg_len = 1,
                                              .policy_rate_hz = 20.0};
 
-static const struct dims *dims_of(const char *name)
-{
-    const struct policy *p = policy_find(name);
-    return (p->actions & ACTION_BOX) != 0 ? &dims : p->pictures ? &choices_by_sight : &choices;
-}
+static const struct dims by_sight = {.n_obs = N_OBS,
+                                     .n_vector = 4,
+                                     .h = 2,
+                                     .w = 2,
+                                     .c = 1,
+                                     .history = 2,
+                                     .n_act = N_ACT,
+                                     .batch = 4,
+                                     .seg_len = 1,
+                                     .policy_rate_hz = 20.0};
 
 /* Every policy; DDPG also with the noise that has a state; what may lie between two layers. */
 struct act_case {
@@ -121,10 +126,23 @@ struct act_case {
     bool draws; /* exploring takes random numbers */
 };
 
+/* Pictures where the settings begin with a kernel that fits them. */
+static const struct dims *dims_of(const struct act_case *c)
+{
+    const struct policy *p = policy_find(c->policy);
+    const bool sees =
+        c->settings[0].key != NULL && strcmp(c->settings[0].key, "cnn_kernel_sizes") == 0;
+    return (p->actions & ACTION_BOX) != 0 ? (sees ? &by_sight : &dims)
+           : p->pictures                  ? &choices_by_sight
+                                          : &choices;
+}
+
 static const struct act_case cases[] = {
     {"hold", {{NULL, NULL}}, false},
     {"sac", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ddpg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
+    {"sac", {{"cnn_kernel_sizes", "[2]"}, {"use_sde", "true"}, {NULL, NULL}}, true},
+    {"ddpg", {{"cnn_kernel_sizes", "[2]"}, {NULL, NULL}}, true},
     {"ddpg", {{"action_noise", "ornstein_uhlenbeck"}, {NULL, NULL}}, true},
     {"td3", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"softq", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
@@ -186,8 +204,7 @@ static void acting_allocates_locks_and_writes_nothing(void **state)
     static struct actor_fixture a;
     static float acts[ACTS * N_ACT];
     for (size_t i = 0; i < N_CASES; i++) {
-        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
-                     1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(&cases[i]), cases[i].settings, 1);
         actor_make(&a, &l);
         for (int explore = 0; explore < 2; explore++) {
             tick_begins();
@@ -254,8 +271,7 @@ static void the_same_seed_acts_the_same(void **state)
     static struct actor_fixture a, b;
     static float first[ACTS * N_ACT], second[ACTS * N_ACT];
     for (size_t i = 0; i < N_CASES; i++) {
-        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
-                     1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(&cases[i]), cases[i].settings, 1);
         actor_make(&a, &l);
         actor_make(&b, &l);
         untie(&a);
@@ -291,8 +307,7 @@ static void an_actor_is_its_bytes(void **state)
     for (size_t i = 0; i < N_CASES; i++) {
         struct rng one, other;
         float obs[N_OBS] = {0.5f}, act[2][N_ACT];
-        learner_make(&l, policy_find(cases[i].policy), dims_of(cases[i].policy), cases[i].settings,
-                     1);
+        learner_make(&l, policy_find(cases[i].policy), dims_of(&cases[i]), cases[i].settings, 1);
         actor_make(&a, &l);
         actor_make(&b, &l);
         rng_seed(&one, 6);

@@ -77,12 +77,24 @@ else
     echo "hopper: skipped, there is no MuJoCo"
 fi
 
-# choices, an end for good, all that deep Q-learning has; and pictures, where a world has some
+# choices, an end for good, all that deep Q-learning has
 rainbow=(--lockstep --config deploy/robots/cartpole.yaml --seed 3 --json --steps 900 --set learner.learning_starts=100
     --set policy.double_q=true --set policy.dueling=true --set policy.noisy=true --set policy.distributional=c51
     --set learner.n_steps=3 --set learner.prioritized_replay=proportional --set "policy.net_arch=[32]")
 whole=$("$bin" "${rainbow[@]}" --checkpoint-steps 300 --run-dir "$work/rainbow" | weights_and_mean)
 same rainbow "$whole" "$("$bin" "${rainbow[@]}" --resume "$work/rainbow/ckpt-000000000300" | weights_and_mean)"
+
+# pixels and no number beside them: two pictures an observation, and a world with chance
+pixels=(--lockstep --config deploy/robots/minatar-asterix.yaml --seed 3 --json --steps 900 --set learner.learning_starts=100
+    --set "policy.cnn_filters=[4]" --set "policy.net_arch=[16]" --set "task.observation=[{kind: picture, history: 2}]")
+whole=$("$bin" "${pixels[@]}" --checkpoint-steps 300 --run-dir "$work/pixels" | weights_and_mean)
+same pixels "$whole" "$("$bin" "${pixels[@]}" --resume "$work/pixels/ckpt-000000000300" | weights_and_mean)"
+for kind in sac ddpg; do # an actor that sees
+    seeing=(--lockstep --config deploy/robots/track.yaml --seed 3 --json --steps 600 --set "policy.kind=$kind" --set learner.learning_starts=100
+        --set "policy.cnn_filters=[4, 4]" --set "policy.net_arch=[16]" --set learner.batch_size=16)
+    whole=$("$bin" "${seeing[@]}" --checkpoint-steps 300 --run-dir "$work/seeing-$kind" | weights_and_mean)
+    same "pixels, $kind" "$whole" "$("$bin" "${seeing[@]}" --resume "$work/seeing-$kind/ckpt-000000000300" | weights_and_mean)"
+done
 
 # the others that choose
 for kind in sac_discrete softq_discrete; do

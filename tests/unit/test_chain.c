@@ -170,7 +170,7 @@ static void at_random_it_is_paid_once_in_two_to_the_states(void **state)
 {
     (void)state;
     static const char *const sets[] = {"learner.learning_starts=100000000", "sim.states=4"};
-    struct ride *r = ride_open_with(CLIFF, sets, 2);
+    struct ride *r = ride_open_with(CLIFF, sets, 2, 1);
     ride_on(r, 40000);
     print_message("paid: %.5f\n", ride_mean(r));
     assert_near(ride_mean(r), 1.0 / 16.0, 0.005);

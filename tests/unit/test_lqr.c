@@ -209,7 +209,7 @@ static double gain_of(struct actor_fixture *actor)
 /* Its mean over the last third of the updates. */
 static double learned_gain(const char *const *sets, int n_sets)
 {
-    struct ride *r = ride_open_with(YAML, sets, n_sets);
+    struct ride *r = ride_open_with(YAML, sets, n_sets, 1);
     struct learner *learner = &r->house.learner;
     static struct learner_fixture l;
     static struct actor_fixture actor;

@@ -30,6 +30,7 @@ struct world_rig {
     size_t state_bytes;
     struct command cmd;
     struct task task;
+    struct rng rng; /* the world's, where it has chance */
     double dt_s;
 };
 
@@ -51,6 +52,7 @@ static inline void rig_open_with(struct world_rig *w, const char *path, const ch
     w->state = arena_take(&w->mem, w->state_bytes);
     memset(w->state, 0, w->state_bytes);
     w->cmd.n = r->n_joints;
+    rng_seed(&w->rng, 1);
     w->dt_s = 1.0 / r->control_rate_hz;
     assert_near(w->dt_s, w->config.sim_settings.substep_us * 1e-6, 1e-12); /* a tick, a step */
 }
@@ -96,7 +98,7 @@ static inline double rig_extra(const struct world_rig *w, const char *name, int 
 static inline void rig_step(struct world_rig *w, const float *act)
 {
     task_actuate(&w->task, act, 0, &w->cmd);
-    w->sim->step(w->self, w->state, &w->cmd, w->dt_s, NULL);
+    w->sim->step(w->self, w->state, &w->cmd, w->dt_s, &w->rng);
 }
 
 /* An episode begins in the state that is there; rig_act: one period of it. Returns its reward. */
@@ -127,6 +129,23 @@ static inline void some_action(const struct world_rig *w, struct rng *r, float *
     }
 }
 
+static inline int rig_pixels(const struct world_rig *w)
+{
+    const struct picture_spec *p = &w->config.robot.picture;
+    return p->h * p->w * p->c;
+}
+
+/* What it sees, where the next look leaves it alone; NULL: it has no camera. */
+static inline void *keep_frame(struct world_rig *w, const struct sensed *s)
+{
+    if (s->frame == NULL) {
+        return NULL;
+    }
+    void *kept = arena_take(&w->mem, (size_t)rig_pixels(w));
+    memcpy(kept, s->frame, (size_t)rig_pixels(w));
+    return kept;
+}
+
 /* --- what holds for every world --- */
 
 static inline void check_copy(const char *path)
@@ -141,19 +160,23 @@ static inline void check_copy(const char *path)
     w.sim->reset(w.self, w.state, &r);
     memcpy(copy, w.state, w.state_bytes);
     as_before = r;
+    rng_seed(&w.rng, 7);
     for (int k = 0; k < 100; k++) {
         some_action(&w, &r, act);
         rig_step(&w, act);
     }
     const struct sensed first = rig_truth(&w);
+    void *picture = keep_frame(&w, &first);
     memcpy(w.state, copy, w.state_bytes);
     r = as_before;
+    rng_seed(&w.rng, 7);
     for (int k = 0; k < 100; k++) {
         some_action(&w, &r, act);
         rig_step(&w, act);
     }
     const struct sensed again = rig_truth(&w);
     assert_memory_equal(&first, &again, sizeof first);
+    assert_true(picture == NULL || memcmp(picture, again.frame, (size_t)rig_pixels(&w)) == 0);
     rig_close(&w);
 }
 
