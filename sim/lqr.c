@@ -64,18 +64,25 @@ struct lqr_state {
     uint8_t mode[N_MAX];             /* enum command_mode of the last step */
 };
 
+/* A list of a robot file that is a matrix. */
+struct list {
+    const char *name;
+    const double *v;
+    int n, rows, columns;
+};
+
 /* rows x columns numbers, row by row; or, where it is square, its diagonal. -EINVAL: neither. */
-static int read_matrix(const char *name, const double *from, int n_from, int rows, int columns,
-                       double ret_matrix[N_MAX][N_MAX], char *ret_why, int cap)
+static int read_matrix(struct list from, double ret_matrix[N_MAX][N_MAX], char *ret_why, int cap)
 {
-    const bool diagonal = rows == columns && n_from == rows;
-    if (n_from != rows * columns && !diagonal) {
-        return why(ret_why, cap, -EINVAL, "sim.%s must be %d x %d numbers, not %d", name, rows,
-                   columns, n_from);
+    const int rows = from.rows, columns = from.columns;
+    const bool diagonal = rows == columns && from.n == rows;
+    if (from.n != rows * columns && !diagonal) {
+        return why(ret_why, cap, -EINVAL, "sim.%s must be %d x %d numbers, not %d", from.name, rows,
+                   columns, from.n);
     }
     for (int i = 0; i < rows; i++) {
         for (int j = 0; j < columns; j++) {
-            ret_matrix[i][j] = !diagonal ? from[i * columns + j] : i == j ? from[i] : 0.0;
+            ret_matrix[i][j] = !diagonal ? from.v[i * columns + j] : i == j ? from.v[i] : 0.0;
         }
     }
     return 0;
@@ -84,10 +91,10 @@ static int read_matrix(const char *name, const double *from, int n_from, int row
 static int read_all(struct lqr *z, const struct lqr_config *c, char *ret_why, int cap)
 {
     const int n = z->n, m = z->m;
-    int rc = read_matrix("a", c->a, c->n_a, n, n, z->a, ret_why, cap);
-    rc = rc == 0 ? read_matrix("b", c->b, c->n_b, n, m, z->b, ret_why, cap) : rc;
-    rc = rc == 0 ? read_matrix("q", c->q, c->n_q, n, n, z->q, ret_why, cap) : rc;
-    return rc == 0 ? read_matrix("r", c->r, c->n_r, m, m, z->r, ret_why, cap) : rc;
+    int rc = read_matrix((struct list){"a", c->a, c->n_a, n, n}, z->a, ret_why, cap);
+    rc = rc == 0 ? read_matrix((struct list){"b", c->b, c->n_b, n, m}, z->b, ret_why, cap) : rc;
+    rc = rc == 0 ? read_matrix((struct list){"q", c->q, c->n_q, n, n}, z->q, ret_why, cap) : rc;
+    return rc == 0 ? read_matrix((struct list){"r", c->r, c->n_r, m, m}, z->r, ret_why, cap) : rc;
 }
 
 static int lqr_open(const void *config, const struct robot *robot, struct arena *mem,

@@ -175,7 +175,8 @@ struct camera *camera_open(int h, int w, double height_m, double down_rad, struc
     z->ray = arena_take(mem, (size_t)z->n * sizeof *z->ray);
     z->grey = arena_take(mem, (size_t)z->n);
     for (int k = 0; k < z->n; k++) {
-        const double down = ((k / w + 0.5) / h * 2.0 - 1.0) * UPRIGHT_TAN;
+        const int row = k / w;
+        const double down = ((row + 0.5) / h * 2.0 - 1.0) * UPRIGHT_TAN;
         const double left = (1.0 - (k % w + 0.5) / w * 2.0) * ASPECT_TAN;
         const double falls = sin(down_rad) + down * cos(down_rad);
         const double goes = cos(down_rad) - down * sin(down_rad);

@@ -14,7 +14,7 @@ static void ball(int x, int y, enum breakout_way way, int p)
     memset(s->brick, 0, sizeof s->brick);
     s->x = x;
     s->y = y;
-    s->way = way;
+    s->way = (int32_t)way;
     s->paddle = p;
 }
 
