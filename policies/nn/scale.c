@@ -36,6 +36,9 @@ void scale_apply(int n, const float *mean, const float *scale, float *x)
 {
     for (int k = 0; k < n; k++) {
         const float y = (x[k] - mean[k]) * scale[k];
+        if (mean[k] == 0.0f && scale[k] == 1.0f) {
+            continue;
+        }
         x[k] = y > CLIP ? CLIP : y < -CLIP ? -CLIP : y; /* what is not a number stays so */
     }
 }

@@ -357,6 +357,17 @@ static void too_large_a_replay_is_refused(void **state)
     free(h);
 }
 
+/* Far numbers of a normalised observation are clipped; without normalisation, whose mean is 0 and
+ * scale 1, they are what they are: a cell's index, a fast joint. */
+static void only_what_is_normalised_is_clipped(void **state)
+{
+    (void)state;
+    const float mean[] = {0.0f, 0.0f, 1.0f}, one_over_std[] = {1.0f, 2.0f, 1.0f};
+    float x[] = {-64.0f, 64.0f, 64.0f};
+    scale_apply(3, mean, one_over_std, x);
+    assert_true(x[0] == -64.0f && x[1] == 10.0f && x[2] == 10.0f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_learner_goes_on_from_its_tensors),
         cmocka_unit_test(priorities_follow_the_robot),
         cmocka_unit_test(too_large_a_replay_is_refused),
+        cmocka_unit_test(only_what_is_normalised_is_clipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
