@@ -1,5 +1,7 @@
 #include "policies/bins.h"
 
+#include "daemon/base/hash.h"
+
 #include <errno.h>
 #include <math.h>
 
@@ -61,6 +63,15 @@ int bins_make(const struct bins_settings *c, int n_obs, int64_t cells_max, struc
     b.cells = (int)cells;
     *ret_bins = b;
     return 0;
+}
+
+uint32_t bins_id(const struct bins *b)
+{
+    const size_t n = (size_t)b->n;
+    uint64_t hash = hash_fnv1a(HASH_START, b->count, n * sizeof b->count[0]);
+    hash = hash_fnv1a(hash, b->min, n * sizeof b->min[0]);
+    hash = hash_fnv1a(hash, b->width, n * sizeof b->width[0]);
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
 double bins_place(const struct bins *b, int k, float x)

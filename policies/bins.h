@@ -42,6 +42,9 @@ struct bins {
 int bins_make(const struct bins_settings *c, int n_obs, int64_t cells_max, struct bins *ret_bins,
               char *ret_why, int cap);
 
+/* Bins of other counts or ranges have another number: for policy.net. */
+uint32_t bins_id(const struct bins *b);
+
 /* Where an observation is, in bins: 0 at the beginning of the first, count at the end of the last;
  * clipped to that. */
 double bins_place(const struct bins *b, int k, float x) BASAL_RT;

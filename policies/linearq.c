@@ -262,10 +262,9 @@ static uint32_t linearq_net(const void *config, const struct dims *d)
     if (make_features(config, d, &f, NULL, 0) < 0) {
         return 0;
     }
-    uint32_t id = (uint32_t)f.kind * 31u + (uint32_t)(f.kind == FEATURES_TILES ? f.n_tilings : 0);
-    for (int k = 0; f.kind != FEATURES_IDENTITY && k < f.bins.n; k++) {
-        id = id * 31u + (uint32_t)f.bins.count[k];
-    }
+    const uint32_t bins = f.kind != FEATURES_IDENTITY ? bins_id(&f.bins) : 0;
+    const int tilings = f.kind == FEATURES_TILES ? f.n_tilings : 0;
+    const uint32_t id = (bins * 31u + (uint32_t)f.kind) * 31u + (uint32_t)tilings;
     return (id * 31u + (uint32_t)f.n) * 31u + (uint32_t)d->n_choices;
 }
 

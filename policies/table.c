@@ -95,12 +95,7 @@ struct table_actor {
 uint32_t table_net(const void *config, const struct dims *d)
 {
     struct bins bins;
-    uint32_t id = 0;
-    if (make_bins(config, d, &bins, NULL, 0) == 0) {
-        for (int k = 0; k < bins.n; k++) {
-            id = id * 31u + (uint32_t)bins.count[k];
-        }
-    }
+    const uint32_t id = make_bins(config, d, &bins, NULL, 0) == 0 ? bins_id(&bins) : 0;
     return id * 31u + (uint32_t)d->n_choices;
 }
 

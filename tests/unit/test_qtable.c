@@ -464,9 +464,31 @@ static void what_does_not_fit_is_said(void **state)
     }
 }
 
+/* Weights learnt with other cells do not drive: their name says count and range. */
+static void other_ranges_are_another_table(void **state)
+{
+    (void)state;
+    static const struct dims d = {.n_obs = 1, .n_act = 1, .n_choices = 2, .batch = 2, .seg_len = 1};
+    static const char *const names[] = {"qtable", "sarsa", "linearq"};
+    static const char *const keys[] = {"bins_min", "bins_max", "bins"};
+    static const char *const values[] = {"[-3]", "[5]", "[9]"};
+    for (int i = 0; i < 9; i++) {
+        const struct policy *p = policy_find(names[i / 3]);
+        void *config = calloc(1, p->config_bytes);
+        option_defaults(p->options, config);
+        const uint32_t before = policy_net(p, config, &d);
+        const struct option *o = option_find(p->options, keys[i % 3]);
+        assert_non_null(o);
+        assert_int_equal(option_set(o, config, values[i % 3], NULL, 0), 0);
+        assert_true(policy_net(p, config, &d) != before);
+        free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(other_ranges_are_another_table),
         cmocka_unit_test(sweeps_reach_the_values_of_the_grids_14_2),
         cmocka_unit_test(sweeps_reach_the_values_of_the_crawler_14_2),
         cmocka_unit_test(five_sweeps_are_those_of_3_1),
