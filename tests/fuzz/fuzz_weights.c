@@ -6,6 +6,7 @@
 #include "daemon/base/hash.h"
 #include "daemon/intake.h"
 #include "daemon/loop.h"
+#include "daemon/problem.h"
 
 #include <math.h>
 #include <stdio.h>
