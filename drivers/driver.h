@@ -7,6 +7,8 @@
 #include "daemon/base/option.h"
 #include "daemon/base/robot.h"
 
+#include <linux/can.h>
+
 enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT };
 
 enum setup_state { SETUP_BUSY, SETUP_DONE, SETUP_FAILED };
@@ -107,8 +109,45 @@ struct serial_driver {
     void (*load)(const struct robot *r, int bus, struct bus_load *ret_load);
 };
 
+/* Frames of one kind in a tick. */
+struct can_frames {
+    int n, bytes;  /* of data, each */
+    bool extended; /* 29-bit identifiers */
+};
+
+#define CAN_FRAMES_MAX 4
+
+/* As bus_load, on CAN: all kinds of frames that a tick carries, commands and replies. */
+struct can_load {
+    int n;
+    struct can_frames frames[CAN_FRAMES_MAX];
+    int reply_us; /* from a command's last bit to its reply's first, at the most */
+};
+
+/*
+ * As serial_driver, in frames. A frame with CANFD_FDF in flags goes out as CAN FD, which a driver
+ * sets where the bus has a data_bitrate. Motors that answer every command leave ask at 0 frames;
+ * goals then also sends to joints that are off what earns a reply without torque.
+ */
+struct can_driver {
+    struct driver_info info; /* reply_us_max: of one more request of ask */
+    int (*setup)(struct setup *s, int64_t now_ns, const struct canfd_frame *rx, int n,
+                 struct canfd_frame *ret_tx, int cap) BASAL_RT;
+    int (*ask)(struct robot_bus *b, struct canfd_frame *ret_tx, int cap) BASAL_RT;
+    int (*goals)(struct robot_bus *b, const struct command *cmd, struct canfd_frame *ret_tx,
+                 int cap) BASAL_RT;
+    /* 1: ours; 0: not ours; -EBADMSG: ours and damaged. Error frames never come here. */
+    int (*decode)(struct robot_bus *b, const struct canfd_frame *rx,
+                  struct sensed *ret_sensed) BASAL_RT;
+    int (*stop)(const struct robot_bus *b, enum stop_how how, struct canfd_frame *ret_tx,
+                int cap) BASAL_RT;
+    void (*load)(const struct robot *r, int bus, struct can_load *ret_load);
+};
+
 /* The joint of this bus that answers to id, or -1. */
 int robot_bus_joint(const struct robot_bus *b, int id) BASAL_RT;
 
 extern const struct serial_driver *const serial_drivers[];
 const struct serial_driver *serial_driver_find(const char *name);
+extern const struct can_driver *const can_drivers[];
+const struct can_driver *can_driver_find(const char *name);

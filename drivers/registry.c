@@ -1,9 +1,10 @@
-/* One line per driver. The name is the file's name. */
+/* One word per driver. The name is the file's name. */
 #include "drivers/driver.h"
 
 #include <string.h>
 
 #define SERIAL_DRIVERS(X) X(dynamixel)
+#define CAN_DRIVERS(X)
 
 #define X(name) extern const struct serial_driver serial_driver_##name;
 SERIAL_DRIVERS(X)
@@ -18,6 +19,24 @@ const struct serial_driver *serial_driver_find(const char *name)
     for (int i = 0; serial_drivers[i] != NULL; i++) {
         if (strcmp(serial_drivers[i]->info.name, name) == 0) {
             return serial_drivers[i];
+        }
+    }
+    return NULL;
+}
+
+#define X(name) extern const struct can_driver can_driver_##name;
+CAN_DRIVERS(X)
+#undef X
+
+#define X(name) &can_driver_##name,
+const struct can_driver *const can_drivers[] = {CAN_DRIVERS(X) NULL};
+#undef X
+
+const struct can_driver *can_driver_find(const char *name)
+{
+    for (int i = 0; can_drivers[i] != NULL; i++) {
+        if (strcmp(can_drivers[i]->info.name, name) == 0) {
+            return can_drivers[i];
         }
     }
     return NULL;

@@ -14,9 +14,11 @@ struct bus_spec {
     char name[NAME_CHARS];
     char driver[NAME_CHARS]; /* of drivers/registry.c: "dynamixel" */
     char device[PATH_CHARS]; /* "/dev/serial/by-id/..." */
-    int baud;
-    int order;             /* enum bus_order */
-    int reply_deadline_us; /* after the tick's start every reply must be in */
+    int baud;                /* of a serial bus; of the tty that an slcan adapter is */
+    int bitrate;             /* of a CAN bus, bit/s */
+    int data_bitrate;        /* its CAN FD data phase; 0: classic CAN */
+    int order;               /* enum bus_order */
+    int reply_deadline_us;   /* after the tick's start every reply must be in */
     int write_phase_us; /* same_tick: goals go out this long after the tick's start; 0: deadline +
                            200 */
     int misses_max;     /* consecutive missed replies that a joint may coast over */
