@@ -39,7 +39,10 @@ static void sift(struct heap *h, int n, int at, int item, float key)
         at = up;
     }
     for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
-        child += child + 1 < n && h->key[child + 1] > h->key[child];
+        /* a branch, not a sum: the processor guesses on while memory is slow */
+        if (child + 1 < n && __builtin_expect(h->key[child + 1] > h->key[child], 1)) {
+            child++;
+        }
         if (h->key[child] <= key) {
             break;
         }
