@@ -20,6 +20,7 @@
 
 struct arguments {
     const char *config, *run_dir, *resume, *runtime_dir, *stall, *crash, *list, *prior;
+    const char *eval_trace;
     const char *sets[SETS_MAX];
     int n_sets;
     bool lockstep, search, json, check, dump, manual, make_safe, go_on;
@@ -41,6 +42,7 @@ static const struct flag flags[] = {
     {"seed",             "N",         "lockstep, search: the seed of everything random (default 0)"},
     {"steps",            "N",         "lockstep: policy steps to learn (default 2400)"},
     {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30; task.eval_episodes comes first)"},
+    {"eval-trace",       "FILE",      "lockstep: write what the evaluation observed, did and got, one JSON object a line"},
     {"run-dir",          "DIR",       "where metrics and checkpoints go"},
     {"checkpoint-steps", "N",         "lockstep: a checkpoint every N policy steps"},
     {"runtime-dir",      "DIR",       "where the sockets are (default /run/basald)"},
@@ -80,6 +82,8 @@ static bool take(void *self, const char *name, const char *value)
         a->run_dir = value;
     } else if (strcmp(name, "resume") == 0) {
         a->resume = value;
+    } else if (strcmp(name, "eval-trace") == 0) {
+        a->eval_trace = value;
     } else if (strcmp(name, "prior") == 0) {
         a->prior = value;
     } else if (strcmp(name, "runtime-dir") == 0) {
@@ -223,6 +227,7 @@ static int run(int argc, char **argv)
         .run_dir = a.run_dir,
         .resume = a.resume,
         .checkpoint_steps = a.checkpoint_steps,
+        .eval_trace = a.eval_trace,
         .json = a.json,
     };
     return lockstep_run(&spec);

@@ -1,8 +1,9 @@
 #include "daemon/lockstep.h"
 
 #include "daemon/args.h"
-#include "daemon/json.h"
 #include "daemon/base/thread.h"
+#include "daemon/evaltrace.h"
+#include "daemon/json.h"
 #include "daemon/runfiles.h"
 #include "policies/nn/kernel.h"
 
@@ -21,6 +22,7 @@ struct lockstep {
     struct rollout rollout;  /* since the last metrics line */
     double learned_s;        /* wall time that learning took */
     struct evaluation *eval; /* where episode returns go now; NULL: learning */
+    struct evaltrace *trace; /* and its periods; NULL: nowhere */
     char fault[WHY_CHARS];
 };
 
@@ -94,6 +96,9 @@ static void tick(struct lockstep *k)
     loop_tick(&k->house.loop, k->planned_ns, 0, 0);
     k->planned_ns += k->period_ns;
     listen(k);
+    if (k->eval != NULL && k->trace != NULL) {
+        evaltrace_tick(k->trace, &k->house.loop);
+    }
 }
 
 /* Lockstep arms and runs by itself; a daemon never does. */
@@ -158,6 +163,15 @@ static double way_m(struct lockstep *k)
     return truth.q[l->odometer] * k->house.config.task.settings.travel_radius_m;
 }
 
+/* From now on it counts, the period that runs included. */
+static void begin_evaluation(struct lockstep *k, struct evaluation *ret_eval)
+{
+    k->eval = ret_eval;
+    if (k->trace != NULL) {
+        evaltrace_tick(k->trace, &k->house.loop);
+    }
+}
+
 /* So many whole episodes, the body's start and end included. */
 static void evaluate_episodes(struct lockstep *k, int episodes, struct evaluation *ret_eval)
 {
@@ -166,7 +180,7 @@ static void evaluate_episodes(struct lockstep *k, int episodes, struct evaluatio
     tick(k);
     ask(k, REQUEST_EPISODE_END, 0); /* of the one that began otherwise */
     tick(k);
-    k->eval = ret_eval;
+    begin_evaluation(k, ret_eval);
     while (ret_eval->n < episodes && k->house.loop.st.fsm.state == STATE_RUNNING) {
         tick(k);
     }
@@ -179,7 +193,7 @@ static void evaluate_seconds(struct lockstep *k, struct evaluation *ret_eval)
     tick(k);
     ask(k, REQUEST_RUN, RUN_NO_EXPLORE | RUN_NO_LEARN);
     tick(k);
-    k->eval = ret_eval;
+    begin_evaluation(k, ret_eval);
     const double from_m = way_m(k);
     const int64_t n = llround(k->spec->eval_s / k->house.loop.dt_s);
     for (int64_t i = 0; i < n; i++) {
@@ -300,6 +314,9 @@ static int live(struct lockstep *k, struct evaluation *ret_eval, char *ret_why, 
         rc = runfiles_resume(&k->files, &k->house, spec->resume, &k->planned_ns, ret_why, cap);
         k->next_checkpoint = k->house.loop.st.step + spec->checkpoint_steps;
     }
+    if (rc == 0 && spec->eval_trace != NULL) {
+        rc = evaltrace_open(&k->trace, spec->eval_trace, &k->house.loop, ret_why, cap);
+    }
     const double begun_s = now_s();
     if (rc == 0) {
         rc = learn(k, ret_why, cap);
@@ -311,7 +328,9 @@ static int live(struct lockstep *k, struct evaluation *ret_eval, char *ret_why, 
         stop(k);
     }
     runfiles_close(&k->files);
-    return rc;
+    char cut_short[WHY_CHARS];
+    const int written = evaltrace_close(k->trace, cut_short, (int)sizeof cut_short);
+    return rc == 0 && written < 0 ? why(ret_why, cap, written, "%s", cut_short) : rc;
 }
 
 /* ret_result NULL: it is printed. */

@@ -15,6 +15,7 @@ struct lockstep_spec {
     const char *run_dir;      /* metrics.jsonl and checkpoints; NULL: none */
     const char *resume;       /* checkpoint folder to go on from; NULL: a new run */
     int64_t checkpoint_steps; /* a checkpoint every so many steps; 0: none */
+    const char *eval_trace;   /* where the evaluation's periods go (evaltrace.h); NULL: nowhere */
     bool json;
 };
 

@@ -28,6 +28,16 @@ for what in "cartpole.svg" "<h2>cartpole</h2>" "policy.kind=ppo" "configuration 
 done
 grep -q "</svg>" "$work/report/cartpole.svg" || fail "there is no picture"
 
+report --pages multigoal,crawler-table,c51,svg-k,per || fail "the pages with figures of their own"
+for figure in multigoal-landscape crawler-table-arrows c51-returns svg-k-learning per-draws; do
+    grep -q "<img src='$figure.svg'" "$work/report/index.html" || fail "the page lacks $figure"
+    tail -n 2 "$work/report/$figure.svg" | grep -q "</svg>" || fail "there is no picture $figure"
+done
+rm "$work/report/runs/c51/C51-1/trace.jsonl"
+! report --pages c51,per || fail "a figure that cannot be drawn is no failure"
+grep -q "the figure of c51 is not drawn: .*trace.jsonl" "$work/said" || fail "it does not say which figure is missing"
+grep -q "per-draws.svg" "$work/report/index.html" || fail "with one figure missing the others are not drawn"
+
 printf 'cartpole\tnone\tcartpole\t100\t1\t-\tpolicy.kind=nothing\n' >"$work/table"
 ! report --table "$work/table" || fail "a run that cannot be is no failure"
 grep -q "cartpole, none, seed 1 failed" "$work/said" || fail "it does not say which run failed"

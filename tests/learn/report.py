@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import report_figures
 import report_pages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -82,7 +83,7 @@ class Run:
         self.folder.mkdir(parents=True)
         self.output = open(self.folder / "output", "w+", encoding="utf-8")
         command = row.command(args.bin / "basald", seed) + ["--run-dir", str(self.folder / "run")]
-        command += ["--checkpoint-steps", str(row.steps)]
+        command += ["--checkpoint-steps", str(row.steps), "--eval-trace", str(self.folder / "trace.jsonl")]
         self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.STDOUT)
 
     def result(self):
@@ -161,12 +162,14 @@ def write_index(rows, refs, done, args, version):
         body.append(f"<h2>{html.escape(page)}</h2>")
         body += [f"<img src='{picture}' alt='learning curves of {html.escape(page)}'>"] if picture else []
         body.append(table_of(of_page, done))
-    for title, text, picture in report_pages.comparisons(rows, done, args.out):
+    figures, broken = report_figures.figures(rows, done, args)
+    for title, text, picture in [*report_pages.comparisons(rows, done, args.out), *figures]:
         body.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>")
         body += [f"<img src='{picture}' alt='{html.escape(title)}'>"] if picture else []
     style = "body{font:16px sans-serif;max-width:60em;margin:2em auto}td,th{padding:.2em .6em;text-align:left}.how{color:#777;font-size:70%}"
     page = f"<!doctype html><meta charset=utf-8><title>What basald has learned</title><style>{style}</style><h1>What basald has learned</h1>"
     (args.out / "index.html").write_text(page + "\n".join(body), encoding="utf-8")
+    return broken
 
 
 def arguments():
@@ -189,14 +192,14 @@ def main():
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
     version = f"{version}, {commit}" if commit else version
     done, failed = run_all(rows, args, version)
-    write_index(rows, refs, done, args, version)
+    broken = write_index(rows, refs, done, args, version)
     missed = [r for r in rows if judge(r, done)[2] is False]
     for row in rows:
         got, mean, held = judge(row, done)
         word = "" if held is None else ", held" if held else f", MISSED {row.asked:g}"
         print(f"{row.page}, {row.label}: {', '.join(f'{x:.4g}' for x in got)}; mean {mean if mean is None else f'{mean:.4g}'}{word}")
     print(f"{args.out}/index.html: {len(rows)} lines, {len(missed)} missed what is asked, {failed} runs failed")
-    return 1 if failed or missed else 0
+    return 1 if failed or missed or broken else 0
 
 
 if __name__ == "__main__":
