@@ -242,10 +242,12 @@ int config_load_text(struct config *ret_config, const struct config_text *from,
     const char *slash = strrchr(c->path, '/');
     memcpy(c->robot.folder, c->path, slash == NULL ? 0 : (size_t)(slash - c->path) + 1);
     struct places places = {.root = {.file = c->path, .line = 1, .column = 1}};
+    struct given given = {.n = 0};
     struct walk w = {.config = c,
                      .mem = mem,
                      .file = c->path,
                      .places = &places,
+                     .given = &given,
                      .ret_why = ret_why,
                      .cap = cap};
     const int rc = config_walk(&w, from->text, from->n, include);

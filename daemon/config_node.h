@@ -10,6 +10,7 @@
 
 #define TABLES_MAX   3
 #define SECTIONS_MAX 16
+#define GIVEN_MAX    128
 
 /* Where something stands; line 0: nowhere in particular, or not in a file. */
 struct place {
@@ -22,6 +23,12 @@ struct places {
     struct place root, bus[BUSES_MAX], joint[JOINTS_MAX], section[SECTIONS_MAX];
 };
 
+/* Settings of the policy that somebody wrote down, of all kinds that it has been. */
+struct given {
+    int n;
+    const char *key[GIVEN_MAX];
+};
+
 struct walk {
     struct config *config;
     struct arena *mem;
@@ -29,6 +36,7 @@ struct walk {
     bool is_set;      /* of --set: one line of no file, and nothing new has a name */
     yaml_document_t *doc;
     struct places *places;
+    struct given *given;
     char *ret_why;
     int cap;
 };

@@ -106,10 +106,10 @@ static int walk_task_lists(const struct walk *w, const yaml_node_t *map)
 
 /* --- plug-ins chosen by kind --- */
 
-/* Another policy: defaults, and what the old one had under the same keys. */
-static int choose_policy(struct config *c, const char *kind, struct arena *mem, char *ret_why,
-                         int cap)
+/* Another policy: its defaults, and what was given under keys that it has as well. */
+static int choose_policy(const struct walk *w, const char *kind, char *ret_why, int cap)
 {
+    struct config *c = w->config;
     const struct policy *old = c->policy, *now = policy_find(kind);
     const void *old_config = c->policy_config;
     if (now == NULL) {
@@ -125,12 +125,13 @@ static int choose_policy(struct config *c, const char *kind, struct arena *mem, 
         return 0;
     }
     c->policy = now;
-    c->policy_config = arena_take(mem, now->config_bytes);
+    c->policy_config = arena_take(w->mem, now->config_bytes);
     option_defaults(now->options, c->policy_config);
-    for (const struct option *o = now->options; old != NULL && o->key != NULL; o++) {
-        const struct option *was = option_find(old->options, o->key);
+    for (int i = 0; i < w->given->n; i++) {
+        const struct option *was = option_find(old->options, w->given->key[i]);
+        const struct option *o = option_find(now->options, w->given->key[i]);
         char text[TEXT_MAX];
-        if (was != NULL) {
+        if (was != NULL && o != NULL) {
             (void)option_get(was, old_config, text, (int)sizeof text);
             if (option_set(o, c->policy_config, text, NULL, 0) < 0) {
                 continue; /* the new kind's default stands where the old value means nothing */
@@ -138,6 +139,21 @@ static int choose_policy(struct config *c, const char *kind, struct arena *mem, 
         }
     }
     return 0;
+}
+
+/* The keys of a map that belong to the policy were given: they outlive its kind. */
+static void remember_given(const struct walk *w, const yaml_node_t *map)
+{
+    const struct policy *p = w->config->policy;
+    for (const struct option *o = p->options; o->key != NULL; o++) {
+        bool known = node_value(w, map, o->key) == NULL;
+        for (int i = 0; i < w->given->n; i++) {
+            known = known || strcmp(w->given->key[i], o->key) == 0;
+        }
+        if (!known && w->given->n < GIVEN_MAX) {
+            w->given->key[w->given->n++] = o->key;
+        }
+    }
 }
 
 static int choose_sim(struct config *c, const char *kind, struct arena *mem, char *ret_why, int cap)
@@ -170,7 +186,7 @@ static int choose(const struct walk *w, const yaml_node_t *map, const char *sect
     const char *kind = node_text(w, map, "kind");
     char reason[WHY_CHARS];
     if (kind != NULL) {
-        const int rc = policy ? choose_policy(w->config, kind, w->mem, reason, (int)sizeof reason)
+        const int rc = policy ? choose_policy(w, kind, reason, (int)sizeof reason)
                               : choose_sim(w->config, kind, w->mem, reason, (int)sizeof reason);
         if (rc < 0) {
             return config_bad(w, node_value(w, map, "kind"), "%s", reason);
@@ -207,7 +223,11 @@ static int walk_section(const struct walk *w, const struct section *s, const yam
             return rc;
         }
     }
-    return node_map(w, map, &t);
+    const int rc = node_map(w, map, &t);
+    if (rc == 0 && strcmp(s->name, "policy") == 0) {
+        remember_given(w, map);
+    }
+    return rc;
 }
 
 static int walk_root(struct walk *w, const yaml_node_t *root)

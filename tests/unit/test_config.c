@@ -338,6 +338,26 @@ static void set_changes_what_it_names(void **state)
     arena_close(&l->mem);
 }
 
+static void another_algorithm_brings_its_own_defaults(void **state)
+{
+    struct loaded *l = *state;
+    static const char *const changes[] = {"policy.kind=sac", "policy.tau=0.25", "policy.kind=svg"};
+    load(l, good, changes, 3);
+    assert_string_equal(l->why, "");
+    for (const struct option *o = l->config.policy->options; o->key != NULL; o++) {
+        const bool given = strcmp(o->key, "net_arch") == 0 || strcmp(o->key, "tau") == 0;
+        char text[128];
+        (void)option_get(o, l->config.policy_config, text, sizeof text);
+        if (!given && o->type == OPTION_DOUBLE) {
+            assert_true(strtod(text, NULL) == strtod(o->def, NULL));
+        }
+        if (strcmp(o->key, "tau") == 0) {
+            assert_string_equal(text, "0.25");
+        }
+    }
+    arena_close(&l->mem);
+}
+
 /* What was dumped loads again, to the same hash and the same dump. */
 static void check_round_trip(struct loaded *l)
 {
@@ -481,10 +501,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_loaded, close_loaded)
     const struct CMUnitTest tests[] = {
-        TEST(a_small_robot_is_accepted),          TEST(every_refusal_says_where_and_what),
-        TEST(a_robot_without_a_bus_needs_a_body), TEST(set_goes_through_the_same_checks),
-        TEST(set_changes_what_it_names),          TEST(a_dump_loads_to_the_same_hash),
-        TEST(the_crawlers_file_is_good),          TEST(an_include_is_the_ground_to_build_on),
+        TEST(a_small_robot_is_accepted),
+        TEST(every_refusal_says_where_and_what),
+        TEST(a_robot_without_a_bus_needs_a_body),
+        TEST(set_goes_through_the_same_checks),
+        TEST(set_changes_what_it_names),
+        TEST(another_algorithm_brings_its_own_defaults),
+        TEST(a_dump_loads_to_the_same_hash),
+        TEST(the_crawlers_file_is_good),
+        TEST(an_include_is_the_ground_to_build_on),
         TEST(the_manual_lists_every_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
