@@ -223,7 +223,7 @@ static void check(struct ppo_case *k)
     learner_free(&k->l);
 }
 
-static void the_clipped_loss_with_actions(void **state)
+static void the_clipped_loss_with_actions_14_1(void **state)
 {
     (void)state;
     static struct ppo_case k;
@@ -231,7 +231,7 @@ static void the_clipped_loss_with_actions(void **state)
     check(&k);
 }
 
-static void the_clipped_loss_with_choices(void **state)
+static void the_clipped_loss_with_choices_14_1(void **state)
 {
     (void)state;
     static struct ppo_case k;
@@ -270,8 +270,8 @@ static void values_are_held_near_the_old_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_clipped_loss_with_actions),
-        cmocka_unit_test(the_clipped_loss_with_choices),
+        cmocka_unit_test(the_clipped_loss_with_actions_14_1),
+        cmocka_unit_test(the_clipped_loss_with_choices_14_1),
         cmocka_unit_test(values_are_held_near_the_old_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
