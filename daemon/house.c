@@ -80,6 +80,25 @@ static int check_memory(const struct config *c, const struct replay_spec *s, boo
     return 0;
 }
 
+/* The segment of the run before; false: replay_why says why not, and fd is closed. */
+static bool adopt_replay(struct house *h, int fd, const struct replay_spec *spec)
+{
+    const int n_choices = h->config.robot.n_choices;
+    if (replay_adopt(&h->replay, fd, spec, h->replay_why, (int)sizeof h->replay_why) < 0) {
+        (void)close(fd);
+        return false;
+    }
+    const int64_t wrong = replay_no_choice(h->replay, n_choices);
+    if (wrong >= 0) {
+        (void)why(h->replay_why, (int)sizeof h->replay_why, -EBADMSG,
+                  "replay: row %lld of the kept segment decides for what is none of %d choices",
+                  (long long)wrong, n_choices);
+        replay_close(h->replay);
+        h->replay = NULL;
+    }
+    return wrong < 0;
+}
+
 static int open_replay(struct house *h, int fd, char *ret_why, int cap)
 {
     static const int rows_more = 2; /* the open row and a final one */
@@ -103,13 +122,10 @@ static int open_replay(struct house *h, int fd, char *ret_why, int cap)
     if (rc < 0) {
         return rc;
     }
-    if (fd >= 0) {
-        if (replay_adopt(&h->replay, fd, &spec, h->replay_why, (int)sizeof h->replay_why) == 0) {
-            h->replay_kept = true;
-            return 0;
-        }
-        (void)close(fd); /* the robot can do without what it experienced before */
-    }
+    if (fd >= 0 && adopt_replay(h, fd, &spec)) {
+        h->replay_kept = true;
+        return 0;
+    } /* the robot can do without what it experienced before */
     rc = check_memory(&h->config, &spec, false, ret_why, cap);
     return rc < 0 ? rc : replay_create(&h->replay, &spec, ret_why, cap);
 }

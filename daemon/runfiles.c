@@ -302,6 +302,13 @@ static int go_on_exactly(struct house *h, const struct image *m, char *ret_why, 
     if (rc < 0) {
         return rc;
     }
+    const int64_t wrong = replay_no_choice(h->replay, h->config.robot.n_choices);
+    if (wrong >= 0) {
+        return why(ret_why, cap, -EBADMSG,
+                   "replay: row %lld of the checkpoint's segment decides for what is none of %d "
+                   "choices; go on from another checkpoint",
+                   (long long)wrong, h->config.robot.n_choices);
+    }
     plant_restore(h->plant, m->world);
     h->loop.st = m->flat.loop;
     h->loop.st.safety.robot = &h->config.robot;

@@ -114,6 +114,11 @@ int replay_info(const struct replay *r, struct replay_info *ret_info);
  * first. */
 int64_t replay_verify(const struct replay *r, char *ret_why, int cap);
 
+/* The first row whose action, asked or applied, is not the index of one of n_choices; -1: none, or
+ * there are no choices. Learners index by it: ask before learning from what another process wrote.
+ */
+int64_t replay_no_choice(const struct replay *r, int n_choices);
+
 /* The segment's bytes, for a checkpoint in lockstep; restore copies them back (writer only). */
 size_t replay_bytes(const struct replay *r);
 const void *replay_data(const struct replay *r);

@@ -56,19 +56,6 @@ static int check_kind(const struct replay *prior, const struct replay *own, char
     return p->schema_hash == o->schema_hash ? 0 : refuse(ret_why, cap, "slots");
 }
 
-/* An action that indexes a choice: asked and applied. */
-static bool chooses(const struct replay *r, int64_t row, int n_choices)
-{
-    const _Atomic uint32_t *w = segment_row(r, row) + r->n_obs;
-    for (int k = 0; k < 2 * r->n_act; k++) {
-        const float choice = word_float(&w[k]);
-        if (!(choice >= 0.0f && choice < (float)n_choices) || choice != floorf(choice)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The last closed row's successor is there: a final row has none, otherwise the open row is it. */
 static bool ends_well(const struct replay *r, int64_t head)
 {
@@ -110,16 +97,14 @@ int64_t mix_check(const struct replay *prior, const struct replay *own, int n_ch
     if (rc < 0) {
         return rc;
     }
+    const int64_t wrong = replay_no_choice(prior, n_choices);
+    if (wrong >= 0) {
+        return why(ret_why, cap, -EBADMSG,
+                   "prior data: row %lld decides for what is none of %d choices; give others",
+                   (long long)wrong, n_choices);
+    }
     for (int64_t row = segment_first(prior, head); row < head; row++) {
-        if ((segment_meta(prior, row) & ROW_FINAL) != 0) {
-            continue;
-        }
-        if (n_choices > 0 && !chooses(prior, row, n_choices)) {
-            return why(ret_why, cap, -EBADMSG,
-                       "prior data: row %lld decides for what is none of %d choices; give others",
-                       (long long)row, n_choices);
-        }
-        rows++;
+        rows += (segment_meta(prior, row) & ROW_FINAL) == 0;
     }
     return rows > 0 ? rows
                     : why(ret_why, cap, -EBADMSG,

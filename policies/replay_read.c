@@ -113,3 +113,28 @@ int64_t replay_verify(const struct replay *r, char *ret_why, int cap)
     }
     return bad;
 }
+
+/* An action that indexes a choice: asked and applied. A final row's words are those of an older
+ * row, or 0. */
+static bool chooses(const struct replay *r, int64_t row, int n_choices)
+{
+    const _Atomic uint32_t *w = segment_row(r, row) + r->n_obs;
+    for (int k = 0; k < 2 * r->n_act; k++) {
+        const float choice = word_float(&w[k]);
+        if (!(choice >= 0.0f && choice < (float)n_choices) || choice != floorf(choice)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int64_t replay_no_choice(const struct replay *r, int n_choices)
+{
+    const int64_t head = replay_head(r);
+    for (int64_t row = segment_first(r, head); row < head && n_choices > 0; row++) {
+        if (!chooses(r, row, n_choices)) {
+            return row;
+        }
+    }
+    return -1;
+}

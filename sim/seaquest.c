@@ -8,7 +8,18 @@
  * surface without a diver is the end too; else there is oxygen again, one diver leaves (six: all of
  * them), and with ramping enemies come faster each time and move faster every second time.
  *
- * Source of the rules: sim/minatar.h. Departs from them: after six divers none is owed.
+ * Source of the rules: sim/minatar.h. Departs from them: after six divers none is owed. What they
+ * leave open, and we chose:
+ *
+ *   - the order of a frame: the submarine, its bullets, fish, enemy submarines, their bullets,
+ *     divers, air; who comes in comes last, and is seen at the edge before it moves;
+ *   - who touches is asked before a move and after it, so that two that swap places meet;
+ *   - a timer of n is n frames of waiting: what moves "every 5" stands five frames and moves in the
+ *     sixth; the first shot of an enemy submarine waits as long as every other;
+ *   - a bullet starts where its submarine is and flies in that frame; one that reaches a fish and a
+ *     submarine at once takes the fish; an enemy that swims into one is shot too;
+ *   - oxygen is looked at before it is breathed: nothing left is the end a frame later;
+ *   - the trail is the point behind whoever swims, diver or enemy.
  */
 #include "sim/minatar_states.h"
 
@@ -157,34 +168,26 @@ static void move_bullets(struct seaquest_state *s)
     }
 }
 
-/* One point on, when its timer says so. False: it has left the grid. */
-static bool drift(struct seaquest_mover *m, int every)
+/* What came of a frame of one that crosses the sea. */
+enum { MET = 1, LEFT = 2, MOVED = 4 };
+
+/* A point on, once its timer has run down; from then on it waits for so many frames. */
+static unsigned cross(const struct seaquest_state *s, struct seaquest_mover *m, int every)
 {
+    const unsigned before = at_sub(s, m) ? MET : 0;
     if (m->move_timer > 0) {
         m->move_timer--;
-        return true;
+        return before;
     }
     m->move_timer = every;
     m->x += m->way;
-    return minatar_inside(m->x);
-}
-
-static void move_divers(struct seaquest_state *s)
-{
-    for (int i = s->n[DIVER] - 1; i >= 0; i--) {
-        struct seaquest_mover *m = &s->mover[DIVER][i];
-        const bool room = s->divers < DIVERS_MAX, met = at_sub(s, m);
-        const bool there = met && room ? true : drift(m, MOVE_EVERY);
-        if (there && room && (met || at_sub(s, m))) {
-            s->divers++;
-            drop(s, DIVER, i);
-        } else if (!there) {
-            drop(s, DIVER, i);
-        }
+    if (!minatar_inside(m->x)) {
+        return before | LEFT;
     }
+    return before | MOVED | (at_sub(s, m) ? MET : 0);
 }
 
-/* Its shot starts where it was. */
+/* Its shot starts where it is. */
 static void shoot_back(struct seaquest_state *s, struct seaquest_mover *m)
 {
     if (m->shot_timer > 0) {
@@ -195,36 +198,36 @@ static void shoot_back(struct seaquest_state *s, struct seaquest_mover *m)
     put(s, ENEMY_BULLET, (struct seaquest_mover){.x = m->x, .y = m->y, .way = m->way});
 }
 
-static void move_enemies(struct seaquest_state *s, enum seaquest_kind kind)
+/* All of a kind whose touch is the end. */
+static void move_threats(struct seaquest_state *s, enum seaquest_kind kind, int every)
 {
     for (int i = s->n[kind] - 1; i >= 0; i--) {
         struct seaquest_mover *m = &s->mover[kind][i];
-        const int x = m->x;
-        s->head.over |= at_sub(s, m);
-        if (!drift(m, s->move_every)) {
+        const unsigned what = cross(s, m, every);
+        s->head.over |= (what & MET) != 0;
+        if ((what & LEFT) != 0) {
             drop(s, kind, i);
             continue;
         }
-        s->head.over |= at_sub(s, m);
         if (kind == ENEMY_SUB) {
             shoot_back(s, m);
         }
-        const int bullet = m->x != x ? find(s, FRIENDLY_BULLET, m) : -1;
-        if (bullet >= 0) { /* it swam into it */
+        const bool swam = kind != ENEMY_BULLET && (what & MOVED) != 0;
+        const int bullet = swam ? find(s, FRIENDLY_BULLET, m) : -1;
+        if (bullet >= 0) {
             (void)shoots(s, bullet, kind);
         }
     }
 }
 
-static void move_their_bullets(struct seaquest_state *s)
+static void move_divers(struct seaquest_state *s)
 {
-    for (int i = s->n[ENEMY_BULLET] - 1; i >= 0; i--) {
-        struct seaquest_mover *m = &s->mover[ENEMY_BULLET][i];
-        s->head.over |= at_sub(s, m);
-        m->x += m->way;
-        s->head.over |= at_sub(s, m);
-        if (!minatar_inside(m->x)) {
-            drop(s, ENEMY_BULLET, i);
+    for (int i = s->n[DIVER] - 1; i >= 0; i--) {
+        const unsigned what = cross(s, &s->mover[DIVER][i], MOVE_EVERY);
+        const bool comes = (what & MET) != 0 && s->divers < DIVERS_MAX;
+        s->divers += comes;
+        if (comes || (what & LEFT) != 0) {
+            drop(s, DIVER, i);
         }
     }
 }
@@ -277,17 +280,17 @@ static void seaquest_frame(void *state, const struct minatar_config *c, enum min
                            struct rng *rng)
 {
     struct seaquest_state *s = state;
-    spawn(s, rng);
     move_sub(s, action);
     move_bullets(s);
+    move_threats(s, FISH, s->move_every);
+    move_threats(s, ENEMY_SUB, s->move_every);
+    move_threats(s, ENEMY_BULLET, 0);
     move_divers(s);
-    move_enemies(s, ENEMY_SUB);
-    move_their_bullets(s);
-    move_enemies(s, FISH);
+    breathe(s, c);
+    spawn(s, rng);
     minatar_count_down(&s->spawn_timer);
     minatar_count_down(&s->diver_timer);
     minatar_count_down(&s->shot_timer);
-    breathe(s, c);
 }
 
 /* --- the picture --- */

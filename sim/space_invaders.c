@@ -7,7 +7,16 @@
  * the lowest of the column nearest to the cannon. When all are shot there are new ones, which with
  * ramping move one frame earlier, down to every sixth.
  *
- * Source of the rules: sim/minatar.h.
+ * Source of the rules: sim/minatar.h. What they leave open, and we chose:
+ *
+ *   - the order of a frame: the cannon, all bullets, the aliens, their shot, hits, timers, and a
+ * new wave in the frame of the last hit; so a bullet that an alien comes down or across to hits it,
+ *     and one that it passes by within a frame does not;
+ *   - a shot of the aliens starts where the alien is, and flies from the next frame on; the first
+ *     comes after ten frames, and the column is chosen when it is due;
+ *   - a new wave appears in the four rows at the top whatever flies there, and keeps way and timer
+ *     of the one before;
+ *   - an alien on the cannon is the end also when the cannon drove there.
  */
 #include "sim/minatar_states.h"
 

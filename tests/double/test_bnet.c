@@ -139,7 +139,7 @@ static const double *learn(struct bnet_case *k)
 }
 
 /* 14.1: batch normalisation, and renormalisation with r and d frozen. */
-static void it_learns_by_its_gradient(void **state)
+static void it_learns_by_its_gradient_14_1(void **state)
 {
     (void)state;
     static struct bnet_case k;
@@ -226,7 +226,7 @@ static void corrections_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_learns_by_its_gradient),
+        cmocka_unit_test(it_learns_by_its_gradient_14_1),
         cmocka_unit_test(by_averages_it_is_a_plain_network),
         cmocka_unit_test(averages_come_to_the_batch),
         cmocka_unit_test(corrections_are_bounded),

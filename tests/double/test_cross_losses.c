@@ -283,7 +283,7 @@ static void check_critics(struct cross_case *k, const double *td)
 }
 
 /* 14.1: batch normalisation at first, and renormalisation with r and d frozen. */
-static void it_steps_down_its_losses(void **state)
+static void it_steps_down_its_losses_14_1(void **state)
 {
     (void)state;
     static struct cross_case k;
@@ -309,7 +309,7 @@ static void it_steps_down_its_losses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_steps_down_its_losses),
+        cmocka_unit_test(it_steps_down_its_losses_14_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static void assert_near(double got, double want, double tolerance)
 
 /* --- 14.6: distributions --- */
 
-static void a_distribution_is_projected_on_its_atoms(void **state)
+static void a_distribution_is_projected_on_its_atoms_14_6(void **state)
 {
     (void)state;
     static const struct support z = {5, -2.0, 2.0};
@@ -54,17 +54,23 @@ static void a_distribution_is_projected_on_its_atoms(void **state)
         }
         assert_near(sum, 1.0, 1e-12);
     }
-    double m[5];
-    categorical_project(&z, p, 0.3, 0.5, m);
-    assert_near(categorical_mean(&z, m), 0.3, 1e-12); /* nothing was clipped: r + g mean */
+    /* what is not clipped keeps its mean, r + g 0; the others lose or gain what is cut off */
+    static const double means[] = {.3, .9, 1.43, -.5, 2, 0};
+    for (size_t c = 0; c < sizeof means / sizeof means[0]; c++) {
+        double m[5];
+        categorical_project(&z, p, cases[c].r, cases[c].g, m);
+        assert_near(categorical_mean(&z, m), means[c], 1e-12);
+    }
 }
 
-static void quantiles_and_huber_have_their_numbers(void **state)
+static void quantiles_and_huber_have_their_numbers_14_6(void **state)
 {
     (void)state;
     static const double theta[3] = {-1, 0, 1}, y[2] = {.5, 2};
     double d[3];
+    /* sum over quantiles of the mean over targets; of both the mean, as TQC has it */
     assert_near(quantile_loss(theta, 3, y, 2, d), .9166666667, 1e-9);
+    assert_near(quantile_loss(theta, 3, y, 2, d) / 3, .3055555556, 1e-9);
     assert_near(huber(.5), .125, 0.0);
     assert_near(huber(-1), .5, 0.0);
     assert_near(huber(3), 2.5, 0.0);
@@ -74,7 +80,7 @@ static void quantiles_and_huber_have_their_numbers(void **state)
 
 /* --- 14.9: dueling, RMSProp --- */
 
-static void a_constant_advantage_changes_nothing(void **state)
+static void a_constant_advantage_changes_nothing_14_9(void **state)
 {
     (void)state;
     static const double raw[8] = {1, 2, .1, .2, -.3, .5, .7, -.9}; /* V, three choices, two atoms */
@@ -96,7 +102,7 @@ static void a_constant_advantage_changes_nothing(void **state)
     assert_near(draw[3] + draw[5] + draw[7], 0.0, 1e-12);
 }
 
-static void rmsprop_begins_with_its_step(void **state)
+static void rmsprop_begins_with_its_step_14_9(void **state)
 {
     (void)state;
     struct arena mem;
@@ -151,7 +157,7 @@ static double noise_loss(void *self, uint64_t *ret_pattern)
     return loss;
 }
 
-static void noise_and_its_spread_are_learnt(void **state)
+static void noise_and_its_spread_are_learnt_14_8(void **state)
 {
     (void)state;
     static struct noise_case k;
@@ -170,7 +176,7 @@ static void noise_and_its_spread_are_learnt(void **state)
 
 /* One layer: Var y_j = (2/pi) sum sigma^2 x^2 + sqrt(2/pi) sigma_b^2, the mean is without noise,
  * and two outputs do not go together. By batch and by row, each with its own draws. */
-static void noise_has_its_variance(void **state)
+static void noise_has_its_variance_14_8(void **state)
 {
     (void)state;
     static struct noise_case k;
@@ -215,6 +221,33 @@ static void noise_has_its_variance(void **state)
     assert_near(want[0], plain[0], 1e-12);
     noisy_draw(&k.z, NULL);
     assert_near(mlp_forward(&k.net, k.x, 1)[1], plain[1], 1e-12);
+    arena_close(&k.mem);
+}
+
+/* sigma 0: the layer as if it had no noise, whatever is drawn. */
+static void without_spread_it_is_a_plain_layer_14_8(void **state)
+{
+    (void)state;
+    static struct noise_case k;
+    static double packed[512];
+    static const int hidden[] = {5};
+    struct rng r;
+    rng_seed(&r, 4);
+    noise_begin(&k, hidden, 1);
+    memset(k.z.sigma, 0, (size_t)k.net.n * sizeof *k.z.sigma);
+    assert_true(noisy_pack(&k.net.shape, k.z.mu, k.z.sigma, packed, 512) > 0);
+    noisy_draw(&k.z, &r);
+    const double *y = mlp_forward(&k.net, k.x, ROWS);
+    for (int i = 0; i < ROWS; i++) {
+        double want[2], row[2];
+        uint64_t pattern = 0;
+        plain_mlp(&k.net.shape, k.z.mu, k.x + i * O, want, &pattern);
+        noisy_row(&k.net.shape, packed, k.x + i * O, &r, row);
+        for (int j = 0; j < 2; j++) {
+            assert_near(y[i * 2 + j], want[j], 1e-12);
+            assert_near(row[j], want[j], 1e-12);
+        }
+    }
     arena_close(&k.mem);
 }
 
@@ -387,7 +420,7 @@ static double q_loss(void *self, uint64_t *ret_pattern)
 
 /* 14.1: every loss, with importance weights, through a duel or not; Adam's first moment is a tenth
  * of the gradient. */
-static void updates_step_down_their_loss(void **state)
+static void updates_step_down_their_loss_14_1(void **state)
 {
     (void)state;
     static struct q_case k;
@@ -414,10 +447,37 @@ static void updates_step_down_their_loss(void **state)
     }
 }
 
+/* 14.9: the best of n values 0 seen with errors N(0,1); the same choice valued by other errors. */
+static void the_best_of_n_seems_better_than_it_is_14_9(void **state)
+{
+    (void)state;
+
+    static const struct {
+        int n;
+        double most;
+    } cases[] = {{2, .5642}, {3, .8463}, {4, 1.0294}, {5, 1.1630}, {10, 1.5388}, {18, 1.8201}};
+
+    struct rng r;
+    rng_seed(&r, 11);
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        double one = 0.0, two = 0.0, q[18], other[18];
+        for (int t = 0; t < DRAWS; t++) {
+            for (int a = 0; a < cases[c].n; a++) {
+                q[a] = rng_normal(&r);
+                other[a] = rng_normal(&r);
+            }
+            one += greedy_max(q, cases[c].n, LEGAL_ALL) / DRAWS;
+            two += other[greedy_choice(q, cases[c].n, LEGAL_ALL, &r)] / DRAWS;
+        }
+        assert_near(one, cases[c].most, 4.0 * 0.83 / sqrt(DRAWS)); /* its deviation is less */
+        assert_near(two, 0.0, 4.0 / sqrt(DRAWS));
+    }
+}
+
 /* 14.9: of three choices worth nothing, seen with errors N(0,1), the best seems to be worth 0.8463;
  * chosen by one network and valued by another it is worth 0. The fourth is the best, but not legal.
  */
-static void double_q_does_not_overestimate(void **state)
+static void double_q_does_not_overestimate_14_9(void **state)
 {
     (void)state;
     static struct q_case k;
@@ -453,14 +513,16 @@ static void double_q_does_not_overestimate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_distribution_is_projected_on_its_atoms),
-        cmocka_unit_test(quantiles_and_huber_have_their_numbers),
-        cmocka_unit_test(a_constant_advantage_changes_nothing),
-        cmocka_unit_test(rmsprop_begins_with_its_step),
-        cmocka_unit_test(noise_and_its_spread_are_learnt),
-        cmocka_unit_test(noise_has_its_variance),
-        cmocka_unit_test(updates_step_down_their_loss),
-        cmocka_unit_test(double_q_does_not_overestimate),
+        cmocka_unit_test(a_distribution_is_projected_on_its_atoms_14_6),
+        cmocka_unit_test(quantiles_and_huber_have_their_numbers_14_6),
+        cmocka_unit_test(a_constant_advantage_changes_nothing_14_9),
+        cmocka_unit_test(rmsprop_begins_with_its_step_14_9),
+        cmocka_unit_test(noise_and_its_spread_are_learnt_14_8),
+        cmocka_unit_test(noise_has_its_variance_14_8),
+        cmocka_unit_test(without_spread_it_is_a_plain_layer_14_8),
+        cmocka_unit_test(updates_step_down_their_loss_14_1),
+        cmocka_unit_test(the_best_of_n_seems_better_than_it_is_14_9),
+        cmocka_unit_test(double_q_does_not_overestimate_14_9),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,7 +163,7 @@ static bool same(const struct learner_fixture *l, const char *a, const char *b)
 }
 
 /* 14.9: with tau 1 the target is the network, bit for bit: when both begin, and every interval. */
-static void a_hard_copy_is_exact(void **state)
+static void a_hard_copy_is_exact_14_9(void **state)
 {
     (void)state;
     static struct learner_fixture l;
@@ -254,7 +254,7 @@ static void rmsprop_is_centred_with_epsilon_in_the_root(void **state)
 /* --- C51 --- */
 
 /* The two forms of the projection agree: mass to the atoms beside, or a triangle over all. */
-static void both_forms_of_the_projection_agree(void **state)
+static void both_forms_of_the_projection_agree_14_6(void **state)
 {
     (void)state;
     static const struct support z = {51, -10.0, 10.0};
@@ -286,10 +286,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pass_has_a_draw_of_its_own),
-        cmocka_unit_test(a_hard_copy_is_exact),
+        cmocka_unit_test(a_hard_copy_is_exact_14_9),
         cmocka_unit_test(a_row_that_is_not_finite_is_skipped),
         cmocka_unit_test(rmsprop_is_centred_with_epsilon_in_the_root),
-        cmocka_unit_test(both_forms_of_the_projection_agree),
+        cmocka_unit_test(both_forms_of_the_projection_agree_14_6),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,7 +122,7 @@ static double q_loss(void *self, uint64_t *ret_pattern)
 }
 
 /* 14.1, through an encoder: the whole network's loss by every weight, and what is said of it. */
-static void the_picture_is_under_the_loss(void **state)
+static void the_picture_is_under_the_loss_14_1(void **state)
 {
     (void)state;
     static struct step_case k;
@@ -346,7 +346,7 @@ static void noise_begins_as_wide_as_it_is_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_picture_is_under_the_loss),
+        cmocka_unit_test(the_picture_is_under_the_loss_14_1),
         cmocka_unit_test(both_optimisers_take_their_first_step),
         cmocka_unit_test(the_whole_gradient_is_held_to_its_length),
         cmocka_unit_test(targets_follow_by_tau),

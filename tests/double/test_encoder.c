@@ -125,7 +125,7 @@ static void a_batch_is_what_plain_loops_give(void **state)
     arena_close(&k.mem);
 }
 
-static void its_gradient_is_the_loss_s(void **state)
+static void its_gradient_is_the_loss_s_14_1(void **state)
 {
     (void)state;
     static struct encoder_case k;
@@ -211,7 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_is_what_plain_loops_give),
-        cmocka_unit_test(its_gradient_is_the_loss_s),
+        cmocka_unit_test(its_gradient_is_the_loss_s_14_1),
         cmocka_unit_test(one_row_is_a_row_of_the_batch),
         cmocka_unit_test(a_target_follows),
         cmocka_unit_test(what_does_not_fit_is_said),

@@ -144,7 +144,7 @@ static void the_least_is_of_those_named(void **state)
 }
 
 /* 14.9: the least of a random two of ten independent N(0, 1) is -0.5642 in the mean. */
-static void a_random_pair_underestimates(void **state)
+static void a_random_pair_underestimates_14_9(void **state)
 {
     (void)state;
     struct rng rng;
@@ -203,7 +203,7 @@ int main(void)
         cmocka_unit_test(each_critic_fits_by_its_gradient),
         cmocka_unit_test(the_mean_reaches_the_action_through_all),
         cmocka_unit_test(the_least_is_of_those_named),
-        cmocka_unit_test(a_random_pair_underestimates),
+        cmocka_unit_test(a_random_pair_underestimates_14_9),
         cmocka_unit_test(masks_keep_the_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,7 +200,7 @@ static void check_actor(struct ensemble_case *k)
 }
 
 /* 14.1: all fit one target, the least of a random few; the actor climbs the mean of all. */
-static void they_step_down_their_losses(void **state)
+static void they_step_down_their_losses_14_1(void **state)
 {
     (void)state;
     static struct ensemble_case k;
@@ -249,7 +249,7 @@ static void the_actor_waits_for_its_delay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(they_step_down_their_losses),
+        cmocka_unit_test(they_step_down_their_losses_14_1),
         cmocka_unit_test(the_actor_waits_for_its_delay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

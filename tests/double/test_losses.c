@@ -49,7 +49,7 @@ static void sac_begin(struct update_case *k)
     }
 }
 
-static void sac_steps_down_the_gradients_of_its_losses(void **state)
+static void sac_steps_down_the_gradients_of_its_losses_14_1(void **state)
 {
     (void)state;
     static struct update_case k;
@@ -72,7 +72,7 @@ static void sac_steps_down_the_gradients_of_its_losses(void **state)
 }
 
 /* J(alpha) = E[ -log alpha (log pi + H) ]: its slope in log alpha has no alpha in it. */
-static void sac_temperature_follows_the_entropy(void **state)
+static void sac_temperature_follows_the_entropy_14_9(void **state)
 {
     (void)state;
     static struct update_case k;
@@ -182,7 +182,7 @@ static void ddpg_begin(struct update_case *k)
     k->l.policy->restored(k->l.self);
 }
 
-static void ddpg_steps_down_the_gradients_of_its_losses(void **state)
+static void ddpg_steps_down_the_gradients_of_its_losses_14_1(void **state)
 {
     (void)state;
     static struct update_case k;
@@ -298,7 +298,7 @@ static void td3_targets(struct update_case *k, struct rng *noise)
     assert_true(action_clipped > 0 && action_clipped < ROWS * A);
 }
 
-static void td3_steps_down_the_gradients_of_its_losses(void **state)
+static void td3_steps_down_the_gradients_of_its_losses_14_1(void **state)
 {
     (void)state;
     static struct update_case k;
@@ -361,13 +361,13 @@ static void what_is_not_finite_is_skipped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sac_steps_down_the_gradients_of_its_losses),
-        cmocka_unit_test(sac_temperature_follows_the_entropy),
+        cmocka_unit_test(sac_steps_down_the_gradients_of_its_losses_14_1),
+        cmocka_unit_test(sac_temperature_follows_the_entropy_14_9),
         cmocka_unit_test(sac_temperature_stays_between_its_bounds),
         cmocka_unit_test(sac_fixed_temperature_stays),
-        cmocka_unit_test(ddpg_steps_down_the_gradients_of_its_losses),
+        cmocka_unit_test(ddpg_steps_down_the_gradients_of_its_losses_14_1),
         cmocka_unit_test(ddpg_basic_aims_at_itself),
-        cmocka_unit_test(td3_steps_down_the_gradients_of_its_losses),
+        cmocka_unit_test(td3_steps_down_the_gradients_of_its_losses_14_1),
         cmocka_unit_test(what_is_not_finite_is_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

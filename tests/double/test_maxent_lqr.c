@@ -1,4 +1,6 @@
 /*
+ * Policies of maximum entropy that are known in closed form, where tanh is a straight line.
+ *
  * Oracle 14.4: the best policy of maximum entropy for a linear-quadratic regulator, found by soft
  * policy iteration: the critic is the bowl that belongs to the policy at hand, exactly; the actor
  * is SAC's, with a straight line for its network.
@@ -70,7 +72,7 @@ static void improve(struct actor *z, double p)
     gauss_fit(&z->p, z->a, z->da, z->dlogp, ROWS);
 }
 
-static void soft_policy_iteration_finds_the_best_policy(void **state)
+static void soft_policy_iteration_finds_the_best_policy_14_4(void **state)
 {
     (void)state;
     static struct actor z;
@@ -95,10 +97,43 @@ static void soft_policy_iteration_finds_the_best_policy(void **state)
     arena_close(&z.mem);
 }
 
+/* Oracle 14.3: where nothing is squashed, a bandit's best policy is N(m, alpha / k), exactly. */
+static void an_unsquashed_actor_is_that_of_a_bandit_14_3(void **state)
+{
+    (void)state;
+    static const double cases[][2] = {{10, .3}, {2, -.5}}; /* k, m */
+    static struct actor z;
+    for (int c = 0; c < 2; c++) {
+        const double k = cases[c][0], m = cases[c][1];
+        double mean = 0.0, v = 0.0;
+        actor_begin(&z);
+        z.p.net.w[0] = 0.0; /* there is one state: 0 */
+        mlp_changed(&z.p.net);
+        memset(z.s, 0, sizeof z.s);
+        for (int t = 0; t < 5000; t++) {
+            z.p.opt.c.lr = t < 3000 ? 5e-3 : 5e-3 * (5000 - t) / 2000;
+            gauss_forward(&z.p, z.s, ROWS, &z.rng, z.a, z.logp);
+            for (int i = 0; i < ROWS; i++) {
+                z.da[i] = REACH * k * (REACH * z.a[i] - m) / ROWS;
+                z.dlogp[i] = alpha / ROWS;
+            }
+            gauss_fit(&z.p, z.a, z.da, z.dlogp, ROWS);
+            mean += t >= 4500 ? REACH * z.p.net.w[2] / 500 : 0.0;
+            v += t >= 4500 ? variance(&z) / 500 : 0.0;
+        }
+        print_message("k %g: middle %.4f of %.4f, variance %.5f of %.5f\n", k, mean, m, v,
+                      alpha / k);
+        assert_true(fabs(mean - m) < 0.01);
+        assert_true(fabs(v / (alpha / k) - 1.0) < 0.05);
+        arena_close(&z.mem);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(soft_policy_iteration_finds_the_best_policy),
+        cmocka_unit_test(an_unsquashed_actor_is_that_of_a_bandit_14_3),
+        cmocka_unit_test(soft_policy_iteration_finds_the_best_policy_14_4),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

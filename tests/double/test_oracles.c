@@ -8,6 +8,7 @@
 
 #include "tests/double/differences.h"
 
+#include "policies/nn/boltzmann.h"
 #include "policies/nn/critic.h"
 #include "policies/nn/gauss.h"
 
@@ -35,7 +36,7 @@ static void bare_begin(struct bare *ret_bare, int rows, double lr, double mu, do
 }
 
 /* log pi at u for mu and sigma: Haarnoja et al. 2018, appendix C. */
-static void log_pi_is_exact_also_where_tanh_is_flat(void **state)
+static void log_pi_is_exact_also_where_tanh_is_flat_14_3(void **state)
 {
     (void)state;
 
@@ -72,7 +73,7 @@ static void log_pi_is_exact_also_where_tanh_is_flat(void **state)
     }
 }
 
-static void entropy_of_a_squashed_normal_is_known(void **state)
+static void entropy_of_a_squashed_normal_is_known_14_3(void **state)
 {
     (void)state;
 
@@ -133,21 +134,68 @@ static void bandit_begin(struct bandit *z, double k, double m, double alpha)
     rng_seed(&z->noise, 21);
 }
 
-static void actor_finds_the_best_policy_of_a_bandit(void **state)
+/* What tanh N(mu, sigma^2) is worth by quadrature over its eps: its entropy and E[Q] + alpha H. */
+static double worth(const struct bandit *z, double mu, double sigma, double *ret_entropy)
+{
+    enum { N = 4000 };
+
+    const double step = 16.0 / N, log_root = 0.5 * log(2.0 * acos(-1.0));
+    double q = 0.0, entropy = 0.0;
+    for (int i = 0; i <= N; i++) {
+        const double eps = -8.0 + step * i, p = exp(-0.5 * eps * eps - log_root) * step;
+        const double u = mu + sigma * eps, a = tanh(u);
+        q += p * -0.5 * z->k * (a - z->m) * (a - z->m);
+        entropy += p * (0.5 * eps * eps + log(sigma) + log_root - 2.0 * log(cosh(u)));
+    }
+    *ret_entropy = entropy;
+    return q + z->alpha * entropy;
+}
+
+/* alpha log of the integral of exp(Q / alpha): what no policy is worth more than. */
+static double best_possible(const struct bandit *z)
+{
+    enum { N = 20000 };
+
+    static double q[N];
+    for (int i = 0; i < N; i++) {
+        const double a = (2.0 * i + 1.0) / N - 1.0;
+        q[i] = -0.5 * z->k * (a - z->m) * (a - z->m);
+    }
+    return soft_value_estimate(q, N, 1, z->alpha, NULL);
+}
+
+static const struct bandit_row {
+    double k, m, alpha, mu, sigma, mean, sd, best, possible, kl, entropy;
+} bandits[] = {
+    {10, .3, .1, .3128637, .1105787, .299744, .099653, -.13870092, -.13836466, .00336, -.890472},
+    {10, .3, 1, .3194048, .3577918, .279330, .300320, -.27322790, -.24589331, .0273, .179868},
+    {2, 0, .05, 0, .1618525, 0, .157851, -.04631667, -.04627506, .00083, -.427996},
+    {50, -.5, .01, -.5494834, .0188545, -.500000, .014138, -.03339925, -.03339658, .00027,
+     -2.840191},
+    {10, .95, .1, 1.5785397, .3538864, .899338, .072047, -.18833039, -.17525930, .131, -1.495436},
+};
+
+/* The right half of the table: the best squashed normal's worth, and how far it is from the best
+ * that there could be; what was learnt is worth as much. */
+static void check_worth(const struct bandit *z, const struct bandit_row *row)
+{
+    double entropy;
+    const double best = worth(z, row->mu, row->sigma, &entropy), possible = best_possible(z);
+    assert_true(fabs(best - row->best) < 1e-8);
+    assert_true(fabs(entropy - row->entropy) < 1e-6);
+    assert_true(fabs(possible - row->possible) < 1e-8);
+    assert_true(fabs((possible - best) / z->alpha - row->kl) < 0.01 * row->kl + 5e-6);
+    const double learnt = worth(z, *z->b.mu, exp(*z->b.log_std), &entropy);
+    assert_true(learnt < row->best + 1e-8 && learnt > row->best - 0.01 * z->alpha);
+    assert_true(fabs(entropy - row->entropy) < 0.05); /* sigma is held to 5 % */
+}
+
+static void actor_finds_the_best_policy_of_a_bandit_14_3(void **state)
 {
     (void)state;
-
-    static const struct {
-        double k, m, alpha, mu, sigma, mean, sd;
-    } rows[] = {
-        {10, .3, .1, .3128637, .1105787, .299744, .099653},
-        {10, .3, 1, .3194048, .3577918, .279330, .300320},
-        {2, 0, .05, 0, .1618525, 0, .157851},
-        {50, -.5, .01, -.5494834, .0188545, -.500000, .014138},
-        {10, .95, .1, 1.5785397, .3538864, .899338, .072047},
-    };
+    const struct bandit_row *const rows = bandits;
     static struct bandit z;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof bandits / sizeof bandits[0]; i++) {
         bandit_begin(&z, rows[i].k, rows[i].m, rows[i].alpha);
         for (int t = 0; t < 6000; t++) {
             z.b.p.opt.c.lr = t < 4000 ? 0.02 : 0.02 * (6000 - t) / 2000;
@@ -155,6 +203,7 @@ static void actor_finds_the_best_policy_of_a_bandit(void **state)
         }
         assert_true(fabs(*z.b.mu - rows[i].mu) < 0.01);
         assert_true(fabs(exp(*z.b.log_std) / rows[i].sigma - 1.0) < 0.05);
+        check_worth(&z, &rows[i]);
         double sum = 0.0, sum2 = 0.0;
         for (int t = 0; t < 100; t++) {
             gauss_forward(&z.b.p, z.s, PULLS, &z.noise, z.a, z.log_pi);
@@ -170,7 +219,7 @@ static void actor_finds_the_best_policy_of_a_bandit(void **state)
 }
 
 /* The temperature that makes the best policy's entropy the wanted one: k 10, m 0.3, H -0.890472. */
-static void temperature_settles_where_the_entropy_is_as_asked(void **state)
+static void temperature_settles_where_the_entropy_is_as_asked_14_3(void **state)
 {
     (void)state;
     static struct bandit z;
@@ -195,7 +244,7 @@ static void temperature_settles_where_the_entropy_is_as_asked(void **state)
 
 /* --- Adam, by the paper's algorithm 1 written out; its first step is lr --- */
 
-static void adam_is_the_papers_algorithm(void **state)
+static void adam_is_the_papers_algorithm_14_9(void **state)
 {
     (void)state;
     struct arena mem;
@@ -254,7 +303,7 @@ static void long_gradients_are_shortened(void **state)
 }
 
 /* 1 - 0.995^1000 = 0.99334603; a copy is exact. */
-static void soft_updates_approach_and_copies_are_exact(void **state)
+static void soft_updates_approach_and_copies_are_exact_14_9(void **state)
 {
     (void)state;
     static const int hidden[] = {3};
@@ -316,13 +365,13 @@ static void weights_start_within_their_fan_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(log_pi_is_exact_also_where_tanh_is_flat),
-        cmocka_unit_test(entropy_of_a_squashed_normal_is_known),
-        cmocka_unit_test(actor_finds_the_best_policy_of_a_bandit),
-        cmocka_unit_test(temperature_settles_where_the_entropy_is_as_asked),
-        cmocka_unit_test(adam_is_the_papers_algorithm),
+        cmocka_unit_test(log_pi_is_exact_also_where_tanh_is_flat_14_3),
+        cmocka_unit_test(entropy_of_a_squashed_normal_is_known_14_3),
+        cmocka_unit_test(actor_finds_the_best_policy_of_a_bandit_14_3),
+        cmocka_unit_test(temperature_settles_where_the_entropy_is_as_asked_14_3),
+        cmocka_unit_test(adam_is_the_papers_algorithm_14_9),
         cmocka_unit_test(long_gradients_are_shortened),
-        cmocka_unit_test(soft_updates_approach_and_copies_are_exact),
+        cmocka_unit_test(soft_updates_approach_and_copies_are_exact_14_9),
         cmocka_unit_test(weights_start_within_their_fan_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

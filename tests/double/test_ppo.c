@@ -24,7 +24,8 @@ struct ppo_case {
     double s[ROWS * O], a[ROWS * A], r[ROWS], s2[ROWS * O], g[ROWS], w[ROWS], logp[ROWS];
     uint8_t last[ROWS];
     uint64_t legal[ROWS];
-    bool choices;
+    bool choices, as_they_are; /* advantages: not normalised */
+    double clip_reward;        /* 0: rewards are not in units of the return */
     double clip_vf;
     struct mlp_shape actor, value;
     double w_actor[W_MAX], g_actor[W_MAX], w_value[W_MAX], g_value[W_MAX];
@@ -140,13 +141,31 @@ static void read_net(const struct ppo_case *k, const char *name, double *ret_w, 
     memcpy(ret_w, learner_floats(&k->l, first), (size_t)n * sizeof *ret_w);
 }
 
+/* Rewards over the deviation of the discounted return so far, held to clip_reward. */
+static void find_rewards(const struct ppo_case *k, double *ret_r)
+{
+    double sum = 0.0, mean = 0.0, var = 0.0, all[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        all[i] = sum = k->r[i] + (i > 0 && k->last[i - 1] == 0 ? k->g[i - 1] * sum : 0.0);
+        mean += all[i] / ROWS;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        var += (all[i] - mean) * (all[i] - mean) / ROWS;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        const double most = k->clip_reward;
+        ret_r[i] = most > 0.0 ? fmin(fmax(k->r[i] / sqrt(var), -most), most) : k->r[i];
+    }
+}
+
 /* A and R by the equations, from V_old; then as the minibatch has them: mean 0, deviation 1. */
 static void find_targets(struct ppo_case *k)
 {
-    double next = 0.0, mean = 0.0, var = 0.0;
+    double next = 0.0, mean = 0.0, var = 0.0, r[ROWS];
+    find_rewards(k, r);
     for (int i = ROWS - 1; i >= 0; i--) {
         k->v_old[i] = value_of(k, k->s + i * O);
-        const double delta = k->r[i] + k->g[i] * value_of(k, k->s2 + i * O) - k->v_old[i];
+        const double delta = r[i] + k->g[i] * value_of(k, k->s2 + i * O) - k->v_old[i];
         next = delta + (k->last[i] != 0 ? 0.0 : 0.9 * k->g[i] * next);
         k->adv[i] = next;
         k->target[i] = next + k->v_old[i];
@@ -155,20 +174,18 @@ static void find_targets(struct ppo_case *k)
     for (int i = 0; i < ROWS; i++) {
         var += (k->adv[i] - mean) * (k->adv[i] - mean) / (ROWS - 1);
     }
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < ROWS && !k->as_they_are; i++) {
         k->adv[i] = (k->adv[i] - mean) / (sqrt(var) + 1e-8);
     }
 }
 
-static void begin(struct ppo_case *k, bool choices)
+/* more [n_more]: settings beside those. */
+static void begin_with(struct ppo_case *k, bool choices, const struct setting *more, int n_more)
 {
-    static const struct setting settings[] = {{"net_arch", "[8, 8]"},
-                                              {"n_epochs", "1"},
-                                              {"gae_lambda", "0.9"},
-                                              {"ent_coef", "0.03"},
-                                              {"max_grad_norm", "0"},
-                                              {"log_std_init", "-0.3"},
-                                              {NULL, NULL}};
+    struct setting settings[12] = {{"net_arch", "[8, 8]"}, {"n_epochs", "1"},
+                                   {"gae_lambda", "0.9"},  {"ent_coef", "0.03"},
+                                   {"max_grad_norm", "0"}, {"log_std_init", "-0.3"}};
+    memcpy(settings + 6, more, (size_t)n_more * sizeof *settings);
     const struct dims dims = {.n_obs = O,
                               .n_act = choices ? 1 : A,
                               .n_choices = choices ? CHOICES : 0,
@@ -188,6 +205,12 @@ static void begin(struct ppo_case *k, bool choices)
     read_net(k, "actor", k->w_actor, mlp_weights(&k->actor));
     read_net(k, "value", k->w_value, mlp_weights(&k->value));
     memcpy(k->log_std, learner_floats(&k->l, "log_std"), (choices ? 1 : A) * sizeof(double));
+}
+
+static void begin(struct ppo_case *k, bool choices)
+{
+    static const struct setting none = {NULL, NULL};
+    begin_with(k, choices, &none, 0);
 }
 
 static double stat(const struct ppo_case *k, const char *name)
@@ -223,7 +246,7 @@ static void check(struct ppo_case *k)
     learner_free(&k->l);
 }
 
-static void the_clipped_loss_with_actions(void **state)
+static void the_clipped_loss_with_actions_14_1(void **state)
 {
     (void)state;
     static struct ppo_case k;
@@ -231,12 +254,75 @@ static void the_clipped_loss_with_actions(void **state)
     check(&k);
 }
 
-static void the_clipped_loss_with_choices(void **state)
+static void the_clipped_loss_with_choices_14_1(void **state)
 {
     (void)state;
     static struct ppo_case k;
     begin(&k, true);
     check(&k);
+}
+
+/* Advantages as they are; and rewards in units of the return, of which some are clipped. */
+static void the_loss_by_its_switches_14_1(void **state)
+{
+    (void)state;
+    static struct ppo_case k;
+    static const struct setting as_they_are = {"normalize_advantage", "false"};
+    static const struct setting scaled[] = {{"norm_reward", "true"}, {"clip_reward", "0.4"}};
+    begin_with(&k, false, &as_they_are, 1);
+    k.as_they_are = true;
+    check(&k);
+    begin_with(&k, false, scaled, 2);
+    k.clip_reward = 0.4;
+    check(&k);
+}
+
+/* Held to nothing, V that has moved in the first epoch is not learnt from in the second: its
+ * gradient is 0, and of Adam's moment 0.9 is left. */
+static void a_value_that_is_held_stays_14_1(void **state)
+{
+    (void)state;
+    static struct ppo_case once, twice;
+    static const struct setting two[] = {{"n_epochs", "2"}, {"clip_range_vf", "1e-9"}};
+    begin(&once, false);
+    draw(&once, 0.25);
+    once.l.policy->update(once.l.self, &once.b, &once.stats);
+    begin_with(&twice, false, two, 2);
+    draw(&twice, 0.25);
+    twice.l.policy->update(twice.l.self, &twice.b, &twice.stats);
+    const int n = mlp_weights(&once.value);
+    read_net(&once, "value.adam_m", once.g_value, n);
+    read_net(&twice, "value.adam_m", twice.g_value, n);
+    for (int i = 0; i < n; i++) {
+        assert_true(fabs(twice.g_value[i] - 0.9 * once.g_value[i]) < 1e-12);
+    }
+    assert_true(fabs(once.g_value[n - 1]) > 1e-6);
+    learner_free(&once.l);
+    learner_free(&twice.l);
+}
+
+/* With ortho_init the rows of a layer stand at right angles; without, they do not. */
+static void rows_begin_at_right_angles_if_asked(void **state)
+{
+    (void)state;
+    static struct ppo_case k;
+    static const struct setting off = {"ortho_init", "false"};
+    for (int i = 0; i < 2; i++) {
+        double most = 0.0;
+        begin_with(&k, false, &off, i);
+        const double *w = k.w_value + (O + 1) * 8; /* the second layer, [8,8] */
+        for (int a = 0; a < 8; a++) {
+            for (int b = 0; b < a; b++) {
+                double dot = 0.0;
+                for (int j = 0; j < 8; j++) {
+                    dot += w[a * 8 + j] * w[b * 8 + j];
+                }
+                most = fmax(most, fabs(dot));
+            }
+        }
+        assert_int_equal(most < 1e-9, i == 0);
+        learner_free(&k.l);
+    }
 }
 
 /* The pieces alone, where V is far from what it was: no row of a first epoch is. */
@@ -270,8 +356,11 @@ static void values_are_held_near_the_old_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_clipped_loss_with_actions),
-        cmocka_unit_test(the_clipped_loss_with_choices),
+        cmocka_unit_test(the_clipped_loss_with_actions_14_1),
+        cmocka_unit_test(the_clipped_loss_with_choices_14_1),
+        cmocka_unit_test(the_loss_by_its_switches_14_1),
+        cmocka_unit_test(a_value_that_is_held_stays_14_1),
+        cmocka_unit_test(rows_begin_at_right_angles_if_asked),
         cmocka_unit_test(values_are_held_near_the_old_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

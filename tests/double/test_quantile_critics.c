@@ -151,7 +151,7 @@ static void moments(struct tqc_case *k, const char *name, int n)
 }
 
 /* 14.1: quantile Huber through a truncated pool; the actor through the mean of all quantiles. */
-static void it_steps_down_its_losses(void **state)
+static void it_steps_down_its_losses_14_1(void **state)
 {
     (void)state;
     static struct tqc_case k;
@@ -178,7 +178,7 @@ static void it_steps_down_its_losses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_steps_down_its_losses),
+        cmocka_unit_test(it_steps_down_its_losses_14_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

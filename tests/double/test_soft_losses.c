@@ -161,7 +161,7 @@ static double softq_surrogate(void *self, uint64_t *ret_pattern)
 }
 
 /* Oracle 14.1: the critic's loss, and the sampler's with frozen directions. */
-static void softq_steps_down_the_gradients_of_its_losses(void **state)
+static void softq_steps_down_the_gradients_of_its_losses_14_1(void **state)
 {
     (void)state;
     static struct softq_case z;
@@ -244,7 +244,7 @@ static void sac_v1_begin(struct update_case *k)
 }
 
 /* Oracle 14.1: the three losses of SAC-v1. */
-static void sac_v1_steps_down_the_gradients_of_its_losses(void **state)
+static void sac_v1_steps_down_the_gradients_of_its_losses_14_1(void **state)
 {
     (void)state;
     static struct update_case k;
@@ -339,7 +339,7 @@ static double sde_actor_loss(void *self, uint64_t *ret_pattern)
     return loss;
 }
 
-static void sac_steps_down_the_gradients_with_state_dependent_noise(void **state)
+static void sac_steps_down_the_gradients_with_state_dependent_noise_14_1(void **state)
 {
     (void)state;
     static struct sde_case x;
@@ -462,7 +462,7 @@ static void read_apart(struct update_case *k, const char *name, const char *targ
     k->l.policy->restored(k->l.self);
 }
 
-static void softq_discrete_steps_down_the_gradient_of_its_loss(void **state)
+static void softq_discrete_steps_down_the_gradient_of_its_loss_14_1(void **state)
 {
     (void)state;
     static struct choice_case z;
@@ -554,7 +554,7 @@ static void sac_discrete_begin(struct choice_case *z)
 }
 
 /* Oracle 14.1: the three losses of SAC for choices, with choices that are not legal. */
-static void sac_discrete_steps_down_the_gradients_of_its_losses(void **state)
+static void sac_discrete_steps_down_the_gradients_of_its_losses_14_1(void **state)
 {
     (void)state;
     static struct choice_case z;
@@ -596,11 +596,11 @@ static void sac_discrete_steps_down_the_gradients_of_its_losses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(softq_steps_down_the_gradients_of_its_losses),
-        cmocka_unit_test(sac_v1_steps_down_the_gradients_of_its_losses),
-        cmocka_unit_test(sac_steps_down_the_gradients_with_state_dependent_noise),
-        cmocka_unit_test(softq_discrete_steps_down_the_gradient_of_its_loss),
-        cmocka_unit_test(sac_discrete_steps_down_the_gradients_of_its_losses),
+        cmocka_unit_test(softq_steps_down_the_gradients_of_its_losses_14_1),
+        cmocka_unit_test(sac_v1_steps_down_the_gradients_of_its_losses_14_1),
+        cmocka_unit_test(sac_steps_down_the_gradients_with_state_dependent_noise_14_1),
+        cmocka_unit_test(softq_discrete_steps_down_the_gradient_of_its_loss_14_1),
+        cmocka_unit_test(sac_discrete_steps_down_the_gradients_of_its_losses_14_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

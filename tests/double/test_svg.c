@@ -354,7 +354,7 @@ static double climb_loss(void *self, uint64_t *ret_pattern)
     return loss;
 }
 
-static void svg_0_steps_down_its_gradients(void **state)
+static void svg_0_steps_down_its_gradients_14_1(void **state)
 {
     (void)state;
     static struct svg_case k;
@@ -598,7 +598,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(svg_k_out_of_the_replay_steps_down_its_gradients_14_1),
         cmocka_unit_test(svg_k_and_infinity_on_policy_step_down_their_gradients_14_1),
-        cmocka_unit_test(svg_0_steps_down_its_gradients),
+        cmocka_unit_test(svg_0_steps_down_its_gradients_14_1),
         cmocka_unit_test(svg_1_has_the_regulators_action_gradient_14_4),
         cmocka_unit_test(svg_infinity_has_the_regulators_policy_gradient_14_4),
         cmocka_unit_test(noise_that_is_inferred_changes_no_expectation_14_4),

@@ -81,7 +81,7 @@ static void score_leaning(struct cloud *c) /* unit variances, correlation 0.8 */
 }
 
 /* Oracle 14.5: particles -1, 0, 2 for N(0, 1). */
-static void one_step_is_known(void **state)
+static void one_step_is_known_14_5(void **state)
 {
     (void)state;
 
@@ -105,7 +105,7 @@ static void one_step_is_known(void **state)
 }
 
 /* Oracle 14.5: what finitely many particles settle at for N(1.5, 0.5^2). */
-static void particles_become_draws(void **state)
+static void particles_become_draws_14_5(void **state)
 {
     (void)state;
 
@@ -129,7 +129,7 @@ static void particles_become_draws(void **state)
 }
 
 /* Oracle 14.5: two dimensions, correlation 0.8. */
-static void particles_take_the_shape_of_the_density(void **state)
+static void particles_take_the_shape_of_the_density_14_5(void **state)
 {
     (void)state;
     static struct cloud c;
@@ -146,7 +146,7 @@ static void particles_take_the_shape_of_the_density(void **state)
 }
 
 /* Oracle 14.5: without the second term all of them stand on the mode. */
-static void without_repulsion_they_collapse(void **state)
+static void without_repulsion_they_collapse_14_5(void **state)
 {
     (void)state;
     static struct cloud c;
@@ -159,7 +159,7 @@ static void without_repulsion_they_collapse(void **state)
 }
 
 /* Oracle 14.5: one particle climbs the gradient, and nothing repels it. */
-static void one_particle_climbs(void **state)
+static void one_particle_climbs_14_5(void **state)
 {
     (void)state;
     static struct cloud c;
@@ -171,7 +171,7 @@ static void one_particle_climbs(void **state)
 }
 
 /* Oracle 14.5: the repulsion of all particles adds up to nothing. */
-static void repulsion_is_antisymmetric(void **state)
+static void repulsion_is_antisymmetric_14_5(void **state)
 {
     (void)state;
     static struct cloud c;
@@ -205,7 +205,7 @@ static void bandwidth_is_by_the_median(void **state)
 /* --- soft values --- */
 
 /* Oracle 14.3: Q = 1, 2, 0.5. */
-static void soft_values_of_choices_are_known(void **state)
+static void soft_values_of_choices_are_known_14_3(void **state)
 {
     (void)state;
     static const double q[] = {1, 2, .5}, pi_at_1[] = {.2312239, .62853172, .14024438};
@@ -233,7 +233,7 @@ static void soft_values_of_choices_are_known(void **state)
 }
 
 /* Oracle 14.3: the estimate's mean and deviation over many draws of M, and the integral itself. */
-static void soft_values_of_actions_are_estimated(void **state)
+static void soft_values_of_actions_are_estimated_14_3(void **state)
 {
     (void)state;
 
@@ -275,7 +275,7 @@ static void soft_values_of_actions_are_estimated(void **state)
 }
 
 /* Oracle 14.3: the integral, from a fine grid in place of draws. */
-static void soft_values_of_actions_are_exact_in_the_end(void **state)
+static void soft_values_of_actions_are_exact_in_the_end_14_3(void **state)
 {
     (void)state;
 
@@ -317,16 +317,16 @@ static void choices_are_drawn_with_their_chances(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_step_is_known),
-        cmocka_unit_test(particles_become_draws),
-        cmocka_unit_test(particles_take_the_shape_of_the_density),
-        cmocka_unit_test(without_repulsion_they_collapse),
-        cmocka_unit_test(one_particle_climbs),
-        cmocka_unit_test(repulsion_is_antisymmetric),
+        cmocka_unit_test(one_step_is_known_14_5),
+        cmocka_unit_test(particles_become_draws_14_5),
+        cmocka_unit_test(particles_take_the_shape_of_the_density_14_5),
+        cmocka_unit_test(without_repulsion_they_collapse_14_5),
+        cmocka_unit_test(one_particle_climbs_14_5),
+        cmocka_unit_test(repulsion_is_antisymmetric_14_5),
         cmocka_unit_test(bandwidth_is_by_the_median),
-        cmocka_unit_test(soft_values_of_choices_are_known),
-        cmocka_unit_test(soft_values_of_actions_are_estimated),
-        cmocka_unit_test(soft_values_of_actions_are_exact_in_the_end),
+        cmocka_unit_test(soft_values_of_choices_are_known_14_3),
+        cmocka_unit_test(soft_values_of_actions_are_estimated_14_3),
+        cmocka_unit_test(soft_values_of_actions_are_exact_in_the_end_14_3),
         cmocka_unit_test(choices_are_drawn_with_their_chances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,19 @@ static int behind_a_header(const uint8_t *data, size_t n)
     return fd;
 }
 
+#define CHOICES 2
+
+/* What a learner of choices does with its actions: they index its values. */
+static void look_up(const struct batch *b, int n_act)
+{
+    static const float q[CHOICES] = {1.0f, 2.0f};
+    volatile float sum = 0.0f;
+    for (int i = 0; i < b->n * n_act; i++) {
+        sum += q[(int)b->a[i]];
+        sum += b->a2 != NULL ? q[(int)b->a2[i]] : 0.0f;
+    }
+}
+
 /* Everything that a reader does. */
 static void walk(struct replay *r)
 {
@@ -56,9 +69,22 @@ static void walk(struct replay *r)
     (void)replay_verify(r, reason, (int)sizeof reason);
     (void)replay_row_obs(r, info->head - 1, obs);
     (void)sampler_draw(sampler_init(r, &spec, &mem), &rng, &batch);
-    const struct sample_spec single = {.batch = 4, .n_steps = 3, .seg_len = 1, .gamma = 0.9};
-    if (mix_check(r, r, 2, reason, (int)sizeof reason) > 0) { /* as prior data */
-        (void)mix_draw(mix_init(r, r, &single, 2, &mem), &rng, &batch);
+    const struct sample_spec single = {.batch = 4,
+                                       .n_steps = 3,
+                                       .seg_len = 1,
+                                       .gamma = 0.9,
+                                       .as_asked = true,
+                                       .next_action = true};
+    struct sampler *one = sampler_init(r, &single, &mem);
+    if (mix_check(r, r, CHOICES, reason, (int)sizeof reason) > 0) { /* as prior data */
+        const struct sample_spec chosen = {
+            .batch = 4, .n_steps = 3, .seg_len = 1, .gamma = 0.9, .as_asked = true};
+        if (mix_draw(mix_init(r, r, &chosen, 2, &mem), &rng, &batch)) {
+            look_up(&batch, r->n_act);
+        }
+    }
+    if (replay_no_choice(r, CHOICES) < 0 && sampler_draw(one, &rng, &batch)) { /* as kept data */
+        look_up(&batch, r->n_act);
     }
     arena_close(&mem);
     free(info);

@@ -123,7 +123,7 @@ static void a_robot_without_that_joint_is_refused(void **state)
 }
 
 /* environments.md 4.4: -498; most episodes run to their limit of 500 steps. */
-static void at_random_it_has_gymnasiums_return(void **state)
+static void at_random_it_has_gymnasiums_return_4_4(void **state)
 {
     (void)state;
     struct ride *r = ride_open(YAML);
@@ -144,7 +144,7 @@ int main(void)
         cmocka_unit_test(a_reset_draws_as_gymnasium_does),
         cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),
         cmocka_unit_test(a_robot_without_that_joint_is_refused),
-        cmocka_unit_test(at_random_it_has_gymnasiums_return),
+        cmocka_unit_test(at_random_it_has_gymnasiums_return_4_4),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,7 +205,7 @@ static void whoever_follows_the_ball_gets_21_7_1(void **state)
 
 /* MinAtar 1.0.15 itself, 10,000 games at random: 0.516 +- 0.007, 11.27 +- 0.08 frames. (7.6 says
  * 0.60 and 12.) */
-static void at_random_it_has_minatars_return(void **state)
+static void at_random_it_has_minatars_return_7_6(void **state)
 {
     (void)state;
     double length;
@@ -225,7 +225,7 @@ int main(void)
         cmocka_unit_test(cleared_bricks_come_back_at_the_bottom),
         cmocka_unit_test(nobody_at_the_paddle_7_1),
         cmocka_unit_test(whoever_follows_the_ball_gets_21_7_1),
-        cmocka_unit_test(at_random_it_has_minatars_return),
+        cmocka_unit_test(at_random_it_has_minatars_return_7_6),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@ static void its_steps_are_gymnasiums_11_1(void **state)
 }
 
 /* From the exact origin, to the right: step 9 is the last, and has its reward. */
-static void pushed_to_the_right_it_fails_at_step_9(void **state)
+static void pushed_to_the_right_it_fails_at_step_9_11_1(void **state)
 {
     (void)state;
     static struct world_rig w;
@@ -131,7 +131,7 @@ static void a_robot_without_that_joint_is_refused(void **state)
 }
 
 /* environments.md 4.2: 21.7 +- 10.9; of 1,000 episodes the mean is known to 0.35. */
-static void at_random_it_has_gymnasiums_return(void **state)
+static void at_random_it_has_gymnasiums_return_4_2(void **state)
 {
     (void)state;
     struct ride *r = ride_open(YAML);
@@ -180,13 +180,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_steps_are_gymnasiums_11_1),
-        cmocka_unit_test(pushed_to_the_right_it_fails_at_step_9),
+        cmocka_unit_test(pushed_to_the_right_it_fails_at_step_9_11_1),
         cmocka_unit_test(it_ends_beyond_its_bounds),
         cmocka_unit_test(balanced_by_hand_it_lasts_to_the_time_limit),
         cmocka_unit_test(a_reset_draws_as_gymnasium_does),
         cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),
         cmocka_unit_test(a_robot_without_that_joint_is_refused),
-        cmocka_unit_test(at_random_it_has_gymnasiums_return),
+        cmocka_unit_test(at_random_it_has_gymnasiums_return_4_2),
         cmocka_unit_test(rows_are_gymnasiums_transitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,7 +187,7 @@ static void its_best_gaits_are_those_of_2_4(void **state)
 }
 
 /* 2.4: nothing comes of moving at random. An episode is 1000 steps. */
-static void at_random_it_stays_where_it_is(void **state)
+static void at_random_it_stays_where_it_is_2_4(void **state)
 {
     (void)state;
     struct ride *r = ride_open(YAML);
@@ -226,7 +226,7 @@ int main(void)
         cmocka_unit_test(both_joints_move_where_it_is_asked),
         cmocka_unit_test(its_values_are_those_of_2_4),
         cmocka_unit_test(its_best_gaits_are_those_of_2_4),
-        cmocka_unit_test(at_random_it_stays_where_it_is),
+        cmocka_unit_test(at_random_it_stays_where_it_is_2_4),
         cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),
         cmocka_unit_test(what_it_lacks_is_refused),
     };

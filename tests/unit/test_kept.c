@@ -1,5 +1,6 @@
 /* The replay outlives the process: what is handed over is taken, what is to be kept is sent, and
- * what does not fit is refused while the house opens without it. */
+ * what does not fit is refused while the house opens without it, as a run that goes on refuses it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,10 +9,14 @@
 #include <cmocka.h>
 
 #include "daemon/kept.h"
+#include "daemon/runfiles.h"
+#include "policies/replay_segment.h"
 #include "tests/unit/crawler_fixture.h"
+#include "tests/unit/folder_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,18 +120,24 @@ static void the_replay_is_sent_to_be_kept(void **state)
     (void)rmdir(folder);
 }
 
-static struct house *open_house(int replay_fd, const char *set)
+static struct house *open_robot(const char *path, int replay_fd, const char *set)
 {
     char reason[WHY_CHARS] = "";
     struct house *h = calloc(1, sizeof *h);
     const char *const sets[] = {"replay.capacity=1000", set};
     struct house_spec spec = crawler_spec(sets, set != NULL ? 2 : 1);
+    spec.config_path = path;
     spec.replay_fd = replay_fd;
     assert_non_null(h);
     if (house_open(h, &spec, reason, (int)sizeof reason) != 0) {
         fail_msg("%s", reason);
     }
     return h;
+}
+
+static struct house *open_house(int replay_fd, const char *set)
+{
+    return open_robot(CRAWLER_YAML, replay_fd, set);
 }
 
 static void close_house(struct house *h)
@@ -175,6 +186,76 @@ static void a_house_takes_its_replay_over(void **state)
     close_house(fourth);
 }
 
+/* --- a choice that this robot has not: a learner would read behind its values --- */
+
+#define CHOOSER SOURCE_DIR "/deploy/robots/crawler-grid.yaml" /* of four */
+
+/* One row, and an open one behind it. */
+static void live_one_row(struct house *h, float asked, float applied)
+{
+    static struct observation obs;
+    struct period p = {.opens = true, .obs2 = &obs, .asked = &asked, .applied = &applied};
+    replay_commit(h->replay, &p);
+    p.closes = true;
+    replay_commit(h->replay, &p);
+}
+
+static const struct {
+    float asked, applied;
+    bool sound;
+} decided[] = {{3, 0, true},   {4, 0, false},    {0, 4, false},
+               {-1, 0, false}, {0.5f, 0, false}, {0, NAN, false}};
+
+static void kept_choices_that_are_none_are_not_taken(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof decided / sizeof decided[0]; i++) {
+        struct house *first = open_robot(CHOOSER, -1, NULL);
+        live_one_row(first, decided[i].asked, decided[i].applied);
+        const int kept = dup(replay_fd(first->replay));
+        close_house(first);
+        struct house *second = open_robot(CHOOSER, kept, NULL);
+        assert_int_equal(second->replay_kept, decided[i].sound);
+        if (!decided[i].sound) {
+            assert_string_equal(second->replay_why, "replay: row 0 of the kept segment decides for "
+                                                    "what is none of 4 choices");
+            assert_int_equal(replay_head(second->replay), 0);
+            assert_true(fcntl(kept, F_GETFD) < 0); /* it was closed */
+        }
+        close_house(second);
+    }
+}
+
+static void a_run_with_choices_that_are_none_does_not_go_on(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof decided / sizeof decided[0]; i++) {
+        static struct runfiles files;
+        struct folder f;
+        char reason[WHY_CHARS] = "";
+        int64_t planned_ns = 0;
+        folder_make(&f);
+        struct house *first = open_robot(CHOOSER, -1, NULL);
+        live_one_row(first, decided[i].asked, decided[i].applied);
+        assert_int_equal(runfiles_open(&files, first, f.path, reason, (int)sizeof reason), 0);
+        assert_int_equal(runfiles_checkpoint(&files, first, 0, reason, (int)sizeof reason), 0);
+        runfiles_close(&files);
+        close_house(first);
+
+        struct house *second = open_robot(CHOOSER, -1, NULL);
+        assert_int_equal(runfiles_open(&files, second, NULL, reason, (int)sizeof reason), 0);
+        assert_int_equal(
+            runfiles_resume(&files, second, f.path, &planned_ns, reason, (int)sizeof reason),
+            decided[i].sound ? 0 : -EBADMSG);
+        assert_true(decided[i].sound ||
+                    strstr(reason, "row 0 of the checkpoint's segment decides for what is none of "
+                                   "4 choices; go on from another checkpoint") != NULL);
+        runfiles_close(&files);
+        close_house(second);
+        folder_remove(&f);
+    }
+}
+
 /* The networks come from a checkpoint that has seen 5000 rows, the replay is new. */
 static void statistics_go_on_with_a_new_replay(void **state)
 {
@@ -203,6 +284,8 @@ int main(void)
         cmocka_unit_test(the_replay_is_taken_by_its_name),
         cmocka_unit_test(the_replay_is_sent_to_be_kept),
         cmocka_unit_test(a_house_takes_its_replay_over),
+        cmocka_unit_test(kept_choices_that_are_none_are_not_taken),
+        cmocka_unit_test(a_run_with_choices_that_are_none_does_not_go_on),
         cmocka_unit_test(statistics_go_on_with_a_new_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ static void learn_bandit(struct learner_fixture *l, struct rows *x, int updates)
 
 /* With alpha 0.1 the best squashed normal has mean 0.299744, deviation 0.099653, and its middle is
  * tanh 0.3128637 (quadrature). */
-static void sac_finds_the_best_policy_of_a_bandit(void **state)
+static void sac_finds_the_best_policy_of_a_bandit_14_3(void **state)
 {
     (void)state;
     static struct learner_fixture l;
@@ -122,7 +122,7 @@ static void sac_finds_the_best_policy_of_a_bandit(void **state)
 }
 
 /* Asked for the entropy -0.890472, its temperature settles at 0.1. */
-static void sac_finds_the_temperature_of_a_bandit(void **state)
+static void sac_finds_the_temperature_of_a_bandit_14_3(void **state)
 {
     (void)state;
     static struct learner_fixture l;
@@ -229,7 +229,7 @@ static void finds_the_gain_of_a_regulator(const char *name, const struct setting
     learner_free(&l);
 }
 
-static void ddpg_finds_the_gain_of_a_regulator(void **state)
+static void ddpg_finds_the_gain_of_a_regulator_14_4(void **state)
 {
     (void)state;
     static const struct setting settings[] = {
@@ -237,7 +237,7 @@ static void ddpg_finds_the_gain_of_a_regulator(void **state)
     finds_the_gain_of_a_regulator("ddpg", settings, 5000);
 }
 
-static void td3_finds_the_gain_of_a_regulator(void **state)
+static void td3_finds_the_gain_of_a_regulator_14_4(void **state)
 {
     (void)state;
     static const struct setting settings[] = {
@@ -297,7 +297,7 @@ static void assert_same_state(const struct learner_fixture *a, const struct lear
     }
 }
 
-static void learners_go_on_from_their_state_exactly(void **state)
+static void learners_go_on_from_their_state_exactly_14_9(void **state)
 {
     (void)state;
     static struct learner_fixture whole, first, second;
@@ -391,7 +391,7 @@ static void set_floats(const struct learner_fixture *l, const char *name, float 
 
 /* Stationary deviation sigma sqrt(dt) / sqrt(1 - (1 - theta dt)^2): at dt 1 0.3797 for sigma 0.2,
  * 0.5695 for 0.3; at smaller dt near sigma / sqrt(2 theta). */
-static void ou_noise_has_its_stationary_deviation(void **state)
+static void ou_noise_has_its_stationary_deviation_14_9(void **state)
 {
     (void)state;
 
@@ -548,14 +548,14 @@ static void pack_refuses_what_does_not_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sac_finds_the_best_policy_of_a_bandit),
-        cmocka_unit_test(sac_finds_the_temperature_of_a_bandit),
+        cmocka_unit_test(sac_finds_the_best_policy_of_a_bandit_14_3),
+        cmocka_unit_test(sac_finds_the_temperature_of_a_bandit_14_3),
         cmocka_unit_test(deterministic_policies_find_the_best_arm_of_a_bandit),
-        cmocka_unit_test(ddpg_finds_the_gain_of_a_regulator),
-        cmocka_unit_test(td3_finds_the_gain_of_a_regulator),
-        cmocka_unit_test(learners_go_on_from_their_state_exactly),
+        cmocka_unit_test(ddpg_finds_the_gain_of_a_regulator_14_4),
+        cmocka_unit_test(td3_finds_the_gain_of_a_regulator_14_4),
+        cmocka_unit_test(learners_go_on_from_their_state_exactly_14_9),
         cmocka_unit_test(targets_move_at_their_interval),
-        cmocka_unit_test(ou_noise_has_its_stationary_deviation),
+        cmocka_unit_test(ou_noise_has_its_stationary_deviation_14_9),
         cmocka_unit_test(acting_is_the_network_that_was_learned),
         cmocka_unit_test(pack_refuses_what_does_not_fit),
     };

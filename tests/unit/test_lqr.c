@@ -117,8 +117,100 @@ static void a_double_integrator_costs_s_p_s_14_4(void **state)
     rig_close(&w);
 }
 
+/* Of one step from s = 1 and the cost s'P s behind it, by the control u: its curvature in u is S =
+ * R + gamma B'P B, its least is at -K s. */
+static void the_value_of_a_control_has_the_curvature_s_14_4(void **state)
+{
+    (void)state;
+    static const double curvature[] = {2.4295630141, 2.5990987332, 2.6180339887, .4434510482};
+    static struct world_rig w;
+    for (size_t i = 0; i < 4; i++) {
+        const struct system *y = &systems[i];
+        double q[3];
+        rig_open_system(&w, y);
+        w.cmd.mode[0] = MODE_EFFORT;
+        for (int k = 0; k < 3; k++) {
+            rig_put(&w, (const double[]){1, 0}, 2);
+            w.cmd.tau[0] = k - 1;
+            w.sim->step(w.self, w.state, &w.cmd, w.dt_s, NULL);
+            q[k] = w.state[4] + y->gamma * y->p[0] * w.state[0] * w.state[0];
+        }
+        const double s = 0.5 * (q[2] + q[0]) - q[1];
+        assert_close(s, curvature[i], 1e-9);
+        assert_close(0.25 * (q[2] - q[0]) / s, y->gain[0], 1e-9);
+        rig_close(&w);
+    }
+}
+
+/* What any gain is worth from 1 on, and the slope of that: J(K) of the fourth row. */
+static void any_gain_is_worth_its_j_14_4(void **state)
+{
+    (void)state;
+
+    static const struct {
+        double gain, j, slope;
+    } cases[] = {{.8, -2.7142857143, 4.85422741},
+                 {1.5, -1.5167930661, .43142428},
+                 {2, -1.4553014553, -.12837081}};
+
+    static struct world_rig w;
+    const struct system *y = &systems[3];
+    const double s0[2] = {1.0, 0.0}, h = 1e-4;
+    rig_open_system(&w, y);
+    for (size_t i = 0; i < 3; i++) {
+        const double off = cases[i].gain - y->gain[0];
+        assert_close(-discounted_cost(&w, y, s0, off), cases[i].j, 1e-9);
+        const double more = -discounted_cost(&w, y, s0, off + h);
+        const double less = -discounted_cost(&w, y, s0, off - h);
+        assert_close((more - less) / (2.0 * h), cases[i].slope, 1e-6);
+    }
+    rig_close(&w);
+}
+
+/* Of the best policy of maximum entropy, N(-K s, alpha / 2S), from 0 on: V(0) = c. */
+static void entropy_adds_its_constant_14_4(void **state)
+{
+    (void)state;
+
+    enum { EPISODES = 8000, STEPS = 200 };
+
+    static const struct {
+        const char *set;
+        double c;
+    } cases[] = {{"sim.process_noise=0", -.3446873}, {"sim.process_noise=0.1", -.6194482}};
+
+    static struct world_rig w;
+    const double alpha = 0.1, variance = .1127520167, gamma = 0.95;
+    const double entropy = 0.5 * log(2.0 * acos(-1.0) * exp(1.0) * variance);
+    struct rng rng;
+    rng_seed(&rng, 3);
+    for (int k = 0; k < 2; k++) {
+        double sum = 0.0, sum2 = 0.0;
+        rig_open_with(&w, YAML, &cases[k].set, 1);
+        w.cmd.mode[0] = MODE_EFFORT;
+        for (int e = 0; e < EPISODES; e++) {
+            double discount = 1.0, before = 0.0, worth = alpha * entropy / (1.0 - gamma);
+            rig_put(&w, (const double[]){0}, 1);
+            for (int t = 0; t < STEPS; t++) {
+                w.cmd.tau[0] = -1.8587903198 * w.state[0] + .335786 * rng_normal(&rng);
+                w.sim->step(w.self, w.state, &w.cmd, w.dt_s, &rng);
+                worth -= discount * (w.state[4] - before);
+                before = w.state[4];
+                discount *= gamma;
+            }
+            sum += worth / EPISODES;
+            sum2 += worth * worth / EPISODES;
+        }
+        const double error = sqrt((sum2 - sum * sum) / EPISODES);
+        print_message("%s: %.4f +- %.4f of %.4f\n", cases[k].set, sum, error, cases[k].c);
+        assert_true(error < 0.007);
+        assert_near(sum, cases[k].c, 4.0 * error);
+        rig_close(&w);
+    }
+}
+
 /* gamma tr(P W) / (1 - gamma) is what noise adds: W = 0.04, from 0 on. */
-static void noise_adds_its_constant(void **state)
+static void noise_adds_its_constant_14_4(void **state)
 {
     (void)state;
     static struct world_rig w;
@@ -272,7 +364,10 @@ int main(void)
         cmocka_unit_test(it_steps_and_costs_as_it_says),
         cmocka_unit_test(the_riccati_gain_costs_s_p_s_14_4),
         cmocka_unit_test(a_double_integrator_costs_s_p_s_14_4),
-        cmocka_unit_test(noise_adds_its_constant),
+        cmocka_unit_test(the_value_of_a_control_has_the_curvature_s_14_4),
+        cmocka_unit_test(any_gain_is_worth_its_j_14_4),
+        cmocka_unit_test(noise_adds_its_constant_14_4),
+        cmocka_unit_test(entropy_adds_its_constant_14_4),
         cmocka_unit_test(a_reset_draws_uniformly),
         cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),
         cmocka_unit_test(matrices_that_do_not_fit_are_refused),

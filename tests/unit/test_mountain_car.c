@@ -172,7 +172,7 @@ static void what_it_lacks_is_refused(void **state)
 }
 
 /* environments.md 4.3: -200, it never gets there. */
-static void at_random_it_has_gymnasiums_return(void **state)
+static void at_random_it_has_gymnasiums_return_4_3(void **state)
 {
     (void)state;
     struct ride *r = ride_open(YAML);
@@ -182,7 +182,7 @@ static void at_random_it_has_gymnasiums_return(void **state)
 }
 
 /* environments.md 4.3: -33.3 +- 1.0, but for the rare episode that gets there. */
-static void at_random_the_continuous_one_has_too(void **state)
+static void at_random_the_continuous_one_has_too_4_3(void **state)
 {
     (void)state;
     struct ride *r = ride_open(YAML_CONTINUOUS);
@@ -228,8 +228,8 @@ int main(void)
         cmocka_unit_test(a_reset_draws_as_gymnasium_does),
         cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),
         cmocka_unit_test(what_it_lacks_is_refused),
-        cmocka_unit_test(at_random_it_has_gymnasiums_return),
-        cmocka_unit_test(at_random_the_continuous_one_has_too),
+        cmocka_unit_test(at_random_it_has_gymnasiums_return_4_3),
+        cmocka_unit_test(at_random_the_continuous_one_has_too_4_3),
         cmocka_unit_test(rows_are_gymnasiums_transitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

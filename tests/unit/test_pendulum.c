@@ -80,7 +80,7 @@ static const struct golden {
     {50, 0.2481187363, 0.2337055025, -0.06259163077, -244.2155012},
 };
 
-static void its_steps_and_rewards_are_gymnasiums(void **state)
+static void its_steps_and_rewards_are_gymnasiums_11_1(void **state)
 {
     (void)state;
     static struct body b;
@@ -132,7 +132,7 @@ static double hang_or_spin(struct body *b, double angle, double speed, float act
     return sum;
 }
 
-static void its_returns_have_gymnasiums_ends(void **state)
+static void its_returns_have_gymnasiums_ends_11_1(void **state)
 {
     (void)state;
     static struct body b;
@@ -399,8 +399,8 @@ static void it_stops_and_is_cleared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(its_steps_and_rewards_are_gymnasiums),
-        cmocka_unit_test(its_returns_have_gymnasiums_ends),
+        cmocka_unit_test(its_steps_and_rewards_are_gymnasiums_11_1),
+        cmocka_unit_test(its_returns_have_gymnasiums_ends_11_1),
         cmocka_unit_test(torque_and_speed_have_their_limits),
         cmocka_unit_test(it_swings_freely_in_every_other_mode),
         cmocka_unit_test(a_reset_draws_as_gymnasium_does),

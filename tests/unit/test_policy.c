@@ -45,7 +45,14 @@ static void every_need_that_nobody_gives_is_named(void **state)
         {NEEDS_NEXT_ACTION, "the next step"},  {NEEDS_LOGP, "log-probability"},
         {NEEDS_SEGMENTS, "consecutive steps"}, {NEEDS_NEWEST, "newest steps"},
         {NEEDS_SWEEP, "passes over all"},      {NEEDS_MODEL, "small simulated world"},
+        {NEEDS_ONCE, "each step once"},
     };
+
+    unsigned all = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        all |= cases[i].need;
+    }
+    assert_int_equal(all, 2 * NEEDS_ONCE - 1); /* it is the last bit: every need has a row */
 
     struct policy p = *policy_find("hold");
     struct dims d = robot;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "daemon/base/hash.h"
+#include "daemon/problem.h"
 #include "policies/replay_segment.h"
 #include "tests/unit/crawler_fixture.h"
 #include "tests/unit/folder_fixture.h"
@@ -230,6 +231,56 @@ static void settings_that_do_not_go_with_them_are_refused(void **state)
     folder_remove(&f);
 }
 
+/* Prior data are single steps: policies that want others say so, whatever their kind of others. */
+static void policies_of_other_steps_are_refused(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *robot, *sets[4];
+        unsigned need; /* 0: it takes them */
+    } cases[] = {
+        {"crawler", {"policy.kind=svg", "policy.k=4"}, NEEDS_SEGMENTS},
+        {"crawler", {"policy.kind=ppo", "learner.train_freq=256"}, NEEDS_NEWEST},
+        {"crawler", {"policy.kind=sac", "policy.use_sde=true"}, 0},
+        {"crawler-grid",
+         {"policy.kind=linearq", "policy.features=one_hot", "policy.solver=lspi"},
+         NEEDS_SWEEP},
+        {"crawler-grid", {"policy.kind=qtable", "policy.solver=value_iteration"}, NEEDS_MODEL},
+        {"crawler-grid", {"policy.kind=qtable", "policy.experience_replay=false"}, NEEDS_ONCE},
+        {"crawler-grid", {"policy.kind=sarsa", "policy.exploration_final_eps=0"}, NEEDS_ONCE},
+        {"crawler-grid", {"policy.kind=qtable", "policy.experience_replay=true"}, 0},
+        {"cartpole", {"policy.kind=dqn", "policy.double_q=true"}, 0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        static struct config c;
+        char path[PATH_CHARS], reason[WHY_CHARS] = "", wanted[WHY_CHARS];
+        struct arena mem;
+        struct wants w;
+        int n = 0;
+        while (cases[i].sets[n] != NULL) {
+            n++;
+        }
+        assert_int_equal(arena_open(&mem, "config", (size_t)64 << 20), 0);
+        (void)snprintf(path, sizeof path, "%s/deploy/robots/%s.yaml", SOURCE_DIR, cases[i].robot);
+        if (config_load(&c, path, cases[i].sets, n, &mem, reason, sizeof reason) < 0) {
+            fail_msg("%s", reason);
+        }
+        c.policy->wants(c.policy_config, &w);
+        assert_int_equal(w.needs & cases[i].need, cases[i].need);
+        reason[0] = '\0';
+        assert_int_equal(problem_check_prior(&c, reason, sizeof reason),
+                         cases[i].need != 0 ? -EINVAL : 0);
+        (void)snprintf(wanted, sizeof wanted,
+                       "--prior adds single steps, which policy %s does not learn from: leave it "
+                       "out",
+                       c.policy->name);
+        assert_string_equal(reason, cases[i].need != 0 ? wanted : "");
+        arena_close(&mem);
+    }
+}
+
 /* One life with a learner; the hash of what it learnt. */
 static uint64_t learnt(const char *prior, const char *ratio, int64_t *ret_updates,
                        uint64_t *ret_run_id)
@@ -280,6 +331,7 @@ int main(void)
         cmocka_unit_test(the_file_may_go),
         cmocka_unit_test(what_is_none_is_refused),
         cmocka_unit_test(settings_that_do_not_go_with_them_are_refused),
+        cmocka_unit_test(policies_of_other_steps_are_refused),
         cmocka_unit_test(a_learner_learns_from_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

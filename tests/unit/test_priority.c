@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-#define BATCH 64
+#define BATCH  64
+#define STRATA 50 /* a draw of so many: 1e5 are whole ones */
 
 struct bench {
     struct arena mem;
@@ -38,15 +39,17 @@ static void learn(struct bench *b, const float *td, int n)
     priority_update(b->p, item, td, n);
 }
 
-/* Draws until each item was seen, and remembers its probability; counts 1e5 draws. */
-static void frequencies(struct bench *b, int n, double *ret_prob, int *ret_count)
+#define DRAWS 100000
+
+/* 1e5 draws, so many at a time: of each item its probability, and how often it came. */
+static void frequencies(struct bench *b, int n, int batch, double *ret_prob, int *ret_count)
 {
     int item[BATCH];
     double prob[BATCH];
     memset(ret_count, 0, (size_t)n * sizeof(int));
-    for (int k = 0; k < 100000 / BATCH; k++) {
-        assert_true(priority_draw(b->p, &b->rng, BATCH, item, prob));
-        for (int i = 0; i < BATCH; i++) {
+    for (int k = 0; k < DRAWS / batch; k++) {
+        assert_true(priority_draw(b->p, &b->rng, batch, item, prob));
+        for (int i = 0; i < batch; i++) {
             assert_in_range(item[i], 0, n - 1);
             ret_prob[item[i]] = prob[i];
             ret_count[item[i]]++;
@@ -56,15 +59,32 @@ static void frequencies(struct bench *b, int n, double *ret_prob, int *ret_count
 
 static double chi_square(const double *prob, const int *count, int n)
 {
-    const double draws = (double)(100000 / BATCH * BATCH);
     double sum = 0.0;
     for (int i = 0; i < n; i++) {
-        sum += (count[i] - draws * prob[i]) * (count[i] - draws * prob[i]) / (draws * prob[i]);
+        const double want = DRAWS * prob[i];
+        sum += (count[i] - want) * (count[i] - want) / want;
     }
     return sum;
 }
 
-static void proportional_probabilities(void **state)
+/* One at a time they are independent: chi-square within its bounds (p = 0.001 above, 0.999 below).
+ * In strata they vary less: the upper bound alone, and each item's frequency within 1 %. */
+static void check_frequencies(struct bench *b, int n, double least, double most, double *ret_prob)
+{
+    int count[8];
+    frequencies(b, n, 1, ret_prob, count);
+    const double chi2 = chi_square(ret_prob, count, n);
+    frequencies(b, n, STRATA, ret_prob, count);
+    const double strata = chi_square(ret_prob, count, n);
+    print_message("chi-square %.2f, in strata %.2f\n", chi2, strata);
+    assert_true(chi2 > least && chi2 < most);
+    assert_true(strata < most);
+    for (int i = 0; i < n; i++) {
+        assert_true(fabs(count[i] / (DRAWS * ret_prob[i]) - 1.0) < 0.01);
+    }
+}
+
+static void proportional_probabilities_14_7(void **state)
 {
     (void)state;
 
@@ -87,22 +107,20 @@ static void proportional_probabilities(void **state)
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
         struct bench b;
         double prob[4] = {0};
-        int count[4];
         float w[4];
         begin(&b, PRIORITY_PROPORTIONAL, 4, rows[k].alpha);
         learn(&b, td, 4);
-        frequencies(&b, 4, prob, count);
+        check_frequencies(&b, 4, .0243, 16.27, prob); /* 3 degrees of freedom */
         priority_weights(prob, rows[k].beta, 4, w);
         for (int i = 0; i < 4; i++) {
             assert_true(fabs(prob[i] - rows[k].prob[i]) < 1e-6);
             assert_true(fabs((double)w[i] - rows[k].w[i]) < 1e-6);
         }
-        assert_true(chi_square(prob, count, 4) < 16.27);
         arena_close(&b.mem);
     }
 }
 
-static void rank_probabilities(void **state)
+static void rank_probabilities_14_7(void **state)
 {
     (void)state;
 
@@ -120,20 +138,18 @@ static void rank_probabilities(void **state)
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
         struct bench b;
         double prob[8] = {0};
-        int count[8];
         begin(&b, PRIORITY_RANK, 8, rows[k].alpha);
         learn(&b, td, 8);
         priority_sort(b.p);
-        frequencies(&b, 8, prob, count);
+        check_frequencies(&b, 8, .598, 24.32, prob); /* 7 of them */
         for (int i = 0; i < 8; i++) {
             assert_true(fabs(prob[i] - rows[k].prob[rank[i] - 1]) < 1e-7);
         }
-        assert_true(chi_square(prob, count, 8) < 24.32);
         arena_close(&b.mem);
     }
 }
 
-static void sums_do_not_drift(void **state)
+static void sums_do_not_drift_14_7(void **state)
 {
     (void)state;
 
@@ -166,11 +182,11 @@ static void sums_do_not_drift(void **state)
 }
 
 /* With beta = 1 and the weights as they are, a mean over prioritised draws is the uniform mean. */
-static void weights_undo_the_priorities(void **state)
+static void weights_undo_the_priorities_14_7(void **state)
 {
     (void)state;
 
-    enum { N = 50, DRAWS = 4000 };
+    enum { N = 50, TURNS = 4000 };
 
     for (int kind = PRIORITY_PROPORTIONAL; kind <= PRIORITY_RANK; kind++) {
         struct bench b;
@@ -182,15 +198,15 @@ static void weights_undo_the_priorities(void **state)
             uniform += (double)(i * i) / N;
         }
         learn(&b, td, N);
-        for (int k = 0; k < DRAWS; k++) {
+        for (int k = 0; k < TURNS; k++) {
             int item;
             double prob;
             assert_true(priority_draw(b.p, &b.rng, 1, &item, &prob));
             const double x = (double)(item * item) / (N * prob);
-            mean += x / DRAWS;
-            mean2 += x * x / DRAWS;
+            mean += x / TURNS;
+            mean2 += x * x / TURNS;
         }
-        const double error = sqrt((mean2 - mean * mean) / DRAWS);
+        const double error = sqrt((mean2 - mean * mean) / TURNS);
         assert_true(fabs(mean - uniform) < 3.5 * error);
         arena_close(&b.mem);
     }
@@ -301,10 +317,10 @@ static void a_restored_state_goes_on_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(proportional_probabilities),
-        cmocka_unit_test(rank_probabilities),
-        cmocka_unit_test(sums_do_not_drift),
-        cmocka_unit_test(weights_undo_the_priorities),
+        cmocka_unit_test(proportional_probabilities_14_7),
+        cmocka_unit_test(rank_probabilities_14_7),
+        cmocka_unit_test(sums_do_not_drift_14_7),
+        cmocka_unit_test(weights_undo_the_priorities_14_7),
         cmocka_unit_test(what_was_removed_is_never_drawn),
         cmocka_unit_test(new_items_come_first),
         cmocka_unit_test(a_restored_state_goes_on_the_same),

@@ -396,7 +396,7 @@ static double value_of_left(const char *double_q)
     return sum / RUNS;
 }
 
-static void two_tables_are_not_too_hopeful(void **state)
+static void two_tables_are_not_too_hopeful_14_9(void **state)
 {
     (void)state;
     const double one = value_of_left("false"), two = value_of_left("true");
@@ -500,7 +500,7 @@ int main(void)
         cmocka_unit_test(sarsa_keeps_away_from_the_cliff),
         cmocka_unit_test(a_soft_value_is_that_of_14_3),
         cmocka_unit_test(a_sarsa_update_is_the_books),
-        cmocka_unit_test(two_tables_are_not_too_hopeful),
+        cmocka_unit_test(two_tables_are_not_too_hopeful_14_9),
         cmocka_unit_test(bins_cut_where_they_say),
         cmocka_unit_test(what_does_not_fit_is_said),
     };

@@ -174,7 +174,7 @@ static void windows_stop_where_they_must(void **state)
 }
 
 /* The three targets that a bootstrap of 10 makes of r = 1, 2, 3. */
-static void targets_are_those_of_the_textbook(void **state)
+static void targets_are_those_of_the_textbook_14_9(void **state)
 {
     (void)state;
 
@@ -395,7 +395,7 @@ int main(void)
         cmocka_unit_test(an_episode_ends_with_a_final_row),
         cmocka_unit_test(nothing_is_drawn_from_nothing),
         cmocka_unit_test(windows_stop_where_they_must),
-        cmocka_unit_test(targets_are_those_of_the_textbook),
+        cmocka_unit_test(targets_are_those_of_the_textbook_14_9),
         cmocka_unit_test(actions_are_asked_or_applied_as_set),
         cmocka_unit_test(observations_are_normalised_when_gathered),
         cmocka_unit_test(segments_are_runs_with_padding),

@@ -104,7 +104,7 @@ static float two_bowls(float a)
 }
 
 /* Oracle 14.5: its deviation is sqrt(alpha / k) = 0.1; V is the integral's, oracle 14.3. */
-static void softq_draws_from_a_bowl(void **state)
+static void softq_draws_from_a_bowl_14_5(void **state)
 {
     (void)state;
     static struct arms x;
@@ -133,7 +133,7 @@ static void softq_draws_from_a_bowl(void **state)
 /* Oracle 14.5: both modes of an even Q, each as often as the other. At this temperature there is a
  * little between them; where there is nothing particles hardly know how many are on the other side.
  * The deviation of each half is 0.17. */
-static void softq_draws_from_two_bowls(void **state)
+static void softq_draws_from_two_bowls_14_5(void **state)
 {
     (void)state;
     static struct arms x;
@@ -152,7 +152,7 @@ static void softq_draws_from_two_bowls(void **state)
 }
 
 /* Oracle 14.5: without repulsion the sampler has one answer, the best action. */
-static void softq_without_repulsion_collapses(void **state)
+static void softq_without_repulsion_collapses_14_5(void **state)
 {
     (void)state;
     static struct arms x;
@@ -175,7 +175,7 @@ static float off_centre(float a)
 
 /* Oracle 14.3: with alpha 0.1 the best squashed normal has mean 0.299744, deviation 0.099653, and
  * E[Q] + alpha H is -0.13870092: what its value function must say. */
-static void sac_v1_finds_the_best_policy_of_a_bandit(void **state)
+static void sac_v1_finds_the_best_policy_of_a_bandit_14_3(void **state)
 {
     (void)state;
     static struct arms x;
@@ -545,10 +545,10 @@ static void sac_discrete_finds_the_temperature(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(softq_draws_from_a_bowl),
-        cmocka_unit_test(softq_draws_from_two_bowls),
-        cmocka_unit_test(softq_without_repulsion_collapses),
-        cmocka_unit_test(sac_v1_finds_the_best_policy_of_a_bandit),
+        cmocka_unit_test(softq_draws_from_a_bowl_14_5),
+        cmocka_unit_test(softq_draws_from_two_bowls_14_5),
+        cmocka_unit_test(softq_without_repulsion_collapses_14_5),
+        cmocka_unit_test(sac_v1_finds_the_best_policy_of_a_bandit_14_3),
         cmocka_unit_test(sac_finds_it_with_state_dependent_noise),
         cmocka_unit_test(state_dependent_noise_stays_until_it_is_drawn),
         cmocka_unit_test(sac_v1_finds_the_best_policy_of_a_regulator),

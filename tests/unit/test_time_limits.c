@@ -97,7 +97,7 @@ static double learned_value(const char *policy, const char *critic, unsigned end
     return value;
 }
 
-static void reward_for_ever_is_worth_a_hundred_in_spite_of_the_clock(void **state)
+static void reward_for_ever_is_worth_a_hundred_in_spite_of_the_clock_14_9(void **state)
 {
     (void)state;
 
@@ -116,7 +116,7 @@ static void reward_for_ever_is_worth_a_hundred_in_spite_of_the_clock(void **stat
 }
 
 /* What the mistake would look like: one step in fifty has no future, 1 / (1 - 0.99 49/50) = 34. */
-static void taken_for_ends_time_limits_would_show(void **state)
+static void taken_for_ends_time_limits_would_show_14_9(void **state)
 {
     (void)state;
     const double got = learned_value("ddpg", "critic_target", ROW_TERMINAL, 1);
@@ -127,8 +127,8 @@ static void taken_for_ends_time_limits_would_show(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reward_for_ever_is_worth_a_hundred_in_spite_of_the_clock),
-        cmocka_unit_test(taken_for_ends_time_limits_would_show),
+        cmocka_unit_test(reward_for_ever_is_worth_a_hundred_in_spite_of_the_clock_14_9),
+        cmocka_unit_test(taken_for_ends_time_limits_would_show_14_9),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
