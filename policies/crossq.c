@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define CRITICS 2
@@ -29,6 +28,7 @@ struct crossq_config {
 };
 
 struct crossq {
+    struct views views; /* first: its entries of struct policy */
     struct crossq_config c;
     struct rng *rng; /* the learner's */
     int n_obs, n_act;
@@ -38,7 +38,6 @@ struct crossq {
     int64_t updates, skipped;
     float *a2, *logp2, *a, *logp, *da, *dlogp; /* [B,A] [B] ... */
     float *dq[CRITICS], *dsa;                  /* [2B] [B,O+A] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -204,9 +203,6 @@ static int crossq_check(const void *config, const struct dims *d, char *ret_why,
 {
     const struct crossq_config *c = config;
     struct temperature t;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "crossq needs continuous actions and observations");
-    }
     if (c->net.layer_norm || c->net.layer_norm_actor || c->net.activation_fn != ACTIVATION_RELU) {
         return why(ret_why, cap, -EINVAL,
                    "crossq normalises over batches, with ReLU: leave out policy.layer_norm, "
@@ -214,17 +210,6 @@ static int crossq_check(const void *config, const struct dims *d, char *ret_why,
     }
     const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-static void crossq_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct crossq *z, struct arena *mem)
@@ -260,16 +245,16 @@ static void *crossq_init(const void *config, const struct dims *d, struct arena 
     squash_init(&z->squash, &pi, mem);
     for (int i = 0; i < CRITICS; i++) {
         bnet_init(&z->q[i], &qf, d->n_obs + d->n_act, 1, warmup, mem, rng);
-        z->dq[i] = floats(mem, 2 * d->batch);
+        z->dq[i] = arena_floats(mem, 2 * d->batch);
     }
     alpha_init(&z->alpha, &t, z->squash.net.kernel, c->learning_rate, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->a2 = floats(mem, d->batch * d->n_act);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dsa = floats(mem, d->batch * (d->n_obs + d->n_act));
-    z->logp = floats(mem, d->batch);
-    z->logp2 = floats(mem, d->batch);
-    z->dlogp = floats(mem, d->batch);
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->a2 = arena_floats(mem, d->batch * d->n_act);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->dsa = arena_floats(mem, d->batch * (d->n_obs + d->n_act));
+    z->logp = arena_floats(mem, d->batch);
+    z->logp2 = arena_floats(mem, d->batch);
+    z->dlogp = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -285,21 +270,6 @@ static int crossq_save(const void *learner, float *ret_w, int n_max)
     return n;
 }
 
-static int crossq_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct crossq *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void crossq_restored(void *learner)
-{
-    struct crossq *z = learner;
-    bnet_changed(&z->pi);
-    for (int i = 0; i < CRITICS; i++) {
-        bnet_changed(&z->q[i]);
-    }
-}
-
 const struct policy policy_crossq = {
     .name = "crossq",
     .source = "arXiv:1902.05605, figure 1",
@@ -308,12 +278,12 @@ const struct policy policy_crossq = {
     .stat_names = crossq_stats,
     .config_bytes = sizeof(struct crossq_config),
     .check = crossq_check,
-    .wants = crossq_wants,
+    .wants = policy_wants_rows,
     .init = crossq_init,
     .update = crossq_update,
     .save = crossq_save,
-    .state = crossq_state,
-    .restored = crossq_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = gauss_actor_net,
     .pack = gauss_actor_pack,
     .actor_bytes = gauss_actor_bytes,

@@ -27,6 +27,7 @@ struct ddpg_config {
 };
 
 struct ddpg {
+    struct views views; /* first: its entries of struct policy */
     struct ddpg_config c;
     int n_act;
     struct encoder see, see_targ; /* without a picture they are nothing */
@@ -35,7 +36,6 @@ struct ddpg {
     int64_t skipped;
     float *a, *da, *dq, *y; /* [B,A] [B,A] [B] [B] */
     float *ds;              /* [B,features]; NULL: no picture */
-    struct views views;
 };
 
 /* clang-format off */
@@ -183,9 +183,6 @@ static const struct sighted ddpg_actor = {.net = mu_net_of,
 static int ddpg_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct ddpg_config *c = config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "ddpg needs continuous actions and observations");
-    }
     struct encoder_shape seen;
     struct dims features;
     const int rc = sight_dims(&ddpg_actor, c, d, &seen, &features, ret_why, cap);
@@ -204,10 +201,8 @@ static void name_all(struct ddpg *z, struct arena *mem)
     v->mem = mem;
     views_encoder(v, "encoder", &z->see, true);
     views_encoder(v, "encoder_target", &z->see_targ, false);
-    views_mlp(v, "actor", &z->mu.net);
-    views_adam(v, "actor", &z->mu.net, &z->mu.opt);
-    views_mlp(v, "critic", &z->q.net);
-    views_adam(v, "critic", &z->q.net, &z->q.opt);
+    views_trained(v, "actor", &z->mu.net, &z->mu.opt);
+    views_trained(v, "critic", &z->q.net, &z->q.opt);
     if (!z->c.basic) {
         views_mlp(v, "actor_target", &z->mu_targ.net);
         views_mlp(v, "critic_target", &z->q_targ.net);
@@ -239,13 +234,12 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     encoder_init(&z->see, &seen, &qf, mem, rng);
     encoder_init(&z->see_targ, &seen, &qf, mem, rng);
     encoder_copy(&z->see, &z->see_targ);
-    z->ds = seen.n_convs > 0 ? arena_take(mem, (size_t)(d->batch * features.n_obs) * sizeof(float))
-                             : NULL;
+    z->ds = seen.n_convs > 0 ? arena_floats(mem, d->batch * features.n_obs) : NULL;
     z->mu.net.team = z->mu_targ.net.team = z->q.net.team = z->q_targ.net.team = d->team;
-    z->a = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
-    z->da = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
-    z->dq = arena_take(mem, (size_t)d->batch * sizeof(float));
-    z->y = arena_take(mem, (size_t)d->batch * sizeof(float));
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->dq = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -260,23 +254,6 @@ static int ddpg_save(const void *learner, float *ret_w, int n_max)
     (void)encoder_save(&z->see, ret_w);
     memcpy(ret_w + n, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
     return n + z->mu.net.n;
-}
-
-static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct ddpg *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void ddpg_restored(void *learner)
-{
-    struct ddpg *z = learner;
-    encoder_changed(&z->see);
-    encoder_changed(&z->see_targ);
-    mlp_changed(&z->mu.net);
-    mlp_changed(&z->mu_targ.net);
-    mlp_changed(&z->q.net);
-    mlp_changed(&z->q_targ.net);
 }
 
 /* --- acting --- */
@@ -326,8 +303,8 @@ const struct policy policy_ddpg = {
     .init = ddpg_init,
     .update = ddpg_update,
     .save = ddpg_save,
-    .state = ddpg_state,
-    .restored = ddpg_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = ddpg_net,
     .pack = ddpg_pack,
     .actor_bytes = ddpg_actor_bytes,

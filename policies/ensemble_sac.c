@@ -3,13 +3,12 @@
 #include "policies/nn/ensemble.h"
 #include "policies/nn/gauss.h"
 #include "policies/nn/temperature.h"
-#include "policies/nn/views.h"
 
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct ensemble_sac {
+    struct views views; /* first: its entries of struct policy */
     struct ensemble_sac_config c;
     struct rng *rng; /* the learner's */
     struct gauss pi;
@@ -18,7 +17,6 @@ struct ensemble_sac {
     int64_t updates, skipped;
     float *a, *logp, *y; /* [B,A] [B] [B] */
     float *da, *dlogp;   /* [B,A] [B] */
-    struct views views;
 };
 
 enum {
@@ -96,9 +94,6 @@ int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, 
 {
     const struct ensemble_sac_config *c = config;
     struct temperature t;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "this policy needs continuous actions and observations");
-    }
     if (c->n_least > c->n_critics) {
         return why(ret_why, cap, -EINVAL, "policy.n_min_critics %d is more than n_critics %d",
                    c->n_least, c->n_critics);
@@ -107,23 +102,11 @@ int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, 
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
 }
 
-void ensemble_sac_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
-}
-
 static void name_all(struct ensemble_sac *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "actor", &z->pi.net, &z->pi.opt);
     views_ensemble(v, &z->q, &z->q_targ);
     views_alpha(v, &z->alpha);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
@@ -148,11 +131,11 @@ void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *
     ensemble_init(&z->q_targ, c->n_critics, &qf, mem, rng);
     ensemble_copy(&z->q, &z->q_targ);
     alpha_init(&z->alpha, &t, z->pi.net.kernel, c->learning_rate, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dlogp = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->logp = arena_floats(mem, d->batch);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->dlogp = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -160,23 +143,5 @@ void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *
 int ensemble_sac_save(const void *learner, float *ret_w, int n_max)
 {
     const struct ensemble_sac *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
-}
-
-int ensemble_sac_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct ensemble_sac *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-void ensemble_sac_restored(void *learner)
-{
-    struct ensemble_sac *z = learner;
-    mlp_changed(&z->pi.net);
-    ensemble_changed(&z->q);
-    ensemble_changed(&z->q_targ);
+    return mlp_save(&z->pi.net, ret_w, n_max);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "policies/nn/gauss_actor.h"
+#include "policies/nn/views.h"
 #include "policies/policy.h"
 
 struct ensemble_sac_config {
@@ -47,10 +48,7 @@ extern const char *const ensemble_sac_stats[];
 
 /* The entries of struct policy. */
 int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, int cap);
-void ensemble_sac_wants(const void *config, struct wants *ret_wants);
 void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *mem,
                         struct rng *rng);
 void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_stats);
 int ensemble_sac_save(const void *learner, float *ret_w, int n_max);
-int ensemble_sac_state(void *learner, struct tensor *ret_tensors, int n_max);
-void ensemble_sac_restored(void *learner);

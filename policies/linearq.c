@@ -179,9 +179,6 @@ static int linearq_check(const void *config, const struct dims *d, char *ret_why
 {
     const struct linearq_config *c = config;
     struct features f;
-    if (d->n_choices < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "linearq needs choices and observations");
-    }
     if (c->backup == BACKUP_SOFT && !(c->ent_coef > 0.0)) {
         return why(ret_why, cap, -EINVAL, "policy.backup soft needs an ent_coef above 0");
     }

@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 #define LOG_ALPHA_MIN ((float)-9.210340371976182) /* log 1e-4 */
 #define LOG_ALPHA_MAX ((float)4.605170185988092)  /* log 1e2 */
@@ -34,6 +33,7 @@ static_assert(offsetof(struct sac_config, sde) == offsetof(struct sde_net, sde),
               "a struct sde_net");
 
 struct sac {
+    struct views views; /* first: its entries of struct policy */
     struct sac_config c;
     struct rng *rng; /* the learner's */
     int n_act;
@@ -47,7 +47,6 @@ struct sac {
     int64_t updates, skipped;
     float *a, *logp, *y; /* [B,A] [B] [B] */
     float *da, *dlogp;   /* [B,A] [B] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -159,23 +158,9 @@ static int sac_check(const void *config, const struct dims *d, char *ret_why, in
     struct temperature t;
     struct encoder_shape seen;
     struct dims features;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "sac needs continuous actions and observations");
-    }
     int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
     rc = rc == 0 ? sight_dims(&sac_actor, c, d, &seen, &features, ret_why, cap) : rc;
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-static void sac_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct sac *z, struct arena *mem)
@@ -184,8 +169,7 @@ static void name_all(struct sac *z, struct arena *mem)
     v->mem = mem;
     views_encoder(v, "encoder", &z->see, true);
     views_encoder(v, "encoder_target", &z->see_targ, false);
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "actor", &z->pi.net, &z->pi.opt);
     if (z->pi.sde != NULL) {
         views_sde(v, z->pi.sde);
     }
@@ -231,14 +215,14 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     }
     z->pi.net.team = z->q.team = z->q_targ.team = d->team;
     z->log_alpha[0] = (float)log(t.alpha);
-    z->g_alpha = floats(mem, 1);
+    z->g_alpha = arena_floats(mem, 1);
     const struct adam_options alpha_adam = adam_defaults((float)c->learning_rate);
     adam_init(&z->alpha_opt, z->pi.net.kernel, 1, &alpha_adam, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dlogp = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->logp = arena_floats(mem, d->batch);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->dlogp = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -253,22 +237,6 @@ static int sac_save(const void *learner, float *ret_w, int n_max)
     (void)encoder_save(&z->see, ret_w);
     const int own = sde_actor_save(&z->pi, ret_w + n, n_max - n);
     return own < 0 ? own : n + own;
-}
-
-static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct sac *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void sac_restored(void *learner)
-{
-    struct sac *z = learner;
-    encoder_changed(&z->see);
-    encoder_changed(&z->see_targ);
-    mlp_changed(&z->pi.net);
-    twin_changed(&z->q);
-    twin_changed(&z->q_targ);
 }
 
 /* --- acting --- */
@@ -314,12 +282,12 @@ const struct policy policy_sac = {
     .stat_names = sac_stats,
     .config_bytes = sizeof(struct sac_config),
     .check = sac_check,
-    .wants = sac_wants,
+    .wants = policy_wants_rows,
     .init = sac_init,
     .update = sac_update,
     .save = sac_save,
-    .state = sac_state,
-    .restored = sac_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = sac_net,
     .pack = sac_pack,
     .actor_bytes = sac_actor_bytes,

@@ -13,9 +13,7 @@
 #include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct sac_discrete_config {
     double learning_rate, tau, target_entropy_ratio;
@@ -25,6 +23,7 @@ struct sac_discrete_config {
 };
 
 struct sac_discrete {
+    struct views views; /* first: its entries of struct policy */
     struct sac_discrete_config c;
     int n_choices;
     struct mlp pi; /* -> logits [C] */
@@ -34,7 +33,6 @@ struct sac_discrete {
     int64_t updates, skipped;
     float *y, *p;  /* [B] [C] */
     float *dlogit; /* [B,C] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -163,19 +161,11 @@ static void sac_discrete_update(void *self, const struct batch *b, struct stats 
 
 static int sac_discrete_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct sac_discrete_config *c = config;
     struct temperature t;
-    if (d->n_choices < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "sac_discrete needs choices and observations");
-    }
     const int rc = temperature_read(c->ent_coef, "auto", 1, &t, ret_why, cap);
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-static void sac_discrete_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
 }
 
 static void name_all(struct sac_discrete *z, struct arena *mem)
@@ -184,11 +174,9 @@ static void name_all(struct sac_discrete *z, struct arena *mem)
     static const char *const targets_of[] = {"critic0_target", "critic1_target"};
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi);
-    views_adam(v, "actor", &z->pi, &z->pi_opt);
+    views_trained(v, "actor", &z->pi, &z->pi_opt);
     for (int i = 0; i < 2; i++) {
-        views_mlp(v, critics[i], &z->q[i].net);
-        views_adam(v, critics[i], &z->q[i].net, &z->q[i].opt);
+        views_trained(v, critics[i], &z->q[i].net, &z->q[i].opt);
         views_mlp(v, targets_of[i], &z->q_targ[i].net);
     }
     views_alpha(v, &z->alpha);
@@ -226,9 +214,9 @@ static void *sac_discrete_init(const void *config, const struct dims *d, struct 
     t.target_entropy = 0.0;
     init_networks(z, d, mem, rng);
     alpha_init(&z->alpha, &t, z->pi.kernel, z->c.learning_rate, mem);
-    z->y = arena_take(mem, (size_t)d->batch * sizeof(float));
+    z->y = arena_floats(mem, d->batch);
     z->p = arena_take(mem, (size_t)d->n_choices * sizeof(float));
-    z->dlogit = arena_take(mem, (size_t)(d->batch * d->n_choices) * sizeof(float));
+    z->dlogit = arena_floats(mem, d->batch * d->n_choices);
     name_all(z, mem);
     return z;
 }
@@ -236,27 +224,7 @@ static void *sac_discrete_init(const void *config, const struct dims *d, struct 
 static int sac_discrete_save(const void *learner, float *ret_w, int n_max)
 {
     const struct sac_discrete *z = learner;
-    if (n_max < z->pi.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.w, (size_t)z->pi.n * sizeof(float));
-    return z->pi.n;
-}
-
-static int sac_discrete_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct sac_discrete *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void sac_discrete_restored(void *learner)
-{
-    struct sac_discrete *z = learner;
-    mlp_changed(&z->pi);
-    for (int i = 0; i < 2; i++) {
-        mlp_changed(&z->q[i].net);
-        mlp_changed(&z->q_targ[i].net);
-    }
+    return mlp_save(&z->pi, ret_w, n_max);
 }
 
 /* --- acting --- */
@@ -332,12 +300,12 @@ const struct policy policy_sac_discrete = {
     .stat_names = sac_discrete_stats,
     .config_bytes = sizeof(struct sac_discrete_config),
     .check = sac_discrete_check,
-    .wants = sac_discrete_wants,
+    .wants = policy_wants_rows,
     .init = sac_discrete_init,
     .update = sac_discrete_update,
     .save = sac_discrete_save,
-    .state = sac_discrete_state,
-    .restored = sac_discrete_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = sac_discrete_net,
     .pack = sac_discrete_pack,
     .actor_bytes = sac_discrete_actor_bytes,

@@ -14,9 +14,7 @@
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct sac_v1_config {
     struct net_settings net; /* first: gauss_actor reads it */
@@ -25,6 +23,7 @@ struct sac_v1_config {
 };
 
 struct sac_v1 {
+    struct views views; /* first: its entries of struct policy */
     struct sac_v1_config c;
     struct rng *rng; /* the learner's */
     int n_act;
@@ -34,7 +33,6 @@ struct sac_v1 {
     int64_t updates, skipped;
     float *a, *logp, *y; /* [B,A] [B] [B] */
     float *da, *dlogp;   /* [B,A] [B] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -125,36 +123,19 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
 
 static int sac_v1_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct sac_v1_config *c = config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "sac_v1 needs continuous actions and observations");
-    }
     return net_check(&c->net, ret_why, cap);
-}
-
-static void sac_v1_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct sac_v1 *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
-    views_mlp(v, "critic0", &z->q.q[0].net);
-    views_adam(v, "critic0", &z->q.q[0].net, &z->q.q[0].opt);
-    views_mlp(v, "critic1", &z->q.q[1].net);
-    views_adam(v, "critic1", &z->q.q[1].net, &z->q.q[1].opt);
-    views_mlp(v, "value", &z->v.net);
-    views_adam(v, "value", &z->v.net, &z->v.opt);
+    views_trained(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "critic0", &z->q.q[0].net, &z->q.q[0].opt);
+    views_trained(v, "critic1", &z->q.q[1].net, &z->q.q[1].opt);
+    views_trained(v, "value", &z->v.net, &z->v.opt);
     views_mlp(v, "value_target", &z->v_targ.net);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
@@ -178,11 +159,11 @@ static void *sac_v1_init(const void *config, const struct dims *d, struct arena 
     critic_init(&z->v_targ, &vf, mem, rng);
     mlp_copy(&z->v.net, &z->v_targ.net);
     z->pi.net.team = z->q.team = z->v.net.team = z->v_targ.net.team = d->team;
-    z->a = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dlogp = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->logp = arena_floats(mem, d->batch);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->dlogp = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -190,26 +171,7 @@ static void *sac_v1_init(const void *config, const struct dims *d, struct arena 
 static int sac_v1_save(const void *learner, float *ret_w, int n_max)
 {
     const struct sac_v1 *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
-}
-
-static int sac_v1_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct sac_v1 *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void sac_v1_restored(void *learner)
-{
-    struct sac_v1 *z = learner;
-    mlp_changed(&z->pi.net);
-    twin_changed(&z->q);
-    mlp_changed(&z->v.net);
-    mlp_changed(&z->v_targ.net);
+    return mlp_save(&z->pi.net, ret_w, n_max);
 }
 
 const struct policy policy_sac_v1 = {
@@ -220,12 +182,12 @@ const struct policy policy_sac_v1 = {
     .stat_names = sac_v1_stats,
     .config_bytes = sizeof(struct sac_v1_config),
     .check = sac_v1_check,
-    .wants = sac_v1_wants,
+    .wants = policy_wants_rows,
     .init = sac_v1_init,
     .update = sac_v1_update,
     .save = sac_v1_save,
-    .state = sac_v1_state,
-    .restored = sac_v1_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = gauss_actor_net,
     .pack = gauss_actor_pack,
     .actor_bytes = gauss_actor_bytes,

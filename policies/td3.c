@@ -12,9 +12,7 @@
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct td3_config {
     double learning_rate, tau, target_policy_noise, target_noise_clip;
@@ -24,6 +22,7 @@ struct td3_config {
 };
 
 struct td3 {
+    struct views views; /* first: its entries of struct policy */
     struct td3_config c;
     struct rng *rng; /* the learner's */
     int n_act;
@@ -31,7 +30,6 @@ struct td3 {
     struct twin q, q_targ;
     int64_t updates, skipped;
     float *a, *da, *eps, *dq, *y; /* [B,A] [B,A] [B,A] [B] [B] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -116,34 +114,20 @@ static void td3_update(void *self, const struct batch *b, struct stats *ret_stat
 
 static int td3_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct td3_config *c = config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "td3 needs continuous actions and observations");
-    }
     return net_check(&c->net, ret_why, cap);
-}
-
-static void td3_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
 }
 
 static void name_all(struct td3 *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->mu.net);
-    views_adam(v, "actor", &z->mu.net, &z->mu.opt);
+    views_trained(v, "actor", &z->mu.net, &z->mu.opt);
     views_mlp(v, "actor_target", &z->mu_targ.net);
     views_twin(v, &z->q, &z->q_targ);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void *td3_init(const void *config, const struct dims *d, struct arena *mem, struct rng *rng)
@@ -163,11 +147,11 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
     twin_init(&z->q_targ, &qf, mem, rng);
     twin_copy(&z->q, &z->q_targ);
     z->mu.net.team = z->mu_targ.net.team = z->q.team = z->q_targ.team = d->team;
-    z->a = floats(mem, n);
-    z->da = floats(mem, n);
-    z->eps = floats(mem, n + 1);
-    z->dq = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->a = arena_floats(mem, n);
+    z->da = arena_floats(mem, n);
+    z->eps = arena_floats(mem, n + 1);
+    z->dq = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -175,26 +159,7 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
 static int td3_save(const void *learner, float *ret_w, int n_max)
 {
     const struct td3 *z = learner;
-    if (n_max < z->mu.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
-    return z->mu.net.n;
-}
-
-static int td3_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct td3 *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void td3_restored(void *learner)
-{
-    struct td3 *z = learner;
-    mlp_changed(&z->mu.net);
-    mlp_changed(&z->mu_targ.net);
-    twin_changed(&z->q);
-    twin_changed(&z->q_targ);
+    return mlp_save(&z->mu.net, ret_w, n_max);
 }
 
 /* --- acting --- */
@@ -255,12 +220,12 @@ const struct policy policy_td3 = {
     .stat_names = td3_stats,
     .config_bytes = sizeof(struct td3_config),
     .check = td3_check,
-    .wants = td3_wants,
+    .wants = policy_wants_rows,
     .init = td3_init,
     .update = td3_update,
     .save = td3_save,
-    .state = td3_state,
-    .restored = td3_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = td3_net,
     .pack = td3_pack,
     .actor_bytes = td3_actor_bytes,

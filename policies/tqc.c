@@ -31,6 +31,7 @@ struct tqc_config {
 };
 
 struct tqc {
+    struct views views; /* first: its entries of struct policy */
     struct tqc_config c;
     struct rng *rng; /* the learner's */
     int n_obs, n_act, kept;
@@ -42,7 +43,6 @@ struct tqc {
     float *a, *logp, *da, *one, *dlogp; /* [B,A] [B] [B,A] [B,A] [B] */
     float *pool;                        /* [B,n_critics n_quantiles]: of s', then y, lowest first */
     float *dq[CRITICS_MAX];             /* [B,n_quantiles] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -213,9 +213,6 @@ static int tqc_check(const void *config, const struct dims *d, char *ret_why, in
 {
     const struct tqc_config *c = config;
     struct temperature t;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "tqc needs continuous actions and observations");
-    }
     if (c->top_quantiles_to_drop_per_net >= c->n_quantiles) {
         return why(ret_why, cap, -EINVAL,
                    "policy.top_quantiles_to_drop_per_net %d leaves none of the %d quantiles",
@@ -225,28 +222,15 @@ static int tqc_check(const void *config, const struct dims *d, char *ret_why, in
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
 }
 
-static void tqc_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
-}
-
 static void name_all(struct tqc *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "actor", &z->pi.net, &z->pi.opt);
     for (int c = 0; c < z->c.n_critics; c++) {
         char name[32];
         (void)snprintf(name, sizeof name, "critic%d", c);
-        views_mlp(v, name, &z->q[c]);
-        views_adam(v, name, &z->q[c], &z->opt[c]);
+        views_trained(v, name, &z->q[c], &z->opt[c]);
         (void)snprintf(name, sizeof name, "critic%d_target", c);
         views_mlp(v, name, &z->q_targ[c]);
     }
@@ -264,7 +248,7 @@ static void init_critics(struct tqc *z, const struct net_spec *qf, struct arena 
         mlp_init(&z->q_targ[c], &shape, qf->kernel, qf->rows, mem, rng);
         mlp_copy(&z->q[c], &z->q_targ[c]);
         adam_init(&z->opt[c], z->q[c].kernel, z->q[c].n, &qf->adam, mem);
-        z->dq[c] = floats(mem, qf->rows * z->c.n_quantiles);
+        z->dq[c] = arena_floats(mem, qf->rows * z->c.n_quantiles);
     }
 }
 
@@ -285,12 +269,12 @@ static void *tqc_init(const void *config, const struct dims *d, struct arena *me
     gauss_init(&z->pi, &pi, mem, rng);
     init_critics(z, &qf, mem, rng);
     alpha_init(&z->alpha, &t, z->pi.net.kernel, c->learning_rate, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->one = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->dlogp = floats(mem, d->batch);
-    z->pool = floats(mem, d->batch * c->n_critics * c->n_quantiles);
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->one = arena_floats(mem, d->batch * d->n_act);
+    z->logp = arena_floats(mem, d->batch);
+    z->dlogp = arena_floats(mem, d->batch);
+    z->pool = arena_floats(mem, d->batch * c->n_critics * c->n_quantiles);
     name_all(z, mem);
     return z;
 }
@@ -298,27 +282,7 @@ static void *tqc_init(const void *config, const struct dims *d, struct arena *me
 static int tqc_save(const void *learner, float *ret_w, int n_max)
 {
     const struct tqc *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
-}
-
-static int tqc_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct tqc *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void tqc_restored(void *learner)
-{
-    struct tqc *z = learner;
-    mlp_changed(&z->pi.net);
-    for (int c = 0; c < z->c.n_critics; c++) {
-        mlp_changed(&z->q[c]);
-        mlp_changed(&z->q_targ[c]);
-    }
+    return mlp_save(&z->pi.net, ret_w, n_max);
 }
 
 const struct policy policy_tqc = {
@@ -329,12 +293,12 @@ const struct policy policy_tqc = {
     .stat_names = tqc_stats,
     .config_bytes = sizeof(struct tqc_config),
     .check = tqc_check,
-    .wants = tqc_wants,
+    .wants = policy_wants_rows,
     .init = tqc_init,
     .update = tqc_update,
     .save = tqc_save,
-    .state = tqc_state,
-    .restored = tqc_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = gauss_actor_net,
     .pack = gauss_actor_pack,
     .actor_bytes = gauss_actor_bytes,
