@@ -8,10 +8,10 @@
  * is -1 per action unless it is set. The policy that acts is the actor with its averages folded in.
  */
 #include "policies/nn/bnet.h"
-#include "policies/nn/gauss.h"
 #include "policies/nn/gauss_actor.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
 #include <errno.h>
 #include <math.h>
@@ -22,7 +22,7 @@
 struct crossq_config {
     struct net_settings net; /* first: gauss_actor.h */
     double learning_rate;
-    char ent_coef[24], target_entropy[24];
+    struct temperature_settings temperature;
     int policy_delay;
     int64_t renorm_warmup_steps;
 };
@@ -49,32 +49,12 @@ static const struct option crossq_options[] = {
      .help = "updates of the critics for one of actor and temperature"},
     {.key = "renorm_warmup_steps", .type = OPTION_INT64, .offset = AT(renorm_warmup_steps), .min = 0, .max = 1e15, .def = "100000",
      .help = "passes that are plain batch normalisation, before it is corrected towards its averages"},
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto",
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
-    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto",
-     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"},
+    TEMPERATURE_OPTIONS,
     NET_OPTIONS_OF("[256, 256]", "false", "[0.5, 0.999]"),
     {.key = NULL},
 };
 
 /* clang-format on */
-
-enum {
-    TRAIN_CRITIC_LOSS,
-    TRAIN_ACTOR_LOSS,
-    TRAIN_ENT_COEF,
-    TRAIN_ENT_COEF_LOSS,
-    TRAIN_ENTROPY,
-    TRAIN_SKIPPED
-};
-
-static const char *const crossq_stats[] = {"train/critic_loss",
-                                           "train/actor_loss",
-                                           "train/ent_coef",
-                                           "train/ent_coef_loss",
-                                           "train/entropy",
-                                           "train/skipped_not_finite",
-                                           NULL};
 
 /* Rows of s and a side by side, n of them from row `at` on. */
 static void join(const struct crossq *z, const float *s, const float *a, int n, int at,
@@ -177,10 +157,10 @@ static void update_actor(struct crossq *z, const struct batch *b, float alpha,
     const float *out = z->pi.dense[z->pi.shape.n_layers - 1].x[1].v;
     bnet_backward(&z->pi, squash_backward(&z->squash, out, z->a, z->da, z->dlogp, n), n);
     bnet_step(&z->pi);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)(-alpha * entropy - q);
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
-    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
-    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, entropy);
+    ret_stats->v[SOFT_ACTOR_LOSS] = (double)(-alpha * entropy - q);
+    ret_stats->v[SOFT_ENTROPY] = (double)entropy;
+    ret_stats->v[SOFT_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, entropy);
 }
 
 static void crossq_update(void *self, const struct batch *b, struct stats *ret_stats)
@@ -192,8 +172,8 @@ static void crossq_update(void *self, const struct batch *b, struct stats *ret_s
     actor_forward(z, b->s2, b->n, false, z->a2, z->logp2);
 
     const float loss = update_critics(z, b, alpha);
-    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)loss;
-    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    ret_stats->v[SOFT_CRITIC_LOSS] = (double)loss;
+    ret_stats->v[SOFT_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (isfinite(loss) && ++z->updates % z->c.policy_delay == 0) {
         update_actor(z, b, alpha, ret_stats);
     }
@@ -202,13 +182,12 @@ static void crossq_update(void *self, const struct batch *b, struct stats *ret_s
 static int crossq_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct crossq_config *c = config;
-    struct temperature t;
     if (c->net.layer_norm || c->net.layer_norm_actor || c->net.activation_fn != ACTIVATION_RELU) {
         return why(ret_why, cap, -EINVAL,
                    "crossq normalises over batches, with ReLU: leave out policy.layer_norm, "
                    "layer_norm_actor and activation_fn");
     }
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    const int rc = temperature_check(&c->temperature, d->n_act, ret_why, cap);
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
 }
 
@@ -232,9 +211,6 @@ static void *crossq_init(const void *config, const struct dims *d, struct arena 
     const struct crossq_config *c = config;
     const int64_t warmup = c->renorm_warmup_steps;
     struct net_spec pi, qf;
-    struct temperature t;
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
-    basal_assert(rc == 0); /* crossq_check has seen it */
     net_specs(&c->net, d, c->learning_rate, &pi, &qf);
     qf.rows = 2 * d->batch;
     z->c = *c;
@@ -247,7 +223,8 @@ static void *crossq_init(const void *config, const struct dims *d, struct arena 
         bnet_init(&z->q[i], &qf, d->n_obs + d->n_act, 1, warmup, mem, rng);
         z->dq[i] = arena_floats(mem, 2 * d->batch);
     }
-    alpha_init(&z->alpha, &t, z->squash.net.kernel, c->learning_rate, mem);
+    alpha_init_by(&z->alpha, &c->temperature, d->n_act, z->squash.net.kernel, c->learning_rate,
+                  mem);
     z->a = arena_floats(mem, d->batch * d->n_act);
     z->a2 = arena_floats(mem, d->batch * d->n_act);
     z->da = arena_floats(mem, d->batch * d->n_act);
@@ -275,7 +252,7 @@ const struct policy policy_crossq = {
     .source = "arXiv:1902.05605, figure 1",
     .actions = ACTION_BOX,
     .options = crossq_options,
-    .stat_names = crossq_stats,
+    .stat_names = soft_stats,
     .config_bytes = sizeof(struct crossq_config),
     .check = crossq_check,
     .wants = policy_wants_rows,

@@ -9,13 +9,14 @@
 #pragma once
 
 #include "policies/nn/gauss_actor.h"
+#include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
-#include "policies/policy.h"
+#include "policies/soft_actor.h"
 
 struct ensemble_sac_config {
     struct net_settings net; /* first: gauss_actor.h */
     double learning_rate, tau, dropout;
-    char ent_coef[24], target_entropy[24];
+    struct temperature_settings temperature;
     int n_critics, n_least, policy_delay;
     bool backup_entropy;
 };
@@ -37,14 +38,9 @@ struct ensemble_sac_config {
      .help = "the target counts the entropy of the next action; false, as RLPD has it where rewards are sparse: its value alone"}, \
     {.key = "dropout", .type = OPTION_DOUBLE, .offset = AT(dropout), .min = 0, .max = 0.9, .def = (drop), \
      .help = "chance that a hidden sum of a critic is 0, in every pass"}, \
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto", \
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"}, \
-    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto", \
-     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"}, \
+    TEMPERATURE_OPTIONS, \
     NET_OPTIONS_OF("[256, 256]", norm, "[0.9, 0.999]")
 /* clang-format on */
-
-extern const char *const ensemble_sac_stats[];
 
 /* The entries of struct policy. */
 int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, int cap);

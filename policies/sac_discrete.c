@@ -12,6 +12,7 @@
 #include "policies/nn/settings.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
 #include <math.h>
 
@@ -44,8 +45,7 @@ static const struct option sac_discrete_options[] = {
      .help = "Polyak step of the target critics"},
     {.key = "target_update_interval", .type = OPTION_INT, .offset = AT(target_update_interval), .min = 1, .max = 1000000, .def = "1",
      .help = "updates between two of those steps"},
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto",
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
+    ENT_COEF_OPTION(AT(ent_coef)),
     {.key = "target_entropy_ratio", .type = OPTION_DOUBLE, .offset = AT(target_entropy_ratio), .min = 0, .max = 1, .def = "0.98",
      .help = "entropy that an automatic temperature aims at, as a share of a uniform choice's"},
     NET_OPTIONS("[64, 64]"),
@@ -53,23 +53,6 @@ static const struct option sac_discrete_options[] = {
 };
 
 /* clang-format on */
-
-enum {
-    TRAIN_CRITIC_LOSS,
-    TRAIN_ACTOR_LOSS,
-    TRAIN_ENT_COEF,
-    TRAIN_ENT_COEF_LOSS,
-    TRAIN_ENTROPY,
-    TRAIN_SKIPPED
-};
-
-static const char *const sac_discrete_stats[] = {"train/critic_loss",
-                                                 "train/actor_loss",
-                                                 "train/ent_coef",
-                                                 "train/ent_coef_loss",
-                                                 "train/entropy",
-                                                 "train/skipped_not_finite",
-                                                 NULL};
 
 /* sum_a pi(a) (alpha log pi(a) - min_i q_i(a)); ret_dlogit [C], unless NULL: its derivatives
  * pi(a) (f(a) - sum pi f) of f = alpha log pi - min q. What has no chance has no part in it. */
@@ -120,8 +103,8 @@ static void sac_discrete_update(void *self, const struct batch *b, struct stats 
     const struct critic_target first = {z->y, b->w, b->ret_td}, second = {z->y, b->w, NULL};
     const float loss = choice_critic_fit(&z->q[0], b->s, b->a, &first, n) +
                        choice_critic_fit(&z->q[1], b->s, b->a, &second, n);
-    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
-    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    ret_stats->v[SOFT_CRITIC_LOSS] = (double)(0.5f * loss);
+    ret_stats->v[SOFT_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
         return;
     }
@@ -144,13 +127,13 @@ static void sac_discrete_update(void *self, const struct batch *b, struct stats 
     }
     mlp_backward(&z->pi, z->dlogit, n);
     mlp_step(&z->pi, &z->pi_opt);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
+    ret_stats->v[SOFT_ACTOR_LOSS] = (double)objective;
+    ret_stats->v[SOFT_ENTROPY] = (double)entropy;
 
     /* alpha <- alpha - lr grad E[ sum_a pi(a|s) (- log alpha (log pi(a|s) + H)) ]           (11) */
     const float gap = entropy - (float)z->c.target_entropy_ratio * wanted;
-    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, gap);
-    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, gap);
+    ret_stats->v[SOFT_ENT_COEF] = (double)alpha;
 
     /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
     if (++z->updates % z->c.target_update_interval == 0) {
@@ -297,7 +280,7 @@ const struct policy policy_sac_discrete = {
     .source = "arXiv:1910.07207, Algorithm 1",
     .actions = ACTION_DISCRETE,
     .options = sac_discrete_options,
-    .stat_names = sac_discrete_stats,
+    .stat_names = soft_stats,
     .config_bytes = sizeof(struct sac_discrete_config),
     .check = sac_discrete_check,
     .wants = policy_wants_rows,

@@ -8,11 +8,11 @@
  * penalty on mu and log sigma, as the authors' code has one; an update whose loss is not finite is
  * skipped and counted. sac is the later version.
  */
-#include "policies/nn/gauss.h"
 #include "policies/nn/gauss_actor.h"
 #include "policies/nn/settings.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
 #include <math.h>
 
@@ -25,14 +25,11 @@ struct sac_v1_config {
 struct sac_v1 {
     struct views views; /* first: its entries of struct policy */
     struct sac_v1_config c;
-    struct rng *rng; /* the learner's */
-    int n_act;
-    struct gauss pi;
+    struct soft_actor pi;
     struct twin q;
     struct critic v, v_targ; /* of states alone: no action joins them */
     int64_t updates, skipped;
-    float *a, *logp, *y; /* [B,A] [B] [B] */
-    float *da, *dlogp;   /* [B,A] [B] */
+    float *y; /* [B] */
 };
 
 /* clang-format off */
@@ -74,13 +71,12 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
 
     /* psi <- psi - lr grad E[ 1/2 (V(s) - (min_i Q_i(s, a) - alpha log pi(a|s)))^2 ],
      * a = f_phi(s, eps)                                                                      (5) */
-    gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
-    const float *q = twin_min(&z->q, b->s, z->a, n);
-    float value = 0.0f, entropy = 0.0f;
+    soft_actor_forward(&z->pi, b->s, n);
+    const float *q = twin_min(&z->q, b->s, z->pi.a, n);
+    float value = 0.0f;
     for (int i = 0; i < n; i++) {
-        z->y[i] = q[i] - alpha * z->logp[i];
+        z->y[i] = q[i] - alpha * z->pi.logp[i];
         value += z->y[i] * inv_n;
-        entropy -= z->logp[i] * inv_n;
     }
     const struct critic_target of_v = {z->y, b->w, NULL};
     const float loss_v = critic_fit(&z->v, b->s, NULL, &of_v, n);
@@ -96,7 +92,7 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
     ret_stats->v[TRAIN_VALUE_LOSS] = (double)loss_v;
     ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
     ret_stats->v[TRAIN_VALUE] = (double)value;
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
+    ret_stats->v[TRAIN_ENTROPY] = (double)z->pi.entropy;
     ret_stats->v[TRAIN_ENT_COEF] = z->c.ent_coef;
     ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !finite);
     if (!finite) {
@@ -105,15 +101,10 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  the same a = f_phi(s, eps)
      *                                                                                       (12) */
-    q = twin_min(&z->q, b->s, z->a, n);
-    float objective = 0.0f;
-    for (int i = 0; i < n; i++) {
-        z->dlogp[i] = alpha * inv_n;
-        objective += (alpha * z->logp[i] - q[i]) * inv_n;
-    }
-    twin_backward_action(&z->q, -inv_n, n, z->da);
-    gauss_fit(&z->pi, z->a, z->da, z->dlogp, n);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
+    q = twin_min(&z->q, b->s, z->pi.a, n);
+    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)soft_actor_loss(&z->pi, alpha, q, n);
+    twin_backward_action(&z->q, -inv_n, n, z->pi.da);
+    soft_actor_fit(&z->pi, alpha, n);
 
     /* psi' <- tau psi + (1 - tau) psi' */
     if (++z->updates % z->c.target_update_interval == 0) {
@@ -132,7 +123,7 @@ static void name_all(struct sac_v1 *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_trained(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "actor", &z->pi.gauss.net, &z->pi.gauss.opt);
     views_trained(v, "critic0", &z->q.q[0].net, &z->q.q[0].opt);
     views_trained(v, "critic1", &z->q.q[1].net, &z->q.q[1].opt);
     views_trained(v, "value", &z->v.net, &z->v.opt);
@@ -151,18 +142,12 @@ static void *sac_v1_init(const void *config, const struct dims *d, struct arena 
     vf = qf;
     vf.n_act = 0;
     z->c = *c;
-    z->rng = rng;
-    z->n_act = d->n_act;
-    gauss_init(&z->pi, &pi, mem, rng);
+    soft_actor_init(&z->pi, &pi, NULL, mem, rng);
     twin_init(&z->q, &qf, mem, rng);
     critic_init(&z->v, &vf, mem, rng);
     critic_init(&z->v_targ, &vf, mem, rng);
     mlp_copy(&z->v.net, &z->v_targ.net);
-    z->pi.net.team = z->q.team = z->v.net.team = z->v_targ.net.team = d->team;
-    z->a = arena_floats(mem, d->batch * d->n_act);
-    z->logp = arena_floats(mem, d->batch);
-    z->da = arena_floats(mem, d->batch * d->n_act);
-    z->dlogp = arena_floats(mem, d->batch);
+    z->pi.gauss.net.team = z->q.team = z->v.net.team = z->v_targ.net.team = d->team;
     z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
@@ -171,7 +156,7 @@ static void *sac_v1_init(const void *config, const struct dims *d, struct arena 
 static int sac_v1_save(const void *learner, float *ret_w, int n_max)
 {
     const struct sac_v1 *z = learner;
-    return mlp_save(&z->pi.net, ret_w, n_max);
+    return mlp_save(&z->pi.gauss.net, ret_w, n_max);
 }
 
 const struct policy policy_sac_v1 = {
