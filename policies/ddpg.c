@@ -10,21 +10,24 @@
  */
 #include "policies/nn/critic.h"
 #include "policies/nn/mu.h"
-#include "policies/nn/settings.h"
+#include "policies/nn/mu_actor.h"
 #include "policies/nn/sight.h"
 #include "policies/nn/views.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct ddpg_config {
+    struct net_settings net; /* these two first: mu_actor reads them */
+    struct noise_settings noise;
     double learning_rate, learning_rate_actor, tau;
     bool basic;
-    struct noise_settings noise;
-    struct net_settings net;
     struct encoder_settings encoder;
 };
+
+static_assert(offsetof(struct ddpg_config, noise) == offsetof(struct mu_net, noise),
+              "a struct mu_net");
 
 struct ddpg {
     struct views views; /* first: its entries of struct policy */
@@ -122,62 +125,12 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     }
 }
 
-/* --- acting, on what the encoder makes of an observation --- */
-
-static void actor_shape(const struct ddpg_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    net_actor_shape(&c->net, d, d->n_act, ret_shape);
-}
-
-static uint32_t mu_net_of(const void *config, const struct dims *d)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_shape_id(&shape);
-}
-
-static int mu_pack_of(const void *config, const struct dims *d, const float *w, int n,
-                      float *ret_packed, int n_max)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_pack(&shape, w, n, ret_packed, n_max);
-}
-
-static size_t mu_bytes_of(const void *config, const struct dims *d)
-{
-    (void)config;
-    (void)d;
-    return sizeof(struct mu_actor);
-}
-
-static void mu_init_of(const void *config, const struct dims *d, void *ret_actor)
-{
-    const struct ddpg_config *c = config;
-    struct mlp_shape shape;
-    actor_shape(c, d, &shape);
-    mu_actor_init(ret_actor, &shape, &c->noise);
-}
-
-static void mu_reset_of(void *actor, struct rng *rng)
-{
-    (void)rng;
-    mu_reset(actor);
-}
-
-static void mu_act_of(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
-{
-    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
-    *ret_logp = NAN;
-}
-
-static const struct sighted ddpg_actor = {.net = mu_net_of,
-                                          .pack = mu_pack_of,
-                                          .bytes = mu_bytes_of,
-                                          .init = mu_init_of,
-                                          .reset = mu_reset_of,
-                                          .act = mu_act_of,
+static const struct sighted ddpg_actor = {.net = mu_actor_net,
+                                          .pack = mu_actor_pack,
+                                          .bytes = mu_actor_bytes,
+                                          .init = mu_actor_init,
+                                          .reset = mu_actor_reset,
+                                          .act = mu_actor_act,
                                           .encoder = AT(encoder)};
 
 static int ddpg_check(const void *config, const struct dims *d, char *ret_why, int cap)
@@ -248,12 +201,12 @@ static int ddpg_save(const void *learner, float *ret_w, int n_max)
 {
     const struct ddpg *z = learner;
     const int n = encoder_weights(&z->see.shape);
-    if (n_max < n + z->mu.net.n) {
+    if (n > n_max) {
         return -ENOSPC;
     }
     (void)encoder_save(&z->see, ret_w);
-    memcpy(ret_w + n, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
-    return n + z->mu.net.n;
+    const int own = mlp_save(&z->mu.net, ret_w + n, n_max - n);
+    return own < 0 ? own : n + own;
 }
 
 /* --- acting --- */

@@ -8,18 +8,22 @@
  */
 #include "policies/nn/gauss.h"
 #include "policies/nn/mu.h"
-#include "policies/nn/settings.h"
+#include "policies/nn/mu_actor.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
+#include <assert.h>
 #include <math.h>
 
 struct td3_config {
+    struct net_settings net; /* these two first: mu_actor reads them */
+    struct noise_settings noise;
     double learning_rate, tau, target_policy_noise, target_noise_clip;
     int policy_delay;
-    struct noise_settings noise;
-    struct net_settings net;
 };
+
+static_assert(offsetof(struct td3_config, noise) == offsetof(struct mu_net, noise),
+              "a struct mu_net");
 
 struct td3 {
     struct views views; /* first: its entries of struct policy */
@@ -162,56 +166,6 @@ static int td3_save(const void *learner, float *ret_w, int n_max)
     return mlp_save(&z->mu.net, ret_w, n_max);
 }
 
-/* --- acting --- */
-
-static void actor_shape(const struct td3_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    net_actor_shape(&c->net, d, d->n_act, ret_shape);
-}
-
-static uint32_t td3_net(const void *config, const struct dims *d)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_shape_id(&shape);
-}
-
-static int td3_pack(const void *config, const struct dims *d, const float *w, int n,
-                    float *ret_packed, int n_max)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_pack(&shape, w, n, ret_packed, n_max);
-}
-
-static size_t td3_actor_bytes(const void *config, const struct dims *d)
-{
-    (void)config;
-    (void)d;
-    return sizeof(struct mu_actor);
-}
-
-static void td3_actor_init(const void *config, const struct dims *d, void *ret_actor)
-{
-    const struct td3_config *c = config;
-    struct mlp_shape shape;
-    actor_shape(c, d, &shape);
-    mu_actor_init(ret_actor, &shape, &c->noise);
-}
-
-static void td3_reset(void *actor, struct rng *rng)
-{
-    (void)rng;
-    mu_reset(actor);
-}
-
-static void td3_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
-{
-    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
-    *ret_logp = NAN;
-}
-
 const struct policy policy_td3 = {
     .name = "td3",
     .source = "arXiv:1802.09477, Algorithm 1",
@@ -226,10 +180,10 @@ const struct policy policy_td3 = {
     .save = td3_save,
     .state = views_state,
     .restored = views_restored,
-    .net = td3_net,
-    .pack = td3_pack,
-    .actor_bytes = td3_actor_bytes,
-    .actor_init = td3_actor_init,
-    .reset = td3_reset,
-    .act = td3_act,
+    .net = mu_actor_net,
+    .pack = mu_actor_pack,
+    .actor_bytes = mu_actor_bytes,
+    .actor_init = mu_actor_init,
+    .reset = mu_actor_reset,
+    .act = mu_actor_act,
 };
