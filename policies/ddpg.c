@@ -153,7 +153,9 @@ static void name_all(struct ddpg *z, struct arena *mem)
     struct views *v = &z->views;
     v->mem = mem;
     views_encoder(v, "encoder", &z->see, true);
-    views_encoder(v, "encoder_target", &z->see_targ, false);
+    if (!z->c.basic) {
+        views_encoder(v, "encoder_target", &z->see_targ, false);
+    }
     views_trained(v, "actor", &z->mu.net, &z->mu.opt);
     views_trained(v, "critic", &z->q.net, &z->q.opt);
     if (!z->c.basic) {
