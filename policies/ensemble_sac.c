@@ -1,7 +1,5 @@
 #include "policies/ensemble_sac.h"
 
-#include "policies/nn/ensemble.h"
-
 #include <errno.h>
 #include <math.h>
 

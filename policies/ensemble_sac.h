@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "policies/nn/ensemble.h"
 #include "policies/nn/gauss_actor.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
@@ -42,9 +43,29 @@ struct ensemble_sac_config {
     NET_OPTIONS_OF("[256, 256]", norm, "[0.9, 0.999]")
 /* clang-format on */
 
-/* The entries of struct policy. */
 int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, int cap);
 void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *mem,
                         struct rng *rng);
 void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_stats);
 int ensemble_sac_save(const void *learner, float *ret_w, int n_max);
+
+/* clang-format off */
+/* All of a struct policy but its name, source and options. */
+#define ENSEMBLE_SAC_ENTRIES \
+    .actions = ACTION_BOX, \
+    .stat_names = soft_stats, \
+    .config_bytes = sizeof(struct ensemble_sac_config), \
+    .check = ensemble_sac_check, \
+    .wants = policy_wants_rows, \
+    .init = ensemble_sac_init, \
+    .update = ensemble_sac_update, \
+    .save = ensemble_sac_save, \
+    .state = views_state, \
+    .restored = views_restored, \
+    .net = gauss_actor_net, \
+    .pack = gauss_actor_pack, \
+    .actor_bytes = gauss_actor_bytes, \
+    .actor_init = gauss_actor_init, \
+    .reset = gauss_actor_reset, \
+    .act = gauss_actor_act
+/* clang-format on */
