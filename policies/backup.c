@@ -47,6 +47,13 @@ double backup_value(const struct backup *b, const double *q, int n, uint64_t leg
     return max_of(q, n, may);
 }
 
+int backup_check(int kind, double alpha, char *ret_why, int cap)
+{
+    return kind == BACKUP_SOFT && !(alpha > 0.0)
+               ? why(ret_why, cap, -EINVAL, "policy.backup soft needs an ent_coef above 0")
+               : 0;
+}
+
 int backup_greedy(const double *q, int n, uint64_t legal, struct rng *rng)
 {
     float row[CHOICES_MAX];

@@ -25,6 +25,9 @@ struct backup {
  */
 double backup_value(const struct backup *b, const double *q, int n, uint64_t legal);
 
+/* 0, or -EINVAL and one sentence: soft is of a temperature alpha above 0. */
+int backup_check(int kind, double alpha, char *ret_why, int cap);
+
 /* argmax of q [n] over the legal choices, ties at random. */
 int backup_greedy(const double *q, int n, uint64_t legal, struct rng *rng);
 

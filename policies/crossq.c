@@ -8,14 +8,13 @@
  * is -1 per action unless it is set. The policy that acts is the actor with its averages folded in.
  */
 #include "policies/nn/bnet.h"
-#include "policies/nn/gauss.h"
 #include "policies/nn/gauss_actor.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define CRITICS 2
@@ -23,12 +22,13 @@
 struct crossq_config {
     struct net_settings net; /* first: gauss_actor.h */
     double learning_rate;
-    char ent_coef[24], target_entropy[24];
+    struct temperature_settings temperature;
     int policy_delay;
     int64_t renorm_warmup_steps;
 };
 
 struct crossq {
+    struct views views; /* first: its entries of struct policy */
     struct crossq_config c;
     struct rng *rng; /* the learner's */
     int n_obs, n_act;
@@ -38,7 +38,6 @@ struct crossq {
     int64_t updates, skipped;
     float *a2, *logp2, *a, *logp, *da, *dlogp; /* [B,A] [B] ... */
     float *dq[CRITICS], *dsa;                  /* [2B] [B,O+A] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -50,32 +49,12 @@ static const struct option crossq_options[] = {
      .help = "updates of the critics for one of actor and temperature"},
     {.key = "renorm_warmup_steps", .type = OPTION_INT64, .offset = AT(renorm_warmup_steps), .min = 0, .max = 1e15, .def = "100000",
      .help = "passes that are plain batch normalisation, before it is corrected towards its averages"},
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto",
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
-    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto",
-     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"},
+    TEMPERATURE_OPTIONS,
     NET_OPTIONS_OF("[256, 256]", "false", "[0.5, 0.999]"),
     {.key = NULL},
 };
 
 /* clang-format on */
-
-enum {
-    TRAIN_CRITIC_LOSS,
-    TRAIN_ACTOR_LOSS,
-    TRAIN_ENT_COEF,
-    TRAIN_ENT_COEF_LOSS,
-    TRAIN_ENTROPY,
-    TRAIN_SKIPPED
-};
-
-static const char *const crossq_stats[] = {"train/critic_loss",
-                                           "train/actor_loss",
-                                           "train/ent_coef",
-                                           "train/ent_coef_loss",
-                                           "train/entropy",
-                                           "train/skipped_not_finite",
-                                           NULL};
 
 /* Rows of s and a side by side, n of them from row `at` on. */
 static void join(const struct crossq *z, const float *s, const float *a, int n, int at,
@@ -178,10 +157,10 @@ static void update_actor(struct crossq *z, const struct batch *b, float alpha,
     const float *out = z->pi.dense[z->pi.shape.n_layers - 1].x[1].v;
     bnet_backward(&z->pi, squash_backward(&z->squash, out, z->a, z->da, z->dlogp, n), n);
     bnet_step(&z->pi);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)(-alpha * entropy - q);
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
-    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
-    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, entropy);
+    ret_stats->v[SOFT_ACTOR_LOSS] = (double)(-alpha * entropy - q);
+    ret_stats->v[SOFT_ENTROPY] = (double)entropy;
+    ret_stats->v[SOFT_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, entropy);
 }
 
 static void crossq_update(void *self, const struct batch *b, struct stats *ret_stats)
@@ -193,8 +172,8 @@ static void crossq_update(void *self, const struct batch *b, struct stats *ret_s
     actor_forward(z, b->s2, b->n, false, z->a2, z->logp2);
 
     const float loss = update_critics(z, b, alpha);
-    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)loss;
-    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    ret_stats->v[SOFT_CRITIC_LOSS] = (double)loss;
+    ret_stats->v[SOFT_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (isfinite(loss) && ++z->updates % z->c.policy_delay == 0) {
         update_actor(z, b, alpha, ret_stats);
     }
@@ -203,28 +182,13 @@ static void crossq_update(void *self, const struct batch *b, struct stats *ret_s
 static int crossq_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct crossq_config *c = config;
-    struct temperature t;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "crossq needs continuous actions and observations");
-    }
     if (c->net.layer_norm || c->net.layer_norm_actor || c->net.activation_fn != ACTIVATION_RELU) {
         return why(ret_why, cap, -EINVAL,
                    "crossq normalises over batches, with ReLU: leave out policy.layer_norm, "
                    "layer_norm_actor and activation_fn");
     }
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    const int rc = temperature_check(&c->temperature, d->n_act, ret_why, cap);
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-static void crossq_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct crossq *z, struct arena *mem)
@@ -247,9 +211,6 @@ static void *crossq_init(const void *config, const struct dims *d, struct arena 
     const struct crossq_config *c = config;
     const int64_t warmup = c->renorm_warmup_steps;
     struct net_spec pi, qf;
-    struct temperature t;
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
-    basal_assert(rc == 0); /* crossq_check has seen it */
     net_specs(&c->net, d, c->learning_rate, &pi, &qf);
     qf.rows = 2 * d->batch;
     z->c = *c;
@@ -260,16 +221,17 @@ static void *crossq_init(const void *config, const struct dims *d, struct arena 
     squash_init(&z->squash, &pi, mem);
     for (int i = 0; i < CRITICS; i++) {
         bnet_init(&z->q[i], &qf, d->n_obs + d->n_act, 1, warmup, mem, rng);
-        z->dq[i] = floats(mem, 2 * d->batch);
+        z->dq[i] = arena_floats(mem, 2 * d->batch);
     }
-    alpha_init(&z->alpha, &t, z->squash.net.kernel, c->learning_rate, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->a2 = floats(mem, d->batch * d->n_act);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dsa = floats(mem, d->batch * (d->n_obs + d->n_act));
-    z->logp = floats(mem, d->batch);
-    z->logp2 = floats(mem, d->batch);
-    z->dlogp = floats(mem, d->batch);
+    alpha_init_by(&z->alpha, &c->temperature, d->n_act, z->squash.net.kernel, c->learning_rate,
+                  mem);
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->a2 = arena_floats(mem, d->batch * d->n_act);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->dsa = arena_floats(mem, d->batch * (d->n_obs + d->n_act));
+    z->logp = arena_floats(mem, d->batch);
+    z->logp2 = arena_floats(mem, d->batch);
+    z->dlogp = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -285,35 +247,20 @@ static int crossq_save(const void *learner, float *ret_w, int n_max)
     return n;
 }
 
-static int crossq_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct crossq *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void crossq_restored(void *learner)
-{
-    struct crossq *z = learner;
-    bnet_changed(&z->pi);
-    for (int i = 0; i < CRITICS; i++) {
-        bnet_changed(&z->q[i]);
-    }
-}
-
 const struct policy policy_crossq = {
     .name = "crossq",
     .source = "arXiv:1902.05605, figure 1",
     .actions = ACTION_BOX,
     .options = crossq_options,
-    .stat_names = crossq_stats,
+    .stat_names = soft_stats,
     .config_bytes = sizeof(struct crossq_config),
     .check = crossq_check,
-    .wants = crossq_wants,
+    .wants = policy_wants_rows,
     .init = crossq_init,
     .update = crossq_update,
     .save = crossq_save,
-    .state = crossq_state,
-    .restored = crossq_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = gauss_actor_net,
     .pack = gauss_actor_pack,
     .actor_bytes = gauss_actor_bytes,

@@ -10,23 +10,27 @@
  */
 #include "policies/nn/critic.h"
 #include "policies/nn/mu.h"
-#include "policies/nn/settings.h"
+#include "policies/nn/mu_actor.h"
 #include "policies/nn/sight.h"
 #include "policies/nn/views.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct ddpg_config {
+    struct net_settings net; /* these two first: mu_actor reads them */
+    struct noise_settings noise;
     double learning_rate, learning_rate_actor, tau;
     bool basic;
-    struct noise_settings noise;
-    struct net_settings net;
     struct encoder_settings encoder;
 };
 
+static_assert(offsetof(struct ddpg_config, noise) == offsetof(struct mu_net, noise),
+              "a struct mu_net");
+
 struct ddpg {
+    struct views views; /* first: its entries of struct policy */
     struct ddpg_config c;
     int n_act;
     struct encoder see, see_targ; /* without a picture they are nothing */
@@ -35,7 +39,6 @@ struct ddpg {
     int64_t skipped;
     float *a, *da, *dq, *y; /* [B,A] [B,A] [B] [B] */
     float *ds;              /* [B,features]; NULL: no picture */
-    struct views views;
 };
 
 /* clang-format off */
@@ -122,70 +125,17 @@ static void ddpg_update(void *self, const struct batch *b, struct stats *ret_sta
     }
 }
 
-/* --- acting, on what the encoder makes of an observation --- */
-
-static void actor_shape(const struct ddpg_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    net_actor_shape(&c->net, d, d->n_act, ret_shape);
-}
-
-static uint32_t mu_net_of(const void *config, const struct dims *d)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_shape_id(&shape);
-}
-
-static int mu_pack_of(const void *config, const struct dims *d, const float *w, int n,
-                      float *ret_packed, int n_max)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_pack(&shape, w, n, ret_packed, n_max);
-}
-
-static size_t mu_bytes_of(const void *config, const struct dims *d)
-{
-    (void)config;
-    (void)d;
-    return sizeof(struct mu_actor);
-}
-
-static void mu_init_of(const void *config, const struct dims *d, void *ret_actor)
-{
-    const struct ddpg_config *c = config;
-    struct mlp_shape shape;
-    actor_shape(c, d, &shape);
-    mu_actor_init(ret_actor, &shape, &c->noise);
-}
-
-static void mu_reset_of(void *actor, struct rng *rng)
-{
-    (void)rng;
-    mu_reset(actor);
-}
-
-static void mu_act_of(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
-{
-    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
-    *ret_logp = NAN;
-}
-
-static const struct sighted ddpg_actor = {.net = mu_net_of,
-                                          .pack = mu_pack_of,
-                                          .bytes = mu_bytes_of,
-                                          .init = mu_init_of,
-                                          .reset = mu_reset_of,
-                                          .act = mu_act_of,
+static const struct sighted ddpg_actor = {.net = mu_actor_net,
+                                          .pack = mu_actor_pack,
+                                          .bytes = mu_actor_bytes,
+                                          .init = mu_actor_init,
+                                          .reset = mu_actor_reset,
+                                          .act = mu_actor_act,
                                           .encoder = AT(encoder)};
 
 static int ddpg_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct ddpg_config *c = config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "ddpg needs continuous actions and observations");
-    }
     struct encoder_shape seen;
     struct dims features;
     const int rc = sight_dims(&ddpg_actor, c, d, &seen, &features, ret_why, cap);
@@ -203,11 +153,11 @@ static void name_all(struct ddpg *z, struct arena *mem)
     struct views *v = &z->views;
     v->mem = mem;
     views_encoder(v, "encoder", &z->see, true);
-    views_encoder(v, "encoder_target", &z->see_targ, false);
-    views_mlp(v, "actor", &z->mu.net);
-    views_adam(v, "actor", &z->mu.net, &z->mu.opt);
-    views_mlp(v, "critic", &z->q.net);
-    views_adam(v, "critic", &z->q.net, &z->q.opt);
+    if (!z->c.basic) {
+        views_encoder(v, "encoder_target", &z->see_targ, false);
+    }
+    views_trained(v, "actor", &z->mu.net, &z->mu.opt);
+    views_trained(v, "critic", &z->q.net, &z->q.opt);
     if (!z->c.basic) {
         views_mlp(v, "actor_target", &z->mu_targ.net);
         views_mlp(v, "critic_target", &z->q_targ.net);
@@ -239,13 +189,12 @@ static void *ddpg_init(const void *config, const struct dims *d, struct arena *m
     encoder_init(&z->see, &seen, &qf, mem, rng);
     encoder_init(&z->see_targ, &seen, &qf, mem, rng);
     encoder_copy(&z->see, &z->see_targ);
-    z->ds = seen.n_convs > 0 ? arena_take(mem, (size_t)(d->batch * features.n_obs) * sizeof(float))
-                             : NULL;
+    z->ds = seen.n_convs > 0 ? arena_floats(mem, d->batch * features.n_obs) : NULL;
     z->mu.net.team = z->mu_targ.net.team = z->q.net.team = z->q_targ.net.team = d->team;
-    z->a = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
-    z->da = arena_take(mem, (size_t)(d->batch * d->n_act) * sizeof(float));
-    z->dq = arena_take(mem, (size_t)d->batch * sizeof(float));
-    z->y = arena_take(mem, (size_t)d->batch * sizeof(float));
+    z->a = arena_floats(mem, d->batch * d->n_act);
+    z->da = arena_floats(mem, d->batch * d->n_act);
+    z->dq = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -254,29 +203,12 @@ static int ddpg_save(const void *learner, float *ret_w, int n_max)
 {
     const struct ddpg *z = learner;
     const int n = encoder_weights(&z->see.shape);
-    if (n_max < n + z->mu.net.n) {
+    if (n > n_max) {
         return -ENOSPC;
     }
     (void)encoder_save(&z->see, ret_w);
-    memcpy(ret_w + n, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
-    return n + z->mu.net.n;
-}
-
-static int ddpg_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct ddpg *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void ddpg_restored(void *learner)
-{
-    struct ddpg *z = learner;
-    encoder_changed(&z->see);
-    encoder_changed(&z->see_targ);
-    mlp_changed(&z->mu.net);
-    mlp_changed(&z->mu_targ.net);
-    mlp_changed(&z->q.net);
-    mlp_changed(&z->q_targ.net);
+    const int own = mlp_save(&z->mu.net, ret_w + n, n_max - n);
+    return own < 0 ? own : n + own;
 }
 
 /* --- acting --- */
@@ -326,8 +258,8 @@ const struct policy policy_ddpg = {
     .init = ddpg_init,
     .update = ddpg_update,
     .save = ddpg_save,
-    .state = ddpg_state,
-    .restored = ddpg_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = ddpg_net,
     .pack = ddpg_pack,
     .actor_bytes = ddpg_actor_bytes,

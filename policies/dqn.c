@@ -27,6 +27,7 @@ static const char *const optimizer_names[] = {"adam", "rmsprop", NULL};
 static const char *const loss_names[] = {"huber", "mse", NULL};
 
 struct dqn {
+    struct views views; /* first: its entries of struct policy */
     struct dqn_config c;
     struct rng *rng; /* the learner's */
     struct support support;
@@ -37,7 +38,6 @@ struct dqn {
     float *y;                 /* [B,atoms] */
     float p[ATOMS_MAX];       /* of one row */
     float value[CHOICES_MAX]; /* of one row */
-    struct views views;
 };
 
 /* clang-format off */
@@ -243,19 +243,12 @@ static int dqn_check(const void *config, const struct dims *d, char *ret_why, in
     return 0;
 }
 
-static void dqn_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
 static void name_net(struct views *v, const char *name, struct qnet *q)
 {
     char text[64];
     for (int l = 0; l < q->shape.encoder.n_convs; l++) {
         (void)snprintf(text, sizeof text, "%s.conv%d", name, l);
-        views_mlp(v, text, &q->encoder.conv[l].net);
-        views_adam(v, text, &q->encoder.conv[l].net, &q->encoder.conv[l].opt);
+        views_trained(v, text, &q->encoder.conv[l].net, &q->encoder.conv[l].opt);
         (void)snprintf(text, sizeof text, "%s.conv%d.rms_mean", name, l);
         views_value(v, text, TENSOR_F32, q->rms_conv[l].n, q->rms_conv[l].mean);
         (void)snprintf(text, sizeof text, "%s.conv%d.rms_square", name, l);
@@ -333,19 +326,6 @@ static int dqn_save(const void *learner, float *ret_w, int n_max)
     return qnet_save(&z->q, ret_w, n_max);
 }
 
-static int dqn_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct dqn *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void dqn_restored(void *learner)
-{
-    struct dqn *z = learner;
-    qnet_changed(&z->q);
-    qnet_changed(&z->q_targ);
-}
-
 const struct policy policy_dqn = {
     .name = "dqn",
     .source = "Mnih et al. 2015, Algorithm 1; with all switches arXiv:1710.02298",
@@ -355,12 +335,12 @@ const struct policy policy_dqn = {
     .stat_names = dqn_stats,
     .config_bytes = sizeof(struct dqn_config),
     .check = dqn_check,
-    .wants = dqn_wants,
+    .wants = policy_wants_rows,
     .init = dqn_init,
     .update = dqn_update,
     .save = dqn_save,
-    .state = dqn_state,
-    .restored = dqn_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = dqn_net,
     .pack = dqn_pack,
     .actor_bytes = dqn_actor_bytes,

@@ -1,62 +1,32 @@
 #include "policies/ensemble_sac.h"
 
-#include "policies/nn/ensemble.h"
-#include "policies/nn/gauss.h"
-#include "policies/nn/temperature.h"
-#include "policies/nn/views.h"
-
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct ensemble_sac {
+    struct views views; /* first: its entries of struct policy */
     struct ensemble_sac_config c;
     struct rng *rng; /* the learner's */
-    struct gauss pi;
+    struct soft_actor pi;
     struct ensemble q, q_targ;
     struct alpha alpha;
     int64_t updates, skipped;
-    float *a, *logp, *y; /* [B,A] [B] [B] */
-    float *da, *dlogp;   /* [B,A] [B] */
-    struct views views;
+    float *y; /* [B] */
 };
-
-enum {
-    TRAIN_CRITIC_LOSS,
-    TRAIN_ACTOR_LOSS,
-    TRAIN_ENT_COEF,
-    TRAIN_ENT_COEF_LOSS,
-    TRAIN_ENTROPY,
-    TRAIN_SKIPPED
-};
-
-const char *const ensemble_sac_stats[] = {"train/critic_loss",
-                                          "train/actor_loss",
-                                          "train/ent_coef",
-                                          "train/ent_coef_loss",
-                                          "train/entropy",
-                                          "train/skipped_not_finite",
-                                          NULL};
 
 /* phi <- phi - lr grad E[ alpha log pi(a|s) - 1/N sum_i Q_i(s, a) ],  a = f_phi(s, eps) */
 static void update_actor(struct ensemble_sac *z, const struct batch *b, struct stats *ret_stats)
 {
     const int n = b->n;
     const float inv_n = 1.0f / (float)n, alpha = alpha_now(&z->alpha);
-    float objective = 0.0f, entropy = 0.0f;
-    gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
-    const float *q = ensemble_mean(&z->q, b->s, z->a, n);
-    for (int i = 0; i < n; i++) {
-        z->dlogp[i] = alpha * inv_n;
-        objective += (alpha * z->logp[i] - q[i]) * inv_n;
-        entropy -= z->logp[i] * inv_n;
-    }
-    ensemble_backward_action(&z->q, -inv_n, n, z->da);
-    gauss_fit(&z->pi, z->a, z->da, z->dlogp, n);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
-    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
-    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, entropy);
+    soft_actor_forward(&z->pi, b->s, n);
+    const float *q = ensemble_mean(&z->q, b->s, z->pi.a, n);
+    ret_stats->v[SOFT_ACTOR_LOSS] = (double)soft_actor_loss(&z->pi, alpha, q, n);
+    ensemble_backward_action(&z->q, -inv_n, n, z->pi.da);
+    soft_actor_fit(&z->pi, alpha, n);
+    ret_stats->v[SOFT_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, z->pi.entropy);
+    ret_stats->v[SOFT_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENTROPY] = (double)z->pi.entropy;
 }
 
 void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_stats)
@@ -67,18 +37,18 @@ void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_st
     int some[ENSEMBLE_MAX];
 
     /* y = r + gamma (1 - d) (min_{i in M} Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
-    gauss_sample(&z->pi, b->s2, n, z->rng, z->a, z->logp);
+    soft_actor_sample(&z->pi, b->s2, n);
     ensemble_draw(z->q_targ.n, z->c.n_least, z->rng, some);
-    const float *t = ensemble_least(&z->q_targ, some, z->c.n_least, b->s2, z->a, n);
+    const float *t = ensemble_least(&z->q_targ, some, z->c.n_least, b->s2, z->pi.a, n);
     for (int i = 0; i < n; i++) {
-        z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->logp[i]);
+        z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->pi.logp[i]);
     }
 
     /* theta_i <- theta_i - lr grad E[ 1/2 (Q_i(s, a) - y)^2 ],  i = 1 .. N */
     const struct critic_target target = {z->y, b->w, b->ret_td};
     const float loss = ensemble_fit(&z->q, b->s, b->a, &target, n);
-    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)loss;
-    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    ret_stats->v[SOFT_CRITIC_LOSS] = (double)loss;
+    ret_stats->v[SOFT_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
         return;
     }
@@ -95,35 +65,19 @@ void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_st
 int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct ensemble_sac_config *c = config;
-    struct temperature t;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "this policy needs continuous actions and observations");
-    }
     if (c->n_least > c->n_critics) {
         return why(ret_why, cap, -EINVAL, "policy.n_min_critics %d is more than n_critics %d",
                    c->n_least, c->n_critics);
     }
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    const int rc = temperature_check(&c->temperature, d->n_act, ret_why, cap);
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-void ensemble_sac_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct ensemble_sac *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "actor", &z->pi.gauss.net, &z->pi.gauss.opt);
     views_ensemble(v, &z->q, &z->q_targ);
     views_alpha(v, &z->alpha);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
@@ -136,23 +90,17 @@ void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *
     struct ensemble_sac *z = arena_take(mem, sizeof *z);
     const struct ensemble_sac_config *c = config;
     struct net_spec pi, qf;
-    struct temperature t;
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
-    basal_assert(rc == 0); /* check has seen it */
     net_specs(&c->net, d, c->learning_rate, &pi, &qf);
     qf.dropout = (float)c->dropout;
     z->c = *c;
     z->rng = rng;
-    gauss_init(&z->pi, &pi, mem, rng);
+    soft_actor_init(&z->pi, &pi, NULL, mem, rng);
     ensemble_init(&z->q, c->n_critics, &qf, mem, rng);
     ensemble_init(&z->q_targ, c->n_critics, &qf, mem, rng);
     ensemble_copy(&z->q, &z->q_targ);
-    alpha_init(&z->alpha, &t, z->pi.net.kernel, c->learning_rate, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dlogp = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    alpha_init_by(&z->alpha, &c->temperature, d->n_act, z->pi.gauss.net.kernel, c->learning_rate,
+                  mem);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -160,23 +108,5 @@ void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *
 int ensemble_sac_save(const void *learner, float *ret_w, int n_max)
 {
     const struct ensemble_sac *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
-}
-
-int ensemble_sac_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct ensemble_sac *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-void ensemble_sac_restored(void *learner)
-{
-    struct ensemble_sac *z = learner;
-    mlp_changed(&z->pi.net);
-    ensemble_changed(&z->q);
-    ensemble_changed(&z->q_targ);
+    return mlp_save(&z->pi.gauss.net, ret_w, n_max);
 }

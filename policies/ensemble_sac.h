@@ -8,13 +8,16 @@
  */
 #pragma once
 
+#include "policies/nn/ensemble.h"
 #include "policies/nn/gauss_actor.h"
-#include "policies/policy.h"
+#include "policies/nn/temperature.h"
+#include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
 struct ensemble_sac_config {
     struct net_settings net; /* first: gauss_actor.h */
     double learning_rate, tau, dropout;
-    char ent_coef[24], target_entropy[24];
+    struct temperature_settings temperature;
     int n_critics, n_least, policy_delay;
     bool backup_entropy;
 };
@@ -36,21 +39,33 @@ struct ensemble_sac_config {
      .help = "the target counts the entropy of the next action; false, as RLPD has it where rewards are sparse: its value alone"}, \
     {.key = "dropout", .type = OPTION_DOUBLE, .offset = AT(dropout), .min = 0, .max = 0.9, .def = (drop), \
      .help = "chance that a hidden sum of a critic is 0, in every pass"}, \
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto", \
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"}, \
-    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto", \
-     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"}, \
+    TEMPERATURE_OPTIONS, \
     NET_OPTIONS_OF("[256, 256]", norm, "[0.9, 0.999]")
 /* clang-format on */
 
-extern const char *const ensemble_sac_stats[];
-
-/* The entries of struct policy. */
 int ensemble_sac_check(const void *config, const struct dims *d, char *ret_why, int cap);
-void ensemble_sac_wants(const void *config, struct wants *ret_wants);
 void *ensemble_sac_init(const void *config, const struct dims *d, struct arena *mem,
                         struct rng *rng);
 void ensemble_sac_update(void *self, const struct batch *b, struct stats *ret_stats);
 int ensemble_sac_save(const void *learner, float *ret_w, int n_max);
-int ensemble_sac_state(void *learner, struct tensor *ret_tensors, int n_max);
-void ensemble_sac_restored(void *learner);
+
+/* clang-format off */
+/* All of a struct policy but its name, source and options. */
+#define ENSEMBLE_SAC_ENTRIES \
+    .actions = ACTION_BOX, \
+    .stat_names = soft_stats, \
+    .config_bytes = sizeof(struct ensemble_sac_config), \
+    .check = ensemble_sac_check, \
+    .wants = policy_wants_rows, \
+    .init = ensemble_sac_init, \
+    .update = ensemble_sac_update, \
+    .save = ensemble_sac_save, \
+    .state = views_state, \
+    .restored = views_restored, \
+    .net = gauss_actor_net, \
+    .pack = gauss_actor_pack, \
+    .actor_bytes = gauss_actor_bytes, \
+    .actor_init = gauss_actor_init, \
+    .reset = gauss_actor_reset, \
+    .act = gauss_actor_act
+/* clang-format on */

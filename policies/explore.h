@@ -13,3 +13,10 @@
  */
 int explore_choice(const float *q, int n, const struct epsilon_settings *epsilon, double ent_coef,
                    const struct act_in *in) BASAL_RT;
+
+/* clang-format off */
+/* AT(field) is the offset of a field of the algorithm's settings, whose ent_coef is that of explore_choice. */
+#define EXPLORE_ENT_COEF \
+    {.key = "ent_coef", .type = OPTION_DOUBLE, .offset = AT(ent_coef), .min = 0, .max = 1e4, .def = "0", \
+     .help = "temperature alpha; above 0 exploring draws from exp(Q / alpha), but for the random choices by epsilon"}
+/* clang-format on */

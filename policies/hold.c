@@ -15,15 +15,10 @@ struct hold {
 static int hold_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     (void)config;
-    return d->n_act > 0
-               ? 0
-               : why(ret_why, cap, -EINVAL, "hold needs at least one actuated joint, or choices");
-}
-
-static void hold_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
+    (void)d;
+    (void)ret_why;
+    (void)cap;
+    return 0;
 }
 
 static void *hold_init(const void *config, const struct dims *d, struct arena *mem, struct rng *rng)
@@ -112,7 +107,7 @@ const struct policy policy_hold = {
     .stat_names = hold_stats,
     .config_bytes = 1,
     .check = hold_check,
-    .wants = hold_wants,
+    .wants = policy_wants_rows,
     .init = hold_init,
     .update = hold_update,
     .save = hold_save,

@@ -55,8 +55,7 @@ static const struct option linearq_options[] = {
      .help = "of td, what a state is worth: its best choice, the mean over how choices are taken, or alpha log sum exp(Q / alpha)"},
     {.key = "experience_replay", .type = OPTION_BOOL, .offset = AT(experience_replay), .def = "false",
      .help = "of td, batches of learner.batch_size out of the replay, in place of each step once, in order"},
-    {.key = "ent_coef", .type = OPTION_DOUBLE, .offset = AT(ent_coef), .min = 0, .max = 1e4, .def = "0",
-     .help = "temperature alpha; above 0 exploring draws from exp(Q / alpha), but for the random choices by epsilon"},
+    EXPLORE_ENT_COEF,
     {.key = "ridge", .type = OPTION_DOUBLE, .offset = AT(ridge), .min = 0, .max = 1e6, .def = "1e-6",
      .help = "of lspi, added to the diagonal of A: what was never seen is worth 0"},
     RATE_OPTIONS("0.1"),
@@ -179,13 +178,8 @@ static int linearq_check(const void *config, const struct dims *d, char *ret_why
 {
     const struct linearq_config *c = config;
     struct features f;
-    if (d->n_choices < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "linearq needs choices and observations");
-    }
-    if (c->backup == BACKUP_SOFT && !(c->ent_coef > 0.0)) {
-        return why(ret_why, cap, -EINVAL, "policy.backup soft needs an ent_coef above 0");
-    }
-    const int rc = make_features(c, d, &f, ret_why, cap);
+    int rc = backup_check(c->backup, c->ent_coef, ret_why, cap);
+    rc = rc == 0 ? make_features(c, d, &f, ret_why, cap) : rc;
     return rc < 0 ? rc : rate_check(&c->rate, ret_why, cap);
 }
 

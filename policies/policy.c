@@ -19,6 +19,10 @@ static const struct {
 static int check_action(const struct policy *p, const struct dims *d, char *ret_why, int cap)
 {
     const bool choices = d->n_choices > 0;
+    if (d->n_act < 1 || d->n_obs < 1) {
+        return why(ret_why, cap, -EINVAL,
+                   "policy %s needs an observation, and an actuated joint or choices", p->name);
+    }
     if ((p->actions & (choices ? ACTION_DISCRETE : ACTION_BOX)) != 0) {
         return 0;
     }
@@ -91,6 +95,12 @@ int policy_check(const struct policy *p, const void *config, const struct dims *
     rc = rc == 0 ? check_picture(p, d, ret_why, cap) : rc;
     rc = rc == 0 ? check_wants(p, config, d, ret_why, cap) : rc;
     return rc == 0 ? p->check(config, d, ret_why, cap) : rc;
+}
+
+void policy_wants_rows(const void *config, struct wants *ret_wants)
+{
+    (void)config;
+    *ret_wants = (struct wants){.seg_len = 1};
 }
 
 uint32_t policy_net(const struct policy *p, const void *config, const struct dims *d)

@@ -129,11 +129,13 @@ struct policy {
 };
 
 /*
- * Can a robot of these dims run and teach this policy? Its kind of action, what it wants in its
- * batches, its own check. Errors: -EINVAL and one sentence.
+ * Can a robot of these dims run and teach this policy? That there are observations, its kind of
+ * action, what it wants in its batches, its own check. Errors: -EINVAL and one sentence.
  */
 int policy_check(const struct policy *p, const void *config, const struct dims *d, char *ret_why,
                  int cap) BASAL_MUST_USE;
+/* The entry `wants` of a policy that learns from any rows, each on its own. */
+void policy_wants_rows(const void *config, struct wants *ret_wants);
 /* policy.net, or 0 */
 uint32_t policy_net(const struct policy *p, const void *config, const struct dims *d);
 

@@ -31,6 +31,7 @@ struct ppo_config {
 };
 
 struct ppo {
+    struct views views; /* first: its entries of struct policy */
     struct ppo_config c;
     struct rng *rng; /* the learner's */
     int n_obs, n_act, batch, minibatch;
@@ -44,7 +45,6 @@ struct ppo {
     int *order;                                 /* [B]: a permutation of the rows */
     struct ppo_minibatch mb;
     float *dout; /* [M,outputs] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -261,9 +261,6 @@ static void ppo_update(void *self, const struct batch *b, struct stats *ret_stat
 static int ppo_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     (void)config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "ppo needs actions and observations");
-    }
     if (d->batch < d->minibatch) {
         return why(ret_why, cap, -EINVAL,
                    "learner.train_freq %d is less than learner.batch_size %d: ppo learns from the "
@@ -301,19 +298,14 @@ static void critic_shape(const struct ppo_config *c, const struct dims *d,
     ret_shape->activation = c->activation_fn;
 }
 
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
-}
-
 static void take_buffers(struct ppo *z, struct arena *mem)
 {
     float **columns[] = {&z->r, &z->values, &z->values2, &z->adv, &z->target};
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
-        *columns[i] = floats(mem, z->batch);
+        *columns[i] = arena_floats(mem, z->batch);
     }
     z->order = arena_take(mem, (size_t)z->batch * sizeof *z->order);
-    z->dout = floats(mem, z->minibatch * ppo_policy_outputs(&z->policy));
+    z->dout = arena_floats(mem, z->minibatch * ppo_policy_outputs(&z->policy));
     ppo_minibatch_init(&z->mb, z->minibatch, z->n_obs, z->n_act, mem);
 }
 
@@ -321,10 +313,8 @@ static void name_all(struct ppo *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi);
-    views_adam(v, "actor", &z->pi, &z->pi_opt);
-    views_mlp(v, "value", &z->v);
-    views_adam(v, "value", &z->v, &z->v_opt);
+    views_trained(v, "actor", &z->pi, &z->pi_opt);
+    views_trained(v, "value", &z->v, &z->v_opt);
     views_value(v, "log_std", TENSOR_F32, z->n_act, z->log_std);
     views_value(v, "log_std.adam_m", TENSOR_F32, z->n_act, z->log_std_opt.m);
     views_value(v, "log_std.adam_v", TENSOR_F32, z->n_act, z->log_std_opt.v);
@@ -352,8 +342,8 @@ static void init_networks(struct ppo *z, const struct dims *d, struct arena *mem
     adam_init(&z->pi_opt, z->pi.kernel, z->pi.n, &adam, mem);
     adam_init(&z->v_opt, z->v.kernel, z->v.n, &adam, mem);
     adam_init(&z->log_std_opt, z->pi.kernel, z->n_act, &adam, mem);
-    z->log_std = floats(mem, z->n_act);
-    z->g_log_std = floats(mem, z->n_act);
+    z->log_std = arena_floats(mem, z->n_act);
+    z->g_log_std = arena_floats(mem, z->n_act);
     for (int k = 0; k < z->n_act; k++) {
         z->log_std[k] = (float)c->log_std_init;
     }
@@ -385,19 +375,6 @@ static int ppo_save(const void *learner, float *ret_w, int n_max)
     memcpy(ret_w, z->pi.w, (size_t)z->pi.n * sizeof(float));
     memcpy(ret_w + z->pi.n, z->log_std, (size_t)z->n_act * sizeof(float));
     return z->pi.n + z->n_act;
-}
-
-static int ppo_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct ppo *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void ppo_restored(void *learner)
-{
-    struct ppo *z = learner;
-    mlp_changed(&z->pi);
-    mlp_changed(&z->v);
 }
 
 /* --- acting --- */
@@ -479,8 +456,8 @@ const struct policy policy_ppo = {
     .init = ppo_init,
     .update = ppo_update,
     .save = ppo_save,
-    .state = ppo_state,
-    .restored = ppo_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = ppo_net,
     .pack = ppo_pack,
     .actor_bytes = ppo_actor_bytes,

@@ -14,6 +14,7 @@
  * the daemon the next action is chosen before the update, not after it, which an off-policy method
  * does not notice. Where bins put several states into one cell, value iteration takes their mean.
  */
+#include "policies/explore.h"
 #include "policies/table.h"
 
 #include <errno.h>
@@ -49,8 +50,7 @@ static const struct option qtable_options[] = {
      .help = "two tables, so that no choice is judged by the table that picked it"},
     {.key = "experience_replay", .type = OPTION_BOOL, .offset = OWN(experience_replay), .def = "false",
      .help = "batches of learner.batch_size out of the replay, in place of each step once, in order"},
-    {.key = "ent_coef", .type = OPTION_DOUBLE, .offset = AT(ent_coef), .min = 0, .max = 1e4, .def = "0",
-     .help = "temperature alpha; above 0 exploring draws from exp(Q / alpha), but for the random choices by epsilon"},
+    EXPLORE_ENT_COEF,
     TABLE_OPTIONS("0.5"),
     {.key = NULL},
 };
@@ -143,14 +143,12 @@ static void qtable_update(void *self, const struct batch *b, struct stats *ret_s
 static int qtable_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct qtable_config *c = config;
-    if (c->backup == BACKUP_SOFT && !(c->table.ent_coef > 0.0)) {
-        return why(ret_why, cap, -EINVAL, "policy.backup soft needs an ent_coef above 0");
-    }
     if (c->double_q && (c->backup != BACKUP_MAX || c->solver != SOLVER_Q_LEARNING)) {
         return why(ret_why, cap, -EINVAL,
                    "policy.double_q is for backup max and solver q_learning alone");
     }
-    return table_check(&c->table, d, ret_why, cap);
+    const int rc = backup_check(c->backup, c->table.ent_coef, ret_why, cap);
+    return rc < 0 ? rc : table_check(&c->table, d, ret_why, cap);
 }
 
 static void qtable_wants(const void *config, struct wants *ret_wants)

@@ -9,8 +9,6 @@
  */
 #include "policies/ensemble_sac.h"
 
-#include "policies/nn/ensemble.h"
-
 #define AT(field) offsetof(struct ensemble_sac_config, field)
 
 static const struct option redq_options[] = {
@@ -21,21 +19,6 @@ static const struct option redq_options[] = {
 const struct policy policy_redq = {
     .name = "redq",
     .source = "arXiv:2101.05982, Algorithm 1",
-    .actions = ACTION_BOX,
     .options = redq_options,
-    .stat_names = ensemble_sac_stats,
-    .config_bytes = sizeof(struct ensemble_sac_config),
-    .check = ensemble_sac_check,
-    .wants = ensemble_sac_wants,
-    .init = ensemble_sac_init,
-    .update = ensemble_sac_update,
-    .save = ensemble_sac_save,
-    .state = ensemble_sac_state,
-    .restored = ensemble_sac_restored,
-    .net = gauss_actor_net,
-    .pack = gauss_actor_pack,
-    .actor_bytes = gauss_actor_bytes,
-    .actor_init = gauss_actor_init,
-    .reset = gauss_actor_reset,
-    .act = gauss_actor_act,
+    ENSEMBLE_SAC_ENTRIES,
 };

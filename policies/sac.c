@@ -12,20 +12,17 @@
 #include "policies/nn/temperature.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <string.h>
-
-#define LOG_ALPHA_MIN ((float)-9.210340371976182) /* log 1e-4 */
-#define LOG_ALPHA_MAX ((float)4.605170185988092)  /* log 1e2 */
 
 struct sac_config {
     struct net_settings net; /* these two first: sde_actor reads them */
     struct sde_settings sde;
     double learning_rate, tau;
-    char ent_coef[24], target_entropy[24];
+    struct temperature_settings temperature;
     int target_update_interval;
     struct encoder_settings encoder;
 };
@@ -34,20 +31,14 @@ static_assert(offsetof(struct sac_config, sde) == offsetof(struct sde_net, sde),
               "a struct sde_net");
 
 struct sac {
+    struct views views; /* first: its entries of struct policy */
     struct sac_config c;
-    struct rng *rng; /* the learner's */
-    int n_act;
-    bool auto_alpha;
-    float target_entropy;
     struct encoder see, see_targ; /* without a picture they are nothing */
-    struct gauss pi;
+    struct soft_actor pi;
     struct twin q, q_targ;
-    float log_alpha[1], *g_alpha;
-    struct adam alpha_opt;
+    struct alpha alpha;
     int64_t updates, skipped;
-    float *a, *logp, *y; /* [B,A] [B] [B] */
-    float *da, *dlogp;   /* [B,A] [B] */
-    struct views views;
+    float *y; /* [B] */
 };
 
 /* clang-format off */
@@ -59,10 +50,7 @@ static const struct option sac_options[] = {
      .help = "Polyak step of the target critics"},
     {.key = "target_update_interval", .type = OPTION_INT, .offset = AT(target_update_interval), .min = 1, .max = 1000000, .def = "1",
      .help = "updates between two of those steps"},
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto",
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
-    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto",
-     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"},
+    TEMPERATURE_OPTIONS,
     SDE_OPTIONS,
     NET_OPTIONS("[256, 256]"),
     ENCODER_OPTIONS,
@@ -71,43 +59,25 @@ static const struct option sac_options[] = {
 
 /* clang-format on */
 
-enum {
-    TRAIN_CRITIC_LOSS,
-    TRAIN_ACTOR_LOSS,
-    TRAIN_ENT_COEF,
-    TRAIN_ENT_COEF_LOSS,
-    TRAIN_ENTROPY,
-    TRAIN_SKIPPED
-};
-
-static const char *const sac_stats[] = {"train/critic_loss",
-                                        "train/actor_loss",
-                                        "train/ent_coef",
-                                        "train/ent_coef_loss",
-                                        "train/entropy",
-                                        "train/skipped_not_finite",
-                                        NULL};
-
 static void sac_update(void *self, const struct batch *b, struct stats *ret_stats)
 {
     struct sac *z = self;
     const int n = b->n;
-    const float inv_n = 1.0f / (float)n;
-    const float alpha = expf(z->log_alpha[0]);
+    const float inv_n = 1.0f / (float)n, alpha = alpha_now(&z->alpha);
 
     /* y = r + gamma (1 - d) (min_i Q'_i(s', a') - alpha log pi(a'|s')),  a' ~ pi(.|s') */
-    gauss_sample(&z->pi, encoder_forward(&z->see, b->s2, n), n, z->rng, z->a, z->logp);
-    const float *t = twin_min(&z->q_targ, encoder_forward(&z->see_targ, b->s2, n), z->a, n);
+    soft_actor_sample(&z->pi, encoder_forward(&z->see, b->s2, n), n);
+    const float *t = twin_min(&z->q_targ, encoder_forward(&z->see_targ, b->s2, n), z->pi.a, n);
     for (int i = 0; i < n; i++) {
-        z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->logp[i]);
+        z->y[i] = b->r[i] + b->g[i] * (t[i] - alpha * z->pi.logp[i]);
     }
 
     /* theta_i <- theta_i - lr grad E[ 1/2 (Q_i(s, a) - y)^2 ],  i = 1, 2 */
     const struct critic_target target = {z->y, b->w, b->ret_td};
     const float *s = encoder_forward(&z->see, b->s, n);
     const float loss = twin_fit(&z->q, s, b->a, &target, n);
-    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
-    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    ret_stats->v[SOFT_CRITIC_LOSS] = (double)(0.5f * loss);
+    ret_stats->v[SOFT_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
         return;
     }
@@ -116,27 +86,16 @@ static void sac_update(void *self, const struct batch *b, struct stats *ret_stat
     }
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  a = f_phi(s, eps) */
-    gauss_forward(&z->pi, s, n, z->rng, z->a, z->logp);
-    const float *q = twin_min_there(&z->q, z->a, n);
-    float objective = 0.0f, entropy = 0.0f;
-    for (int i = 0; i < n; i++) {
-        z->dlogp[i] = alpha * inv_n;
-        objective += (alpha * z->logp[i] - q[i]) * inv_n;
-        entropy -= z->logp[i] * inv_n;
-    }
-    twin_backward_action(&z->q, -inv_n, n, z->da);
-    gauss_fit(&z->pi, z->a, z->da, z->dlogp, n);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
+    soft_actor_forward(&z->pi, s, n);
+    const float *q = twin_min_there(&z->q, z->pi.a, n);
+    ret_stats->v[SOFT_ACTOR_LOSS] = (double)soft_actor_loss(&z->pi, alpha, q, n);
+    twin_backward_action(&z->q, -inv_n, n, z->pi.da);
+    soft_actor_fit(&z->pi, alpha, n);
 
     /* alpha <- alpha - lr grad E[ -log alpha (log pi(a|s) + H) ] */
-    if (z->auto_alpha) {
-        z->g_alpha[0] = entropy - z->target_entropy;
-        ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)(z->log_alpha[0] * z->g_alpha[0]);
-        adam_step(&z->alpha_opt, z->g_alpha, z->log_alpha);
-        z->log_alpha[0] = fminf(fmaxf(z->log_alpha[0], LOG_ALPHA_MIN), LOG_ALPHA_MAX);
-    }
-    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, z->pi.entropy);
+    ret_stats->v[SOFT_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENTROPY] = (double)z->pi.entropy;
 
     /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
     if (++z->updates % z->c.target_update_interval == 0) {
@@ -156,26 +115,11 @@ static const struct sighted sac_actor = {.net = sde_actor_net,
 static int sac_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct sac_config *c = config;
-    struct temperature t;
     struct encoder_shape seen;
     struct dims features;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "sac needs continuous actions and observations");
-    }
-    int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    int rc = temperature_check(&c->temperature, d->n_act, ret_why, cap);
     rc = rc == 0 ? sight_dims(&sac_actor, c, d, &seen, &features, ret_why, cap) : rc;
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-static void sac_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct sac *z, struct arena *mem)
@@ -184,16 +128,12 @@ static void name_all(struct sac *z, struct arena *mem)
     v->mem = mem;
     views_encoder(v, "encoder", &z->see, true);
     views_encoder(v, "encoder_target", &z->see_targ, false);
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
-    if (z->pi.sde != NULL) {
-        views_sde(v, z->pi.sde);
+    views_trained(v, "actor", &z->pi.gauss.net, &z->pi.gauss.opt);
+    if (z->pi.gauss.sde != NULL) {
+        views_sde(v, z->pi.gauss.sde);
     }
     views_twin(v, &z->q, &z->q_targ);
-    views_value(v, "log_ent_coef", TENSOR_F32, 1, z->log_alpha);
-    views_value(v, "log_ent_coef.adam_m", TENSOR_F32, 1, z->alpha_opt.m);
-    views_value(v, "log_ent_coef.adam_v", TENSOR_F32, 1, z->alpha_opt.v);
-    views_value(v, "log_ent_coef.adam_t", TENSOR_I64, 1, &z->alpha_opt.t);
+    views_alpha(v, &z->alpha);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
 }
@@ -203,23 +143,13 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     struct sac *z = arena_take(mem, sizeof *z);
     const struct sac_config *c = config;
     struct net_spec pi, qf;
-    struct temperature t;
     struct encoder_shape seen;
     struct dims features;
-    int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
-    rc = rc == 0 ? sight_dims(&sac_actor, c, d, &seen, &features, NULL, 0) : rc;
+    const int rc = sight_dims(&sac_actor, c, d, &seen, &features, NULL, 0);
     basal_assert(rc == 0); /* sac_check has seen it */
     net_specs(&c->net, &features, c->learning_rate, &pi, &qf);
     z->c = *c;
-    z->rng = rng;
-    z->n_act = d->n_act;
-    z->auto_alpha = t.learned;
-    z->target_entropy = (float)t.target_entropy;
-    if (c->sde.use_sde) {
-        gauss_init_sde(&z->pi, &pi, c->sde.log_std_init, mem, rng);
-    } else {
-        gauss_init(&z->pi, &pi, mem, rng);
-    }
+    soft_actor_init(&z->pi, &pi, &c->sde, mem, rng);
     twin_init(&z->q, &qf, mem, rng);
     twin_init(&z->q_targ, &qf, mem, rng);
     twin_copy(&z->q, &z->q_targ);
@@ -229,16 +159,10 @@ static void *sac_init(const void *config, const struct dims *d, struct arena *me
     if (seen.n_convs > 0) {
         twin_want_state(&z->q, d->batch, mem);
     }
-    z->pi.net.team = z->q.team = z->q_targ.team = d->team;
-    z->log_alpha[0] = (float)log(t.alpha);
-    z->g_alpha = floats(mem, 1);
-    const struct adam_options alpha_adam = adam_defaults((float)c->learning_rate);
-    adam_init(&z->alpha_opt, z->pi.net.kernel, 1, &alpha_adam, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dlogp = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->pi.gauss.net.team = z->q.team = z->q_targ.team = d->team;
+    alpha_init_by(&z->alpha, &c->temperature, d->n_act, z->pi.gauss.net.kernel, c->learning_rate,
+                  mem);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -251,24 +175,8 @@ static int sac_save(const void *learner, float *ret_w, int n_max)
         return -ENOSPC;
     }
     (void)encoder_save(&z->see, ret_w);
-    const int own = sde_actor_save(&z->pi, ret_w + n, n_max - n);
+    const int own = sde_actor_save(&z->pi.gauss, ret_w + n, n_max - n);
     return own < 0 ? own : n + own;
-}
-
-static int sac_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct sac *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void sac_restored(void *learner)
-{
-    struct sac *z = learner;
-    encoder_changed(&z->see);
-    encoder_changed(&z->see_targ);
-    mlp_changed(&z->pi.net);
-    twin_changed(&z->q);
-    twin_changed(&z->q_targ);
 }
 
 /* --- acting --- */
@@ -311,15 +219,15 @@ const struct policy policy_sac = {
     .actions = ACTION_BOX,
     .pictures = true,
     .options = sac_options,
-    .stat_names = sac_stats,
+    .stat_names = soft_stats,
     .config_bytes = sizeof(struct sac_config),
     .check = sac_check,
-    .wants = sac_wants,
+    .wants = policy_wants_rows,
     .init = sac_init,
     .update = sac_update,
     .save = sac_save,
-    .state = sac_state,
-    .restored = sac_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = sac_net,
     .pack = sac_pack,
     .actor_bytes = sac_actor_bytes,

@@ -12,10 +12,9 @@
 #include "policies/nn/settings.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct sac_discrete_config {
     double learning_rate, tau, target_entropy_ratio;
@@ -25,6 +24,7 @@ struct sac_discrete_config {
 };
 
 struct sac_discrete {
+    struct views views; /* first: its entries of struct policy */
     struct sac_discrete_config c;
     int n_choices;
     struct mlp pi; /* -> logits [C] */
@@ -34,7 +34,6 @@ struct sac_discrete {
     int64_t updates, skipped;
     float *y, *p;  /* [B] [C] */
     float *dlogit; /* [B,C] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -46,8 +45,7 @@ static const struct option sac_discrete_options[] = {
      .help = "Polyak step of the target critics"},
     {.key = "target_update_interval", .type = OPTION_INT, .offset = AT(target_update_interval), .min = 1, .max = 1000000, .def = "1",
      .help = "updates between two of those steps"},
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto",
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
+    ENT_COEF_OPTION(AT(ent_coef)),
     {.key = "target_entropy_ratio", .type = OPTION_DOUBLE, .offset = AT(target_entropy_ratio), .min = 0, .max = 1, .def = "0.98",
      .help = "entropy that an automatic temperature aims at, as a share of a uniform choice's"},
     NET_OPTIONS("[64, 64]"),
@@ -55,23 +53,6 @@ static const struct option sac_discrete_options[] = {
 };
 
 /* clang-format on */
-
-enum {
-    TRAIN_CRITIC_LOSS,
-    TRAIN_ACTOR_LOSS,
-    TRAIN_ENT_COEF,
-    TRAIN_ENT_COEF_LOSS,
-    TRAIN_ENTROPY,
-    TRAIN_SKIPPED
-};
-
-static const char *const sac_discrete_stats[] = {"train/critic_loss",
-                                                 "train/actor_loss",
-                                                 "train/ent_coef",
-                                                 "train/ent_coef_loss",
-                                                 "train/entropy",
-                                                 "train/skipped_not_finite",
-                                                 NULL};
 
 /* sum_a pi(a) (alpha log pi(a) - min_i q_i(a)); ret_dlogit [C], unless NULL: its derivatives
  * pi(a) (f(a) - sum pi f) of f = alpha log pi - min q. What has no chance has no part in it. */
@@ -122,8 +103,8 @@ static void sac_discrete_update(void *self, const struct batch *b, struct stats 
     const struct critic_target first = {z->y, b->w, b->ret_td}, second = {z->y, b->w, NULL};
     const float loss = choice_critic_fit(&z->q[0], b->s, b->a, &first, n) +
                        choice_critic_fit(&z->q[1], b->s, b->a, &second, n);
-    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
-    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    ret_stats->v[SOFT_CRITIC_LOSS] = (double)(0.5f * loss);
+    ret_stats->v[SOFT_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
         return;
     }
@@ -146,13 +127,13 @@ static void sac_discrete_update(void *self, const struct batch *b, struct stats 
     }
     mlp_backward(&z->pi, z->dlogit, n);
     mlp_step(&z->pi, &z->pi_opt);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
+    ret_stats->v[SOFT_ACTOR_LOSS] = (double)objective;
+    ret_stats->v[SOFT_ENTROPY] = (double)entropy;
 
     /* alpha <- alpha - lr grad E[ sum_a pi(a|s) (- log alpha (log pi(a|s) + H)) ]           (11) */
     const float gap = entropy - (float)z->c.target_entropy_ratio * wanted;
-    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, gap);
-    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, gap);
+    ret_stats->v[SOFT_ENT_COEF] = (double)alpha;
 
     /* theta'_i <- tau theta_i + (1 - tau) theta'_i */
     if (++z->updates % z->c.target_update_interval == 0) {
@@ -163,19 +144,11 @@ static void sac_discrete_update(void *self, const struct batch *b, struct stats 
 
 static int sac_discrete_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct sac_discrete_config *c = config;
     struct temperature t;
-    if (d->n_choices < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "sac_discrete needs choices and observations");
-    }
     const int rc = temperature_read(c->ent_coef, "auto", 1, &t, ret_why, cap);
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-static void sac_discrete_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
 }
 
 static void name_all(struct sac_discrete *z, struct arena *mem)
@@ -184,11 +157,9 @@ static void name_all(struct sac_discrete *z, struct arena *mem)
     static const char *const targets_of[] = {"critic0_target", "critic1_target"};
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi);
-    views_adam(v, "actor", &z->pi, &z->pi_opt);
+    views_trained(v, "actor", &z->pi, &z->pi_opt);
     for (int i = 0; i < 2; i++) {
-        views_mlp(v, critics[i], &z->q[i].net);
-        views_adam(v, critics[i], &z->q[i].net, &z->q[i].opt);
+        views_trained(v, critics[i], &z->q[i].net, &z->q[i].opt);
         views_mlp(v, targets_of[i], &z->q_targ[i].net);
     }
     views_alpha(v, &z->alpha);
@@ -226,9 +197,9 @@ static void *sac_discrete_init(const void *config, const struct dims *d, struct 
     t.target_entropy = 0.0;
     init_networks(z, d, mem, rng);
     alpha_init(&z->alpha, &t, z->pi.kernel, z->c.learning_rate, mem);
-    z->y = arena_take(mem, (size_t)d->batch * sizeof(float));
+    z->y = arena_floats(mem, d->batch);
     z->p = arena_take(mem, (size_t)d->n_choices * sizeof(float));
-    z->dlogit = arena_take(mem, (size_t)(d->batch * d->n_choices) * sizeof(float));
+    z->dlogit = arena_floats(mem, d->batch * d->n_choices);
     name_all(z, mem);
     return z;
 }
@@ -236,27 +207,7 @@ static void *sac_discrete_init(const void *config, const struct dims *d, struct 
 static int sac_discrete_save(const void *learner, float *ret_w, int n_max)
 {
     const struct sac_discrete *z = learner;
-    if (n_max < z->pi.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.w, (size_t)z->pi.n * sizeof(float));
-    return z->pi.n;
-}
-
-static int sac_discrete_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct sac_discrete *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void sac_discrete_restored(void *learner)
-{
-    struct sac_discrete *z = learner;
-    mlp_changed(&z->pi);
-    for (int i = 0; i < 2; i++) {
-        mlp_changed(&z->q[i].net);
-        mlp_changed(&z->q_targ[i].net);
-    }
+    return mlp_save(&z->pi, ret_w, n_max);
 }
 
 /* --- acting --- */
@@ -329,15 +280,15 @@ const struct policy policy_sac_discrete = {
     .source = "arXiv:1910.07207, Algorithm 1",
     .actions = ACTION_DISCRETE,
     .options = sac_discrete_options,
-    .stat_names = sac_discrete_stats,
+    .stat_names = soft_stats,
     .config_bytes = sizeof(struct sac_discrete_config),
     .check = sac_discrete_check,
-    .wants = sac_discrete_wants,
+    .wants = policy_wants_rows,
     .init = sac_discrete_init,
     .update = sac_discrete_update,
     .save = sac_discrete_save,
-    .state = sac_discrete_state,
-    .restored = sac_discrete_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = sac_discrete_net,
     .pack = sac_discrete_pack,
     .actor_bytes = sac_discrete_actor_bytes,

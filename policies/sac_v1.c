@@ -8,15 +8,13 @@
  * penalty on mu and log sigma, as the authors' code has one; an update whose loss is not finite is
  * skipped and counted. sac is the later version.
  */
-#include "policies/nn/gauss.h"
 #include "policies/nn/gauss_actor.h"
 #include "policies/nn/settings.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct sac_v1_config {
     struct net_settings net; /* first: gauss_actor reads it */
@@ -25,16 +23,13 @@ struct sac_v1_config {
 };
 
 struct sac_v1 {
+    struct views views; /* first: its entries of struct policy */
     struct sac_v1_config c;
-    struct rng *rng; /* the learner's */
-    int n_act;
-    struct gauss pi;
+    struct soft_actor pi;
     struct twin q;
     struct critic v, v_targ; /* of states alone: no action joins them */
     int64_t updates, skipped;
-    float *a, *logp, *y; /* [B,A] [B] [B] */
-    float *da, *dlogp;   /* [B,A] [B] */
-    struct views views;
+    float *y; /* [B] */
 };
 
 /* clang-format off */
@@ -76,13 +71,12 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
 
     /* psi <- psi - lr grad E[ 1/2 (V(s) - (min_i Q_i(s, a) - alpha log pi(a|s)))^2 ],
      * a = f_phi(s, eps)                                                                      (5) */
-    gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
-    const float *q = twin_min(&z->q, b->s, z->a, n);
-    float value = 0.0f, entropy = 0.0f;
+    soft_actor_forward(&z->pi, b->s, n);
+    const float *q = twin_min(&z->q, b->s, z->pi.a, n);
+    float value = 0.0f;
     for (int i = 0; i < n; i++) {
-        z->y[i] = q[i] - alpha * z->logp[i];
+        z->y[i] = q[i] - alpha * z->pi.logp[i];
         value += z->y[i] * inv_n;
-        entropy -= z->logp[i] * inv_n;
     }
     const struct critic_target of_v = {z->y, b->w, NULL};
     const float loss_v = critic_fit(&z->v, b->s, NULL, &of_v, n);
@@ -98,7 +92,7 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
     ret_stats->v[TRAIN_VALUE_LOSS] = (double)loss_v;
     ret_stats->v[TRAIN_CRITIC_LOSS] = (double)(0.5f * loss);
     ret_stats->v[TRAIN_VALUE] = (double)value;
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
+    ret_stats->v[TRAIN_ENTROPY] = (double)z->pi.entropy;
     ret_stats->v[TRAIN_ENT_COEF] = z->c.ent_coef;
     ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !finite);
     if (!finite) {
@@ -107,15 +101,10 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - min_i Q_i(s, a) ],  the same a = f_phi(s, eps)
      *                                                                                       (12) */
-    q = twin_min(&z->q, b->s, z->a, n);
-    float objective = 0.0f;
-    for (int i = 0; i < n; i++) {
-        z->dlogp[i] = alpha * inv_n;
-        objective += (alpha * z->logp[i] - q[i]) * inv_n;
-    }
-    twin_backward_action(&z->q, -inv_n, n, z->da);
-    gauss_fit(&z->pi, z->a, z->da, z->dlogp, n);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)objective;
+    q = twin_min(&z->q, b->s, z->pi.a, n);
+    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)soft_actor_loss(&z->pi, alpha, q, n);
+    twin_backward_action(&z->q, -inv_n, n, z->pi.da);
+    soft_actor_fit(&z->pi, alpha, n);
 
     /* psi' <- tau psi + (1 - tau) psi' */
     if (++z->updates % z->c.target_update_interval == 0) {
@@ -125,36 +114,19 @@ static void sac_v1_update(void *self, const struct batch *b, struct stats *ret_s
 
 static int sac_v1_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct sac_v1_config *c = config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "sac_v1 needs continuous actions and observations");
-    }
     return net_check(&c->net, ret_why, cap);
-}
-
-static void sac_v1_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct sac_v1 *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
-    views_mlp(v, "critic0", &z->q.q[0].net);
-    views_adam(v, "critic0", &z->q.q[0].net, &z->q.q[0].opt);
-    views_mlp(v, "critic1", &z->q.q[1].net);
-    views_adam(v, "critic1", &z->q.q[1].net, &z->q.q[1].opt);
-    views_mlp(v, "value", &z->v.net);
-    views_adam(v, "value", &z->v.net, &z->v.opt);
+    views_trained(v, "actor", &z->pi.gauss.net, &z->pi.gauss.opt);
+    views_trained(v, "critic0", &z->q.q[0].net, &z->q.q[0].opt);
+    views_trained(v, "critic1", &z->q.q[1].net, &z->q.q[1].opt);
+    views_trained(v, "value", &z->v.net, &z->v.opt);
     views_mlp(v, "value_target", &z->v_targ.net);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
@@ -170,19 +142,13 @@ static void *sac_v1_init(const void *config, const struct dims *d, struct arena 
     vf = qf;
     vf.n_act = 0;
     z->c = *c;
-    z->rng = rng;
-    z->n_act = d->n_act;
-    gauss_init(&z->pi, &pi, mem, rng);
+    soft_actor_init(&z->pi, &pi, NULL, mem, rng);
     twin_init(&z->q, &qf, mem, rng);
     critic_init(&z->v, &vf, mem, rng);
     critic_init(&z->v_targ, &vf, mem, rng);
     mlp_copy(&z->v.net, &z->v_targ.net);
-    z->pi.net.team = z->q.team = z->v.net.team = z->v_targ.net.team = d->team;
-    z->a = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->dlogp = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->pi.gauss.net.team = z->q.team = z->v.net.team = z->v_targ.net.team = d->team;
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -190,26 +156,7 @@ static void *sac_v1_init(const void *config, const struct dims *d, struct arena 
 static int sac_v1_save(const void *learner, float *ret_w, int n_max)
 {
     const struct sac_v1 *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
-}
-
-static int sac_v1_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct sac_v1 *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void sac_v1_restored(void *learner)
-{
-    struct sac_v1 *z = learner;
-    mlp_changed(&z->pi.net);
-    twin_changed(&z->q);
-    mlp_changed(&z->v.net);
-    mlp_changed(&z->v_targ.net);
+    return mlp_save(&z->pi.gauss.net, ret_w, n_max);
 }
 
 const struct policy policy_sac_v1 = {
@@ -220,12 +167,12 @@ const struct policy policy_sac_v1 = {
     .stat_names = sac_v1_stats,
     .config_bytes = sizeof(struct sac_v1_config),
     .check = sac_v1_check,
-    .wants = sac_v1_wants,
+    .wants = policy_wants_rows,
     .init = sac_v1_init,
     .update = sac_v1_update,
     .save = sac_v1_save,
-    .state = sac_v1_state,
-    .restored = sac_v1_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = gauss_actor_net,
     .pack = gauss_actor_pack,
     .actor_bytes = gauss_actor_bytes,

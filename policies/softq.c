@@ -29,6 +29,7 @@ struct softq_config {
 };
 
 struct softq {
+    struct views views; /* first: its entries of struct policy */
     struct softq_config c;
     struct rng *rng; /* the learner's */
     int n_obs, n_act;
@@ -44,7 +45,6 @@ struct softq {
     float *score;    /* [B J,A] */
     float *delta;    /* [B I,A] */
     float *v, *y, e; /* [B] [B]; effective fraction of the value's particles */
-    struct views views;
 };
 
 /* clang-format off */
@@ -204,10 +204,8 @@ static int n_moved(const struct softq_config *c)
 
 static int softq_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct softq_config *c = config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "softq needs continuous actions and observations");
-    }
     if (n_moved(c) < 1 || n_moved(c) >= c->n_particles) {
         return why(ret_why, cap, -EINVAL,
                    "policy.kernel_update_ratio must leave particles of both kinds, %g of %d are %d",
@@ -216,28 +214,15 @@ static int softq_check(const void *config, const struct dims *d, char *ret_why, 
     return net_check(&c->net, ret_why, cap);
 }
 
-static void softq_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
 static void name_all(struct softq *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "sampler", &z->f);
-    views_adam(v, "sampler", &z->f, &z->f_opt);
-    views_mlp(v, "critic", &z->q.net);
-    views_adam(v, "critic", &z->q.net, &z->q.opt);
+    views_trained(v, "sampler", &z->f, &z->f_opt);
+    views_trained(v, "critic", &z->q.net, &z->q.opt);
     views_mlp(v, "critic_target", &z->q_targ.net);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 /* The sampler reads a state and A normals, and says A numbers. */
@@ -285,17 +270,17 @@ static void *softq_init(const void *config, const struct dims *d, struct arena *
     svgd_init(&z->svgd, z->f.kernel, d->n_act, z->n_fixed, z->n_moved, mem);
     const int fixed = d->batch * z->n_fixed,
               most = z->c.n_particles > z->n_value ? z->c.n_particles : z->n_value;
-    z->xi = floats(mem, d->batch * most * d->n_act + 1); /* normals come in pairs */
-    z->a = floats(mem, fixed * d->n_act);
-    z->da = floats(mem, fixed * d->n_act);
-    z->score = floats(mem, fixed * d->n_act);
-    z->delta = floats(mem, d->batch * z->n_moved * d->n_act);
-    z->ones = floats(mem, fixed);
+    z->xi = arena_floats(mem, d->batch * most * d->n_act + 1); /* normals come in pairs */
+    z->a = arena_floats(mem, fixed * d->n_act);
+    z->da = arena_floats(mem, fixed * d->n_act);
+    z->score = arena_floats(mem, fixed * d->n_act);
+    z->delta = arena_floats(mem, d->batch * z->n_moved * d->n_act);
+    z->ones = arena_floats(mem, fixed);
     for (int i = 0; i < fixed; i++) {
         z->ones[i] = 1.0f;
     }
-    z->v = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->v = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -303,25 +288,7 @@ static void *softq_init(const void *config, const struct dims *d, struct arena *
 static int softq_save(const void *learner, float *ret_w, int n_max)
 {
     const struct softq *z = learner;
-    if (n_max < z->f.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->f.w, (size_t)z->f.n * sizeof(float));
-    return z->f.n;
-}
-
-static int softq_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct softq *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void softq_restored(void *learner)
-{
-    struct softq *z = learner;
-    mlp_changed(&z->f);
-    mlp_changed(&z->q.net);
-    mlp_changed(&z->q_targ.net);
+    return mlp_save(&z->f, ret_w, n_max);
 }
 
 /* --- acting --- */
@@ -390,12 +357,12 @@ const struct policy policy_softq = {
     .stat_names = softq_stats,
     .config_bytes = sizeof(struct softq_config),
     .check = softq_check,
-    .wants = softq_wants,
+    .wants = policy_wants_rows,
     .init = softq_init,
     .update = softq_update,
     .save = softq_save,
-    .state = softq_state,
-    .restored = softq_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = softq_net,
     .pack = softq_pack,
     .actor_bytes = softq_actor_bytes,

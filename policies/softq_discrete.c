@@ -12,9 +12,7 @@
 #include "policies/nn/settings.h"
 #include "policies/nn/views.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 struct softq_discrete_config {
     double learning_rate, tau, ent_coef;
@@ -23,11 +21,11 @@ struct softq_discrete_config {
 };
 
 struct softq_discrete {
+    struct views views; /* first: its entries of struct policy */
     struct softq_discrete_config c;
     struct choice_critic q, q_targ;
     int64_t updates, skipped;
     float *y, *pi; /* [B] [C] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -88,25 +86,16 @@ static void softq_discrete_update(void *self, const struct batch *b, struct stat
 
 static int softq_discrete_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct softq_discrete_config *c = config;
-    if (d->n_choices < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "softq_discrete needs choices and observations");
-    }
     return net_check(&c->net, ret_why, cap);
-}
-
-static void softq_discrete_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
 }
 
 static void name_all(struct softq_discrete *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "critic", &z->q.net);
-    views_adam(v, "critic", &z->q.net, &z->q.opt);
+    views_trained(v, "critic", &z->q.net, &z->q.opt);
     views_mlp(v, "critic_target", &z->q_targ.net);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
@@ -124,7 +113,7 @@ static void *softq_discrete_init(const void *config, const struct dims *d, struc
     choice_critic_init(&z->q_targ, &qf, d->n_choices, mem, rng);
     mlp_copy(&z->q.net, &z->q_targ.net);
     z->q.net.team = z->q_targ.net.team = d->team;
-    z->y = arena_take(mem, (size_t)d->batch * sizeof(float));
+    z->y = arena_floats(mem, d->batch);
     z->pi = arena_take(mem, (size_t)d->n_choices * sizeof(float));
     name_all(z, mem);
     return z;
@@ -133,24 +122,7 @@ static void *softq_discrete_init(const void *config, const struct dims *d, struc
 static int softq_discrete_save(const void *learner, float *ret_w, int n_max)
 {
     const struct softq_discrete *z = learner;
-    if (n_max < z->q.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->q.net.w, (size_t)z->q.net.n * sizeof(float));
-    return z->q.net.n;
-}
-
-static int softq_discrete_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct softq_discrete *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void softq_discrete_restored(void *learner)
-{
-    struct softq_discrete *z = learner;
-    mlp_changed(&z->q.net);
-    mlp_changed(&z->q_targ.net);
+    return mlp_save(&z->q.net, ret_w, n_max);
 }
 
 /* --- acting --- */
@@ -233,12 +205,12 @@ const struct policy policy_softq_discrete = {
     .stat_names = softq_discrete_stats,
     .config_bytes = sizeof(struct softq_discrete_config),
     .check = softq_discrete_check,
-    .wants = softq_discrete_wants,
+    .wants = policy_wants_rows,
     .init = softq_discrete_init,
     .update = softq_discrete_update,
     .save = softq_discrete_save,
-    .state = softq_discrete_state,
-    .restored = softq_discrete_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = softq_discrete_net,
     .pack = softq_discrete_pack,
     .actor_bytes = softq_discrete_actor_bytes,

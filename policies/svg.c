@@ -33,6 +33,7 @@
 #define LOG_2      ((float)0.69314718055994531)
 
 struct svg {
+    struct views views; /* first: its entries of struct policy */
     struct svg_config c;
     struct rng *rng; /* the learner's */
     int n_obs, n_act;
@@ -45,7 +46,6 @@ struct svg {
     float *a, *da, *y, *rho, *mask, *logp; /* [B,A] [B,A] [B] [B] [B] [B] */
     float *v_s;                            /* [B,O] of each row */
     float *run_v2, *run_vs, *run_va;       /* of the rows at hand: [B,O] [B,O] [B,A] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -308,11 +308,9 @@ static int read_k(const char *text)
 
 static int svg_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct svg_config *c = config;
     const int k = read_k(c->k);
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "svg needs continuous actions and observations");
-    }
     if (k < 0) {
         return why(ret_why, cap, -EINVAL,
                    "policy.k must be a whole number from 0 to %d, or inf, not \"%s\"", K_MAX, c->k);
@@ -346,37 +344,28 @@ static void name_all(struct svg *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
-    views_mlp(v, "critic", &z->v.net);
-    views_adam(v, "critic", &z->v.net, &z->v.opt);
+    views_trained(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "critic", &z->v.net, &z->v.opt);
     views_mlp(v, "critic_target", &z->v_targ.net);
     if (z->k > 0) {
-        views_mlp(v, "model", &z->model.f);
-        views_adam(v, "model", &z->model.f, &z->model.f_opt);
-        views_mlp(v, "reward", &z->model.r.net);
-        views_adam(v, "reward", &z->model.r.net, &z->model.r.opt);
+        views_trained(v, "model", &z->model.f, &z->model.f_opt);
+        views_trained(v, "reward", &z->model.r.net, &z->model.r.opt);
     }
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void take_buffers(struct svg *z, int n, struct arena *mem)
 {
     float **each[] = {&z->y, &z->rho, &z->mask, &z->logp};
     for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
-        *each[i] = floats(mem, n);
+        *each[i] = arena_floats(mem, n);
     }
-    z->a = floats(mem, n * z->n_act);
-    z->da = floats(mem, n * z->n_act);
-    z->run_va = floats(mem, n * z->n_act);
-    z->v_s = floats(mem, n * z->n_obs);
-    z->run_v2 = floats(mem, n * z->n_obs);
-    z->run_vs = floats(mem, n * z->n_obs);
+    z->a = arena_floats(mem, n * z->n_act);
+    z->da = arena_floats(mem, n * z->n_act);
+    z->run_va = arena_floats(mem, n * z->n_act);
+    z->v_s = arena_floats(mem, n * z->n_obs);
+    z->run_v2 = arena_floats(mem, n * z->n_obs);
+    z->run_vs = arena_floats(mem, n * z->n_obs);
     runs_init(&z->runs, n, mem);
 }
 
@@ -416,28 +405,7 @@ static void *svg_init(const void *config, const struct dims *d, struct arena *me
 static int svg_save(const void *learner, float *ret_w, int n_max)
 {
     const struct svg *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
-}
-
-static int svg_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct svg *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void svg_restored(void *learner)
-{
-    struct svg *z = learner;
-    mlp_changed(&z->pi.net);
-    mlp_changed(&z->v.net);
-    mlp_changed(&z->v_targ.net);
-    if (z->k > 0) {
-        dynamics_changed(&z->model);
-    }
+    return mlp_save(&z->pi.net, ret_w, n_max);
 }
 
 const struct policy policy_svg = {
@@ -452,8 +420,8 @@ const struct policy policy_svg = {
     .init = svg_init,
     .update = svg_update,
     .save = svg_save,
-    .state = svg_state,
-    .restored = svg_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = svg_net,
     .pack = svg_pack,
     .actor_bytes = svg_actor_bytes,

@@ -17,9 +17,6 @@ int table_check(const void *config, const struct dims *d, char *ret_why, int cap
 {
     const struct table_settings *c = config;
     struct bins bins;
-    if (d->n_choices < 1) {
-        return why(ret_why, cap, -EINVAL, "a table needs choices");
-    }
     const int rc = make_bins(c, d, &bins, ret_why, cap);
     return rc < 0 ? rc : rate_check(&c->rate, ret_why, cap);
 }

@@ -8,22 +8,25 @@
  */
 #include "policies/nn/gauss.h"
 #include "policies/nn/mu.h"
-#include "policies/nn/settings.h"
+#include "policies/nn/mu_actor.h"
 #include "policies/nn/twin.h"
 #include "policies/nn/views.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <math.h>
-#include <string.h>
 
 struct td3_config {
+    struct net_settings net; /* these two first: mu_actor reads them */
+    struct noise_settings noise;
     double learning_rate, tau, target_policy_noise, target_noise_clip;
     int policy_delay;
-    struct noise_settings noise;
-    struct net_settings net;
 };
 
+static_assert(offsetof(struct td3_config, noise) == offsetof(struct mu_net, noise),
+              "a struct mu_net");
+
 struct td3 {
+    struct views views; /* first: its entries of struct policy */
     struct td3_config c;
     struct rng *rng; /* the learner's */
     int n_act;
@@ -31,7 +34,6 @@ struct td3 {
     struct twin q, q_targ;
     int64_t updates, skipped;
     float *a, *da, *eps, *dq, *y; /* [B,A] [B,A] [B,A] [B] [B] */
-    struct views views;
 };
 
 /* clang-format off */
@@ -116,34 +118,20 @@ static void td3_update(void *self, const struct batch *b, struct stats *ret_stat
 
 static int td3_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
+    (void)d;
     const struct td3_config *c = config;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "td3 needs continuous actions and observations");
-    }
     return net_check(&c->net, ret_why, cap);
-}
-
-static void td3_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
 }
 
 static void name_all(struct td3 *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->mu.net);
-    views_adam(v, "actor", &z->mu.net, &z->mu.opt);
+    views_trained(v, "actor", &z->mu.net, &z->mu.opt);
     views_mlp(v, "actor_target", &z->mu_targ.net);
     views_twin(v, &z->q, &z->q_targ);
     views_value(v, "updates", TENSOR_I64, 1, &z->updates);
     views_value(v, "skipped_not_finite", TENSOR_I64, 1, &z->skipped);
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void *td3_init(const void *config, const struct dims *d, struct arena *mem, struct rng *rng)
@@ -163,11 +151,11 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
     twin_init(&z->q_targ, &qf, mem, rng);
     twin_copy(&z->q, &z->q_targ);
     z->mu.net.team = z->mu_targ.net.team = z->q.team = z->q_targ.team = d->team;
-    z->a = floats(mem, n);
-    z->da = floats(mem, n);
-    z->eps = floats(mem, n + 1);
-    z->dq = floats(mem, d->batch);
-    z->y = floats(mem, d->batch);
+    z->a = arena_floats(mem, n);
+    z->da = arena_floats(mem, n);
+    z->eps = arena_floats(mem, n + 1);
+    z->dq = arena_floats(mem, d->batch);
+    z->y = arena_floats(mem, d->batch);
     name_all(z, mem);
     return z;
 }
@@ -175,76 +163,7 @@ static void *td3_init(const void *config, const struct dims *d, struct arena *me
 static int td3_save(const void *learner, float *ret_w, int n_max)
 {
     const struct td3 *z = learner;
-    if (n_max < z->mu.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->mu.net.w, (size_t)z->mu.net.n * sizeof(float));
-    return z->mu.net.n;
-}
-
-static int td3_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct td3 *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void td3_restored(void *learner)
-{
-    struct td3 *z = learner;
-    mlp_changed(&z->mu.net);
-    mlp_changed(&z->mu_targ.net);
-    twin_changed(&z->q);
-    twin_changed(&z->q_targ);
-}
-
-/* --- acting --- */
-
-static void actor_shape(const struct td3_config *c, const struct dims *d,
-                        struct mlp_shape *ret_shape)
-{
-    net_actor_shape(&c->net, d, d->n_act, ret_shape);
-}
-
-static uint32_t td3_net(const void *config, const struct dims *d)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_shape_id(&shape);
-}
-
-static int td3_pack(const void *config, const struct dims *d, const float *w, int n,
-                    float *ret_packed, int n_max)
-{
-    struct mlp_shape shape;
-    actor_shape(config, d, &shape);
-    return mlp_pack(&shape, w, n, ret_packed, n_max);
-}
-
-static size_t td3_actor_bytes(const void *config, const struct dims *d)
-{
-    (void)config;
-    (void)d;
-    return sizeof(struct mu_actor);
-}
-
-static void td3_actor_init(const void *config, const struct dims *d, void *ret_actor)
-{
-    const struct td3_config *c = config;
-    struct mlp_shape shape;
-    actor_shape(c, d, &shape);
-    mu_actor_init(ret_actor, &shape, &c->noise);
-}
-
-static void td3_reset(void *actor, struct rng *rng)
-{
-    (void)rng;
-    mu_reset(actor);
-}
-
-static void td3_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
-{
-    mu_act(actor, in->packed, in->obs, in->explore, in->rng, ret_act);
-    *ret_logp = NAN;
+    return mlp_save(&z->mu.net, ret_w, n_max);
 }
 
 const struct policy policy_td3 = {
@@ -255,16 +174,16 @@ const struct policy policy_td3 = {
     .stat_names = td3_stats,
     .config_bytes = sizeof(struct td3_config),
     .check = td3_check,
-    .wants = td3_wants,
+    .wants = policy_wants_rows,
     .init = td3_init,
     .update = td3_update,
     .save = td3_save,
-    .state = td3_state,
-    .restored = td3_restored,
-    .net = td3_net,
-    .pack = td3_pack,
-    .actor_bytes = td3_actor_bytes,
-    .actor_init = td3_actor_init,
-    .reset = td3_reset,
-    .act = td3_act,
+    .state = views_state,
+    .restored = views_restored,
+    .net = mu_actor_net,
+    .pack = mu_actor_pack,
+    .actor_bytes = mu_actor_bytes,
+    .actor_init = mu_actor_init,
+    .reset = mu_actor_reset,
+    .act = mu_actor_act,
 };

@@ -8,11 +8,11 @@
  * entropy and temperature as in arXiv:1812.05905. Departs from it: the loss is the sum over critics
  * of the mean over quantiles.
  */
-#include "policies/nn/gauss.h"
 #include "policies/nn/gauss_actor.h"
 #include "policies/nn/quantile.h"
 #include "policies/nn/temperature.h"
 #include "policies/nn/views.h"
+#include "policies/soft_actor.h"
 
 #include <errno.h>
 #include <math.h>
@@ -26,23 +26,22 @@
 struct tqc_config {
     struct net_settings net; /* first: gauss_actor.h */
     double learning_rate, tau;
-    char ent_coef[24], target_entropy[24];
+    struct temperature_settings temperature;
     int n_critics, n_quantiles, top_quantiles_to_drop_per_net;
 };
 
 struct tqc {
+    struct views views; /* first: its entries of struct policy */
     struct tqc_config c;
-    struct rng *rng; /* the learner's */
     int n_obs, n_act, kept;
-    struct gauss pi;
+    struct soft_actor pi;
     struct mlp q[CRITICS_MAX], q_targ[CRITICS_MAX]; /* (s, a) -> [n_quantiles] */
     struct adam opt[CRITICS_MAX];
     struct alpha alpha;
     int64_t skipped;
-    float *a, *logp, *da, *one, *dlogp; /* [B,A] [B] [B,A] [B,A] [B] */
-    float *pool;                        /* [B,n_critics n_quantiles]: of s', then y, lowest first */
-    float *dq[CRITICS_MAX];             /* [B,n_quantiles] */
-    struct views views;
+    float *one;             /* [B,A] */
+    float *pool;            /* [B,n_critics n_quantiles]: of s', then y, lowest first */
+    float *dq[CRITICS_MAX]; /* [B,n_quantiles] */
 };
 
 /* clang-format off */
@@ -58,32 +57,12 @@ static const struct option tqc_options[] = {
      .help = "quantiles of each"},
     {.key = "top_quantiles_to_drop_per_net", .type = OPTION_INT, .offset = AT(top_quantiles_to_drop_per_net), .min = 0, .max = QUANTILES_MAX - 1, .def = "2",
      .help = "so many for each critic are left out of the target, the highest of all together"},
-    {.key = "ent_coef", .type = OPTION_TEXT, .offset = AT(ent_coef), .n_max = 24, .def = "auto",
-     .help = "temperature alpha: auto, auto_X to start at X instead of 1, or a fixed positive number"},
-    {.key = "target_entropy", .type = OPTION_TEXT, .offset = AT(target_entropy), .n_max = 24, .def = "auto",
-     .help = "entropy that an automatic temperature aims at: auto, which is -1 per action, or the sum over actions"},
+    TEMPERATURE_OPTIONS,
     NET_OPTIONS("[256, 256]"),
     {.key = NULL},
 };
 
 /* clang-format on */
-
-enum {
-    TRAIN_CRITIC_LOSS,
-    TRAIN_ACTOR_LOSS,
-    TRAIN_ENT_COEF,
-    TRAIN_ENT_COEF_LOSS,
-    TRAIN_ENTROPY,
-    TRAIN_SKIPPED
-};
-
-static const char *const tqc_stats[] = {"train/critic_loss",
-                                        "train/actor_loss",
-                                        "train/ent_coef",
-                                        "train/ent_coef_loss",
-                                        "train/entropy",
-                                        "train/skipped_not_finite",
-                                        NULL};
 
 static const float *quantiles(const struct tqc *z, struct mlp *q, const float *s, const float *a,
                               int n)
@@ -107,9 +86,9 @@ static int compare(const void *a, const void *b)
 static void make_targets(struct tqc *z, const struct batch *b, float alpha)
 {
     const int m = z->c.n_critics, k = z->c.n_quantiles, all = m * k;
-    gauss_sample(&z->pi, b->s2, b->n, z->rng, z->a, z->logp);
+    soft_actor_sample(&z->pi, b->s2, b->n);
     for (int c = 0; c < m; c++) {
-        const float *t = quantiles(z, &z->q_targ[c], b->s2, z->a, b->n);
+        const float *t = quantiles(z, &z->q_targ[c], b->s2, z->pi.a, b->n);
         for (int i = 0; i < b->n; i++) {
             memcpy(z->pool + (size_t)(i * all + c * k), t + (size_t)(i * k), (size_t)k * sizeof *t);
         }
@@ -118,7 +97,7 @@ static void make_targets(struct tqc *z, const struct batch *b, float alpha)
         float *y = z->pool + (size_t)(i * all);
         qsort(y, (size_t)all, sizeof *y, compare);
         for (int j = 0; j < z->kept; j++) {
-            y[j] = b->r[i] + b->g[i] * (y[j] - alpha * z->logp[i]);
+            y[j] = b->r[i] + b->g[i] * (y[j] - alpha * z->pi.logp[i]);
         }
     }
 }
@@ -160,16 +139,16 @@ static float backward_action(struct tqc *z, const float *s, int n, float dq)
     const struct input_part action = {.n = n, .from = z->n_obs, .columns = z->n_act};
     const float part = 1.0f / (float)(m * k);
     float mean = 0.0f;
-    memset(z->da, 0, (size_t)(n * z->n_act) * sizeof *z->da);
+    memset(z->pi.da, 0, (size_t)(n * z->n_act) * sizeof *z->pi.da);
     for (int c = 0; c < m; c++) {
-        const float *q = quantiles(z, &z->q[c], s, z->a, n);
+        const float *q = quantiles(z, &z->q[c], s, z->pi.a, n);
         for (int i = 0; i < n * k; i++) {
             mean += part * q[i] / (float)n;
             z->dq[c][i] = part * dq;
         }
         mlp_backward_input(&z->q[c], z->dq[c], &action, z->one);
         for (int i = 0; i < n * z->n_act; i++) {
-            z->da[i] += z->one[i];
+            z->pi.da[i] += z->one[i];
         }
     }
     return mean;
@@ -183,25 +162,20 @@ static void tqc_update(void *self, const struct batch *b, struct stats *ret_stat
 
     make_targets(z, b, alpha);
     const float loss = update_critics(z, b);
-    ret_stats->v[TRAIN_CRITIC_LOSS] = (double)loss;
-    ret_stats->v[TRAIN_SKIPPED] = (double)(z->skipped += !isfinite(loss));
+    ret_stats->v[SOFT_CRITIC_LOSS] = (double)loss;
+    ret_stats->v[SOFT_SKIPPED] = (double)(z->skipped += !isfinite(loss));
     if (!isfinite(loss)) {
         return;
     }
 
     /* phi <- phi - lr grad E[ alpha log pi(a|s) - mean_c mean_i theta_c,i(s, a) ] */
-    float entropy = 0.0f;
-    gauss_forward(&z->pi, b->s, n, z->rng, z->a, z->logp);
-    for (int i = 0; i < n; i++) {
-        z->dlogp[i] = alpha * inv_n;
-        entropy -= z->logp[i] * inv_n;
-    }
+    soft_actor_forward(&z->pi, b->s, n);
     const float q = backward_action(z, b->s, n, -inv_n);
-    gauss_fit(&z->pi, z->a, z->da, z->dlogp, n);
-    ret_stats->v[TRAIN_ACTOR_LOSS] = (double)(-alpha * entropy - q);
-    ret_stats->v[TRAIN_ENTROPY] = (double)entropy;
-    ret_stats->v[TRAIN_ENT_COEF] = (double)alpha;
-    ret_stats->v[TRAIN_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, entropy);
+    soft_actor_fit(&z->pi, alpha, n);
+    ret_stats->v[SOFT_ACTOR_LOSS] = (double)(-alpha * z->pi.entropy - q);
+    ret_stats->v[SOFT_ENT_COEF_LOSS] = (double)alpha_fit(&z->alpha, z->pi.entropy);
+    ret_stats->v[SOFT_ENT_COEF] = (double)alpha;
+    ret_stats->v[SOFT_ENTROPY] = (double)z->pi.entropy;
 
     /* theta'_c <- tau theta_c + (1 - tau) theta'_c */
     for (int c = 0; c < z->c.n_critics; c++) {
@@ -212,41 +186,24 @@ static void tqc_update(void *self, const struct batch *b, struct stats *ret_stat
 static int tqc_check(const void *config, const struct dims *d, char *ret_why, int cap)
 {
     const struct tqc_config *c = config;
-    struct temperature t;
-    if (d->n_act < 1 || d->n_obs < 1) {
-        return why(ret_why, cap, -EINVAL, "tqc needs continuous actions and observations");
-    }
     if (c->top_quantiles_to_drop_per_net >= c->n_quantiles) {
         return why(ret_why, cap, -EINVAL,
                    "policy.top_quantiles_to_drop_per_net %d leaves none of the %d quantiles",
                    c->top_quantiles_to_drop_per_net, c->n_quantiles);
     }
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, ret_why, cap);
+    const int rc = temperature_check(&c->temperature, d->n_act, ret_why, cap);
     return rc < 0 ? rc : net_check(&c->net, ret_why, cap);
-}
-
-static void tqc_wants(const void *config, struct wants *ret_wants)
-{
-    (void)config;
-    *ret_wants = (struct wants){.seg_len = 1};
-}
-
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
 }
 
 static void name_all(struct tqc *z, struct arena *mem)
 {
     struct views *v = &z->views;
     v->mem = mem;
-    views_mlp(v, "actor", &z->pi.net);
-    views_adam(v, "actor", &z->pi.net, &z->pi.opt);
+    views_trained(v, "actor", &z->pi.gauss.net, &z->pi.gauss.opt);
     for (int c = 0; c < z->c.n_critics; c++) {
         char name[32];
         (void)snprintf(name, sizeof name, "critic%d", c);
-        views_mlp(v, name, &z->q[c]);
-        views_adam(v, name, &z->q[c], &z->opt[c]);
+        views_trained(v, name, &z->q[c], &z->opt[c]);
         (void)snprintf(name, sizeof name, "critic%d_target", c);
         views_mlp(v, name, &z->q_targ[c]);
     }
@@ -264,7 +221,7 @@ static void init_critics(struct tqc *z, const struct net_spec *qf, struct arena 
         mlp_init(&z->q_targ[c], &shape, qf->kernel, qf->rows, mem, rng);
         mlp_copy(&z->q[c], &z->q_targ[c]);
         adam_init(&z->opt[c], z->q[c].kernel, z->q[c].n, &qf->adam, mem);
-        z->dq[c] = floats(mem, qf->rows * z->c.n_quantiles);
+        z->dq[c] = arena_floats(mem, qf->rows * z->c.n_quantiles);
     }
 }
 
@@ -273,24 +230,17 @@ static void *tqc_init(const void *config, const struct dims *d, struct arena *me
     struct tqc *z = arena_take(mem, sizeof *z);
     const struct tqc_config *c = config;
     struct net_spec pi, qf;
-    struct temperature t;
-    const int rc = temperature_read(c->ent_coef, c->target_entropy, d->n_act, &t, NULL, 0);
-    basal_assert(rc == 0); /* tqc_check has seen it */
     net_specs(&c->net, d, c->learning_rate, &pi, &qf);
     z->c = *c;
-    z->rng = rng;
     z->n_obs = d->n_obs;
     z->n_act = d->n_act;
     z->kept = c->n_critics * (c->n_quantiles - c->top_quantiles_to_drop_per_net);
-    gauss_init(&z->pi, &pi, mem, rng);
+    soft_actor_init(&z->pi, &pi, NULL, mem, rng);
     init_critics(z, &qf, mem, rng);
-    alpha_init(&z->alpha, &t, z->pi.net.kernel, c->learning_rate, mem);
-    z->a = floats(mem, d->batch * d->n_act);
-    z->da = floats(mem, d->batch * d->n_act);
-    z->one = floats(mem, d->batch * d->n_act);
-    z->logp = floats(mem, d->batch);
-    z->dlogp = floats(mem, d->batch);
-    z->pool = floats(mem, d->batch * c->n_critics * c->n_quantiles);
+    alpha_init_by(&z->alpha, &c->temperature, d->n_act, z->pi.gauss.net.kernel, c->learning_rate,
+                  mem);
+    z->one = arena_floats(mem, d->batch * d->n_act);
+    z->pool = arena_floats(mem, d->batch * c->n_critics * c->n_quantiles);
     name_all(z, mem);
     return z;
 }
@@ -298,27 +248,7 @@ static void *tqc_init(const void *config, const struct dims *d, struct arena *me
 static int tqc_save(const void *learner, float *ret_w, int n_max)
 {
     const struct tqc *z = learner;
-    if (n_max < z->pi.net.n) {
-        return -ENOSPC;
-    }
-    memcpy(ret_w, z->pi.net.w, (size_t)z->pi.net.n * sizeof(float));
-    return z->pi.net.n;
-}
-
-static int tqc_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    const struct tqc *z = learner;
-    return views_get(&z->views, ret_tensors, n_max);
-}
-
-static void tqc_restored(void *learner)
-{
-    struct tqc *z = learner;
-    mlp_changed(&z->pi.net);
-    for (int c = 0; c < z->c.n_critics; c++) {
-        mlp_changed(&z->q[c]);
-        mlp_changed(&z->q_targ[c]);
-    }
+    return mlp_save(&z->pi.gauss.net, ret_w, n_max);
 }
 
 const struct policy policy_tqc = {
@@ -326,15 +256,15 @@ const struct policy policy_tqc = {
     .source = "arXiv:2005.04269, equations 9 to 13",
     .actions = ACTION_BOX,
     .options = tqc_options,
-    .stat_names = tqc_stats,
+    .stat_names = soft_stats,
     .config_bytes = sizeof(struct tqc_config),
     .check = tqc_check,
-    .wants = tqc_wants,
+    .wants = policy_wants_rows,
     .init = tqc_init,
     .update = tqc_update,
     .save = tqc_save,
-    .state = tqc_state,
-    .restored = tqc_restored,
+    .state = views_state,
+    .restored = views_restored,
     .net = gauss_actor_net,
     .pack = gauss_actor_pack,
     .actor_bytes = gauss_actor_bytes,

@@ -23,6 +23,13 @@ void arena_close(struct arena *a);
 
 /* n zeroed bytes, 64-byte aligned. Never NULL: running out or a frozen arena is an assertion. */
 void *arena_take(struct arena *a, size_t n);
+
+/* n floats, zeroed. */
+static inline float *arena_floats(struct arena *a, int n)
+{
+    return arena_take(a, (size_t)n * sizeof(float));
+}
+
 void arena_freeze(struct arena *a);
 
 /* All that was taken gets its pages now, so that no later store waits for one. */

@@ -128,10 +128,3 @@ void bnet_fold(const struct bnet *z, float *ret_w)
         ret_w += out * (in + 1);
     }
 }
-
-void bnet_changed(struct bnet *z)
-{
-    for (int l = 0; l < z->shape.n_layers; l++) {
-        mlp_changed(&z->dense[l]);
-    }
-}

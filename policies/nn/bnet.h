@@ -39,4 +39,3 @@ void bnet_backward_input(struct bnet *z, const float *dy, int n, float *ret_dx);
 
 /* The plain network [mlp_weights(&shape)] that computes the same by averages. */
 void bnet_fold(const struct bnet *z, float *ret_w);
-void bnet_changed(struct bnet *z);

@@ -3,11 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
-}
-
 void dynamics_init(struct dynamics *ret_dynamics, const struct net_spec *spec, struct arena *mem,
                    struct rng *rng)
 {
@@ -19,11 +14,11 @@ void dynamics_init(struct dynamics *ret_dynamics, const struct net_spec *spec, s
     mlp_init(&z->f, &s, spec->kernel, rows, mem, rng);
     adam_init(&z->f_opt, z->f.kernel, z->f.n, &spec->adam, mem);
     critic_init(&z->r, spec, mem, rng);
-    z->xi = floats(mem, rows * spec->n_obs);
-    z->dy = floats(mem, rows * spec->n_obs);
-    z->one = floats(mem, rows);
-    z->dsa[0] = floats(mem, rows * in);
-    z->dsa[1] = floats(mem, rows * in);
+    z->xi = arena_floats(mem, rows * spec->n_obs);
+    z->dy = arena_floats(mem, rows * spec->n_obs);
+    z->one = arena_floats(mem, rows);
+    z->dsa[0] = arena_floats(mem, rows * in);
+    z->dsa[1] = arena_floats(mem, rows * in);
     for (int i = 0; i < rows; i++) {
         z->one[i] = 1.0f;
     }
@@ -97,10 +92,4 @@ void dynamics_backward(struct dynamics *z, const float *v2, const int *rows, int
             ret_va[i * k + j] = by_r[o + j] + by_f[o + j];
         }
     }
-}
-
-void dynamics_changed(struct dynamics *z)
-{
-    mlp_changed(&z->f);
-    mlp_changed(&z->r.net);
 }

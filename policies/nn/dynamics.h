@@ -44,5 +44,3 @@ void dynamics_infer(struct dynamics *z, const struct steps_seen *b, int n);
  */
 void dynamics_backward(struct dynamics *z, const float *v2, const int *rows, int m, float *ret_vs,
                        float *ret_va);
-
-void dynamics_changed(struct dynamics *z);

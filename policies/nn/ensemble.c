@@ -109,10 +109,3 @@ void ensemble_copy(const struct ensemble *e, struct ensemble *ret_copy)
         mlp_copy(&e->q[k].net, &ret_copy->q[k].net);
     }
 }
-
-void ensemble_changed(struct ensemble *e)
-{
-    for (int k = 0; k < e->n; k++) {
-        mlp_changed(&e->q[k].net);
-    }
-}

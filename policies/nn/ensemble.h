@@ -38,4 +38,3 @@ void ensemble_draw(int n, int m, struct rng *rng, int *ret_which);
 
 void ensemble_blend(const struct ensemble *e, float tau, struct ensemble *target);
 void ensemble_copy(const struct ensemble *e, struct ensemble *ret_copy);
-void ensemble_changed(struct ensemble *e);

@@ -2,6 +2,7 @@
 
 #include "daemon/base/hash.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -451,4 +452,13 @@ void mlp_copy(const struct mlp *m, struct mlp *ret_copy)
 {
     memcpy(ret_copy->w, m->w, (size_t)m->n * sizeof(float));
     mlp_changed(ret_copy);
+}
+
+int mlp_save(const struct mlp *m, float *ret_w, int n_max)
+{
+    if (m->n > n_max) {
+        return -ENOSPC;
+    }
+    memcpy(ret_w, m->w, (size_t)m->n * sizeof *ret_w);
+    return m->n;
 }

@@ -107,6 +107,8 @@ void mlp_copy(const struct mlp *m, struct mlp *ret_copy);
 void mlp_step(struct mlp *m, struct adam *o);
 /* w was written from outside, from a checkpoint. */
 void mlp_changed(struct mlp *m);
+/* Its weights, as they are sent; returns how many, or -ENOSPC. */
+int mlp_save(const struct mlp *m, float *ret_w, int n_max);
 
 /*
  * The n weights of a network into the form that mlp_row reads: per layer panels, then b, then gain

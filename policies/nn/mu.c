@@ -1,10 +1,5 @@
 #include "policies/nn/mu.h"
 
-#include <math.h>
-#include <string.h>
-
-const char *const noise_names[] = {"normal", "ornstein_uhlenbeck", NULL};
-
 void mu_init(struct mu *ret_mu, const struct net_spec *spec, struct arena *mem, struct rng *rng)
 {
     struct mu *p = ret_mu;
@@ -33,36 +28,4 @@ void mu_fit(struct mu *p, const float *a, const float *da, int n)
     }
     mlp_backward(&p->net, p->dy, n);
     mlp_step(&p->net, &p->opt);
-}
-
-void mu_actor_init(struct mu_actor *ret_actor, const struct mlp_shape *shape,
-                   const struct noise_settings *noise)
-{
-    *ret_actor = (struct mu_actor){.shape = *shape,
-                                   .n_act = shape->width[shape->n_layers],
-                                   .noise = noise->action_noise,
-                                   .theta = (float)noise->theta,
-                                   .dt = (float)noise->dt,
-                                   .std = (float)noise->std};
-}
-
-void mu_reset(struct mu_actor *a)
-{
-    memset(a->x, 0, sizeof a->x);
-}
-
-void mu_act(struct mu_actor *a, const float *packed, const float *obs, bool explore,
-            struct rng *rng, float *ret_act)
-{
-    const float spread = sqrtf(a->dt);
-    mlp_row(&a->shape, packed, obs, ret_act);
-    for (int k = 0; k < a->n_act; k++) {
-        ret_act[k] = tanhf(ret_act[k]);
-        if (explore) {
-            const float draw = a->std * (float)rng_normal(rng);
-            a->x[k] =
-                a->noise != NOISE_OU ? draw : a->x[k] - a->theta * a->dt * a->x[k] + spread * draw;
-            ret_act[k] += a->x[k];
-        }
-    }
 }

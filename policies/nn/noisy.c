@@ -15,21 +15,16 @@ static int widest(const struct mlp_shape *s)
     return most;
 }
 
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
-}
-
 void noisy_init(struct noisy *ret_noisy, struct mlp *net, double sigma_0, struct arena *mem)
 {
     struct noisy *z = ret_noisy;
     *z = (struct noisy){.net = net};
-    z->mu = floats(mem, net->n);
-    z->sigma = floats(mem, net->n);
-    z->eps = floats(mem, net->n);
-    z->dsigma = floats(mem, net->n);
-    z->f_in = floats(mem, widest(&net->shape));
-    z->f_out = floats(mem, widest(&net->shape));
+    z->mu = arena_floats(mem, net->n);
+    z->sigma = arena_floats(mem, net->n);
+    z->eps = arena_floats(mem, net->n);
+    z->dsigma = arena_floats(mem, net->n);
+    z->f_in = arena_floats(mem, widest(&net->shape));
+    z->f_out = arena_floats(mem, widest(&net->shape));
     memcpy(z->mu, net->w, (size_t)net->n * sizeof(float));
     int at = 0;
     for (int l = 0; l < net->shape.n_layers; l++) {

@@ -6,11 +6,6 @@
 
 #define HALF_LOG_2PI ((float)0.91893853320467274)
 
-static float *floats(struct arena *mem, int n)
-{
-    return arena_take(mem, (size_t)n * sizeof(float));
-}
-
 void normal_init(struct normal *ret_normal, const struct net_spec *spec,
                  const struct normal_shape *shape, float log_std_init, struct arena *mem,
                  struct rng *rng)
@@ -22,12 +17,12 @@ void normal_init(struct normal *ret_normal, const struct net_spec *spec,
     net_shape(spec, spec->n_obs, 2 * k, &s);
     mlp_init(&p->net, &s, spec->kernel, spec->rows, mem, rng);
     adam_init(&p->opt, p->net.kernel, p->net.n, &spec->adam, mem);
-    p->mu = floats(mem, n);
-    p->std = floats(mem, n);
-    p->eta = floats(mem, n + 1); /* normals come in pairs */
-    p->dm = floats(mem, n);
-    p->dl = floats(mem, n);
-    p->dy = floats(mem, 2 * n);
+    p->mu = arena_floats(mem, n);
+    p->std = arena_floats(mem, n);
+    p->eta = arena_floats(mem, n + 1); /* normals come in pairs */
+    p->dm = arena_floats(mem, n);
+    p->dl = arena_floats(mem, n);
+    p->dy = arena_floats(mem, 2 * n);
     const float at =
         (log_std_init - shape->log_std_min) / (shape->log_std_max - shape->log_std_min);
     for (int j = 0; j < k; j++) { /* the last biases are the last weights; logit at / 2 = atanh */

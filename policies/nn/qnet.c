@@ -204,12 +204,6 @@ void qnet_copy(const struct qnet *z, struct qnet *ret_copy)
     }
 }
 
-void qnet_changed(struct qnet *z)
-{
-    encoder_changed(&z->encoder);
-    mlp_changed(&z->dense);
-}
-
 int qnet_save(const struct qnet *z, float *ret_w, int n_max)
 {
     const int n_conv = encoder_weights(&z->shape.encoder), n = z->dense.n;

@@ -57,7 +57,6 @@ void qnet_step(struct qnet *z, int n);
 /* target <- tau z + (1 - tau) target; target <- z, bit for bit. The noise's mu and sigma too. */
 void qnet_blend(const struct qnet *z, float tau, struct qnet *target);
 void qnet_copy(const struct qnet *z, struct qnet *ret_copy);
-void qnet_changed(struct qnet *z);
 
 /* --- as sent, and in the tick --- */
 

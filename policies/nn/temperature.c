@@ -44,6 +44,12 @@ int temperature_read(const char *ent_coef, const char *target_entropy, int n_act
     return 0;
 }
 
+int temperature_check(const struct temperature_settings *c, int n_act, char *ret_why, int cap)
+{
+    struct temperature t;
+    return temperature_read(c->ent_coef, c->target_entropy, n_act, &t, ret_why, cap);
+}
+
 void alpha_init(struct alpha *ret_alpha, const struct temperature *t, const struct kernel *kernel,
                 double lr, struct arena *mem)
 {
@@ -52,6 +58,15 @@ void alpha_init(struct alpha *ret_alpha, const struct temperature *t, const stru
                                 .learned = t->learned,
                                 .target_entropy = (float)t->target_entropy};
     adam_init(&ret_alpha->opt, kernel, 1, &adam, mem);
+}
+
+void alpha_init_by(struct alpha *ret_alpha, const struct temperature_settings *c, int n_act,
+                   const struct kernel *kernel, double lr, struct arena *mem)
+{
+    struct temperature t;
+    const int rc = temperature_read(c->ent_coef, c->target_entropy, n_act, &t, NULL, 0);
+    basal_assert(rc == 0);
+    alpha_init(ret_alpha, &t, kernel, lr, mem);
 }
 
 float alpha_now(const struct alpha *a)

@@ -145,10 +145,3 @@ void twin_copy(const struct twin *t, struct twin *ret_copy)
         mlp_copy(&t->q[i].net, &ret_copy->q[i].net);
     }
 }
-
-void twin_changed(struct twin *t)
-{
-    for (int i = 0; i < 2; i++) {
-        mlp_changed(&t->q[i].net);
-    }
-}

@@ -44,5 +44,3 @@ void twin_backward_action(struct twin *t, float dq, int n, float *ret_da);
 /* target_i <- tau q_i + (1 - tau) target_i */
 void twin_blend(const struct twin *t, float tau, struct twin *target);
 void twin_copy(const struct twin *t, struct twin *ret_copy);
-/* Weights were written from outside, from a checkpoint. */
-void twin_changed(struct twin *t);

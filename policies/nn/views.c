@@ -48,14 +48,16 @@ static void add_block(struct views *v, const char *name, const struct mlp_shape 
     }
 }
 
-void views_mlp(struct views *v, const char *name, const struct mlp *m)
+void views_mlp(struct views *v, const char *name, struct mlp *m)
 {
     add_block(v, name, &m->shape, m->w);
+    v->net[v->n_nets++] = m;
 }
 
-void views_adam(struct views *v, const char *name, const struct mlp *m, struct adam *o)
+void views_trained(struct views *v, const char *name, struct mlp *m, struct adam *o)
 {
     char text[NAME_MAX_CHARS];
+    views_mlp(v, name, m);
     (void)snprintf(text, sizeof text, "%s.adam_m", name);
     add_block(v, text, &m->shape, o->m);
     (void)snprintf(text, sizeof text, "%s.adam_v", name);
@@ -69,31 +71,30 @@ void views_encoder(struct views *v, const char *name, struct encoder *e, bool le
     char text[64];
     for (int l = 0; l < e->shape.n_convs; l++) {
         (void)snprintf(text, sizeof text, "%s.conv%d", name, l);
-        views_mlp(v, text, &e->conv[l].net);
         if (learns) {
-            views_adam(v, text, &e->conv[l].net, &e->conv[l].opt);
+            views_trained(v, text, &e->conv[l].net, &e->conv[l].opt);
+        } else {
+            views_mlp(v, text, &e->conv[l].net);
         }
     }
 }
 
-void views_twin(struct views *v, struct twin *q, const struct twin *q_targ)
+void views_twin(struct views *v, struct twin *q, struct twin *q_targ)
 {
     static const char *const critics[] = {"critic0", "critic1"};
     static const char *const targets[] = {"critic0_target", "critic1_target"};
     for (int i = 0; i < 2; i++) {
-        views_mlp(v, critics[i], &q->q[i].net);
-        views_adam(v, critics[i], &q->q[i].net, &q->q[i].opt);
+        views_trained(v, critics[i], &q->q[i].net, &q->q[i].opt);
         views_mlp(v, targets[i], &q_targ->q[i].net);
     }
 }
 
-void views_ensemble(struct views *v, struct ensemble *q, const struct ensemble *q_targ)
+void views_ensemble(struct views *v, struct ensemble *q, struct ensemble *q_targ)
 {
     for (int i = 0; i < q->n; i++) {
         char name[NAME_MAX_CHARS];
         (void)snprintf(name, sizeof name, "critic%d", i);
-        views_mlp(v, name, &q->q[i].net);
-        views_adam(v, name, &q->q[i].net, &q->q[i].opt);
+        views_trained(v, name, &q->q[i].net, &q->q[i].opt);
         (void)snprintf(name, sizeof name, "critic%d_target", i);
         views_mlp(v, name, &q_targ->q[i].net);
     }
@@ -113,8 +114,7 @@ void views_bnet(struct views *v, const char *name, struct bnet *z)
         struct batchnorm *b = &z->norm[l];
         char text[NAME_MAX_CHARS];
         (void)snprintf(text, sizeof text, "%s.dense%d", name, l);
-        views_mlp(v, text, &z->dense[l]);
-        views_adam(v, text, &z->dense[l], &z->opt[l]);
+        views_trained(v, text, &z->dense[l], &z->opt[l]);
         add_part(v, name, l, "gain_bias", TENSOR_F32, 2 * b->n, b->w);
         add_part(v, name, l, "adam_m", TENSOR_F32, 2 * b->n, b->opt.m);
         add_part(v, name, l, "adam_v", TENSOR_F32, 2 * b->n, b->opt.v);
@@ -142,11 +142,20 @@ void views_sde(struct views *v, struct sde *e)
     views_value(v, "actor.log_std.adam_t", TENSOR_I64, 1, &e->opt.t);
 }
 
-int views_get(const struct views *v, struct tensor *ret_tensors, int n_max)
+int views_state(void *learner, struct tensor *ret_tensors, int n_max)
 {
+    const struct views *v = learner;
     if (v->n > n_max) {
         return -ENOSPC;
     }
     memcpy(ret_tensors, v->tensor, (size_t)v->n * sizeof v->tensor[0]);
     return v->n;
+}
+
+void views_restored(void *learner)
+{
+    struct views *v = learner;
+    for (int i = 0; i < v->n_nets; i++) {
+        mlp_changed(v->net[i]);
+    }
 }

@@ -16,19 +16,21 @@
 
 struct views {
     struct arena *mem; /* names live here; only during init */
-    int n;
+    int n, n_nets;
     struct tensor tensor[TENSORS_MAX];
+    struct mlp *net[TENSORS_MAX / 2]; /* whose weights are among them, a network's in two or more */
 };
 
-void views_mlp(struct views *v, const char *name, const struct mlp *m);
-/* Adam's moments, layer by layer as the network's, and its step count. */
-void views_adam(struct views *v, const char *name, const struct mlp *m, struct adam *o);
+void views_mlp(struct views *v, const char *name, struct mlp *m);
+/* A network that learns: its layers, then Adam's moments, layer by layer alike, and its step count.
+ */
+void views_trained(struct views *v, const char *name, struct mlp *m, struct adam *o);
 /* Its convolutions; learns: with Adam's moments. */
 void views_encoder(struct views *v, const char *name, struct encoder *e, bool learns);
 /* Both critics with their moments, and their targets. */
-void views_twin(struct views *v, struct twin *q, const struct twin *q_targ);
+void views_twin(struct views *v, struct twin *q, struct twin *q_targ);
 /* All critics with their moments, and their targets. */
-void views_ensemble(struct views *v, struct ensemble *q, const struct ensemble *q_targ);
+void views_ensemble(struct views *v, struct ensemble *q, struct ensemble *q_targ);
 /* Layers and norms with their moments and averages. */
 void views_bnet(struct views *v, const char *name, struct bnet *z);
 /* A temperature's logarithm with its moments. */
@@ -36,5 +38,9 @@ void views_alpha(struct views *v, struct alpha *a);
 /* The noise of generalised state-dependent exploration, with its moments. */
 void views_sde(struct views *v, struct sde *e);
 void views_value(struct views *v, const char *name, enum tensor_type type, int n, void *data);
-/* Returns how many, or -ENOSPC. */
-int views_get(const struct views *v, struct tensor *ret_tensors, int n_max);
+
+/* --- entries of struct policy, for a learner that begins with its struct views --- */
+
+int views_state(void *learner, struct tensor *ret_tensors, int n_max);
+/* Networks that were named are told that their weights were written. */
+void views_restored(void *learner);

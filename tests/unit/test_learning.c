@@ -3,19 +3,10 @@
  * that they go on from a saved state exactly. Through struct batch, as the learner thread feeds
  * them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "policies/nn/mlp.h"
-#include "tests/unit/actor_fixture.h"
+#include "tests/unit/bandit_fixture.h"
 
-#include <math.h>
 #include <stdio.h>
-
-#define ROWS 64
 
 /* Rows made up on the spot. */
 struct rows {
@@ -45,126 +36,71 @@ static float uniform(struct rng *r, double half)
     return (float)(half * (2.0 * rng_uniform(r) - 1.0));
 }
 
-/* --- the bandit: one state, every action ends the episode, r = -k (a - m)^2 / 2 --- */
+/* --- the bandit --- */
 
-#define BANDIT_K 10.0f
-#define BANDIT_M 0.3f
-
-static void pull_arms(struct rows *x)
-{
-    for (int i = 0; i < ROWS; i++) {
-        const float a = uniform(&x->rng, 1.0), off = a - BANDIT_M;
-        x->s[i] = x->s2[i] = 1.0f;
-        x->a[i] = a;
-        x->r[i] = -0.5f * BANDIT_K * off * off;
-        x->g[i] = 0.0f;
-    }
-}
-
-static const struct dims one_by_one = {
-    .n_obs = 1, .n_act = 1, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
-
-/* Mean, standard deviation and entropy of what the policy does in its one state. */
-static void watch_bandit(const struct learner_fixture *l, double *ret_mean, double *ret_sd,
-                         double *ret_entropy, double *ret_still)
-{
-    static struct actor_fixture actor;
-
-    enum { N = 20000 };
-
-    const float s = 1.0f;
-    double sum = 0.0, sum2 = 0.0, entropy = 0.0;
-    float a;
-    struct rng rng;
-    rng_seed(&rng, 8);
-    actor_make(&actor, l);
-    for (int i = 0; i < N; i++) {
-        entropy -= (double)actor_act(&actor, &s, true, &rng, &a) / N;
-        sum += (double)a / N;
-        sum2 += (double)a * (double)a / N;
-    }
-    (void)actor_act(&actor, &s, false, &rng, &a);
-    *ret_still = (double)a;
-    *ret_mean = sum;
-    *ret_sd = sqrt(sum2 - sum * sum);
-    *ret_entropy = entropy;
-    actor_free(&actor);
-}
-
-static void learn_bandit(struct learner_fixture *l, struct rows *x, int updates)
-{
-    struct stats stats;
-    for (int t = 0; t < updates; t++) {
-        pull_arms(x);
-        l->policy->update(l->self, &x->b, &stats);
-    }
-}
-
-/* With alpha 0.1 the best squashed normal has mean 0.299744, deviation 0.099653, and its middle is
- * tanh 0.3128637 (quadrature). */
 static void sac_finds_the_best_policy_of_a_bandit_14_3(void **state)
 {
     (void)state;
-    static struct learner_fixture l;
-    static struct rows x;
+    static struct arms x;
     static const struct setting settings[] = {
         {"net_arch", "[32, 32]"}, {"learning_rate", "1e-3"}, {"ent_coef", "0.1"}, {NULL, NULL}};
-    double mean, sd, entropy, still;
-    learner_make(&l, policy_find("sac"), &one_by_one, settings, 1);
-    rows_begin(&x, 2);
-    learn_bandit(&l, &x, 4000);
-    watch_bandit(&l, &mean, &sd, &entropy, &still);
-    print_message("sac: mean %.4f, deviation %.4f, middle %.4f\n", mean, sd, still);
-    assert_true(fabs(mean - .299744) < 0.03);
-    assert_true(fabs(sd / .099653 - 1.0) < 0.15);
-    assert_true(fabs(still - tanh(.3128637)) < 0.03);
-    learner_free(&l);
+    struct seen seen;
+    struct stats stats;
+    arms_begin(&x, "sac", settings);
+    arms_learn(&x, off_centre, 4000, &stats);
+    arms_watch(&x, &seen);
+    print_message("sac: mean %.4f, deviation %.4f, middle %.4f\n", seen.mean, seen.sd, seen.still);
+    assert_true(fabs(seen.mean - .299744) < 0.03);
+    assert_true(fabs(seen.sd / .099653 - 1.0) < 0.15);
+    assert_true(fabs(seen.still - tanh(.3128637)) < 0.03);
+    learner_free(&x.l);
 }
 
 /* Asked for the entropy -0.890472, its temperature settles at 0.1. */
 static void sac_finds_the_temperature_of_a_bandit_14_3(void **state)
 {
     (void)state;
-    static struct learner_fixture l;
-    static struct rows x;
+    static struct arms x;
     static const struct setting settings[] = {{"net_arch", "[32, 32]"},
                                               {"learning_rate", "1e-3"},
                                               {"ent_coef", "auto_1"},
                                               {"target_entropy", "-0.890472"},
                                               {NULL, NULL}};
-    double mean, sd, entropy, still, log_alpha = 0.0;
-    learner_make(&l, policy_find("sac"), &one_by_one, settings, 1);
-    rows_begin(&x, 2);
-    learn_bandit(&l, &x, 5000);
+    struct seen seen;
+    struct stats stats;
+    double log_alpha = 0.0;
+    arms_begin(&x, "sac", settings);
+    arms_learn(&x, off_centre, 5000, &stats);
     for (int i = 0; i < 20; i++) {
-        learn_bandit(&l, &x, 50);
-        log_alpha += (double)learner_floats(&l, "log_ent_coef")[0] / 20;
+        arms_learn(&x, off_centre, 50, &stats);
+        log_alpha += (double)learner_floats(&x.l, "log_ent_coef")[0] / 20;
     }
-    watch_bandit(&l, &mean, &sd, &entropy, &still);
-    print_message("sac: alpha %.4f, entropy %.3f, mean %.4f\n", exp(log_alpha), entropy, mean);
+    arms_watch(&x, &seen);
+    print_message("sac: alpha %.4f, entropy %.3f, mean %.4f\n", exp(log_alpha), seen.entropy,
+                  seen.mean);
     assert_true(fabs(exp(log_alpha) / 0.1 - 1.0) < 0.15);
-    assert_true(fabs(entropy - -.890472) < 0.1);
-    assert_true(fabs(mean - .299744) < 0.03);
-    learner_free(&l);
+    assert_true(fabs(seen.entropy - -.890472) < 0.1);
+    assert_true(fabs(seen.mean - .299744) < 0.03);
+    learner_free(&x.l);
 }
 
 static void deterministic_policies_find_the_best_arm_of_a_bandit(void **state)
 {
     (void)state;
-    static struct learner_fixture l;
-    static struct rows x;
+    static struct arms x;
     static const struct setting settings[] = {{"net_arch", "[64, 64]"}, {NULL, NULL}};
     static const char *const names[] = {"ddpg", "td3"};
-    double mean, sd, entropy, still;
+    struct seen seen;
+    struct stats stats;
     for (int p = 0; p < 2; p++) {
-        learner_make(&l, policy_find(names[p]), &one_by_one, settings, 1);
-        rows_begin(&x, 2);
-        learn_bandit(&l, &x, 3000);
-        watch_bandit(&l, &mean, &sd, &entropy, &still);
-        print_message("%s: middle %.4f, deviation %.4f\n", names[p], still, sd);
-        assert_true(fabs(still - (double)BANDIT_M) < 0.03);
-        assert_true(fabs(mean - still) < 0.005 && fabs(sd - 0.1) < 0.005); /* action_noise_std */
-        learner_free(&l);
+        arms_begin(&x, names[p], settings);
+        arms_learn(&x, off_centre, 3000, &stats);
+        arms_watch(&x, &seen);
+        print_message("%s: middle %.4f, deviation %.4f\n", names[p], seen.still, seen.sd);
+        assert_true(fabs(seen.still - 0.3) < 0.03);
+        assert_true(fabs(seen.mean - seen.still) < 0.005);
+        assert_true(fabs(seen.sd - 0.1) < 0.005); /* action_noise_std */
+        learner_free(&x.l);
     }
 }
 

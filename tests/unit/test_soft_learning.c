@@ -2,95 +2,9 @@
  * Soft Q-learning and the other soft actor-critics on problems whose best policy is known, through
  * struct batch, as the learner thread feeds them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/bandit_fixture.h"
 
-#include "tests/unit/actor_fixture.h"
-
-#include <math.h>
 #include <stdio.h>
-
-#define ROWS 64
-
-/* --- one state, every action ends the episode --- */
-
-struct arms {
-    struct learner_fixture l;
-    struct batch b;
-    struct rng rng;
-    float s[ROWS], a[ROWS], r[ROWS], s2[ROWS], g[ROWS], w[ROWS];
-};
-
-static const struct dims one_by_one = {
-    .n_obs = 1, .n_act = 1, .batch = ROWS, .seg_len = 1, .policy_rate_hz = 20.0};
-
-static void arms_begin(struct arms *x, const char *policy, const struct setting *settings)
-{
-    learner_make(&x->l, policy_find(policy), &one_by_one, settings, 1);
-    rng_seed(&x->rng, 2);
-    for (int i = 0; i < ROWS; i++) {
-        x->s[i] = x->s2[i] = x->w[i] = 1.0f;
-        x->g[i] = 0.0f;
-    }
-    x->b = (struct batch){.n = ROWS,
-                          .seg_len = 1,
-                          .s = x->s,
-                          .a = x->a,
-                          .r = x->r,
-                          .s2 = x->s2,
-                          .g = x->g,
-                          .w = x->w};
-}
-
-static void arms_learn(struct arms *x, float (*reward)(float a), int updates,
-                       struct stats *ret_stats)
-{
-    for (int t = 0; t < updates; t++) {
-        for (int i = 0; i < ROWS; i++) {
-            x->a[i] = (float)(2.0 * rng_uniform(&x->rng) - 1.0);
-            x->r[i] = reward(x->a[i]);
-        }
-        x->l.policy->update(x->l.self, &x->b, ret_stats);
-    }
-}
-
-struct seen {
-    double mean, sd, below; /* share of actions below 0 */
-    double sd_of[2];        /* around the middle of those below, and of the others */
-};
-
-static void arms_watch(const struct arms *x, struct seen *ret_seen)
-{
-    static struct actor_fixture actor;
-
-    enum { N = 20000 };
-
-    double sum[2] = {0}, sum2[2] = {0};
-    int n[2] = {0};
-    struct rng rng;
-    rng_seed(&rng, 8);
-    actor_make(&actor, &x->l);
-    for (int i = 0; i < N; i++) {
-        const float s = 1.0f;
-        float a;
-        (void)actor_act(&actor, &s, true, &rng, &a);
-        const int side = a < 0.0f ? 0 : 1;
-        n[side]++;
-        sum[side] += (double)a;
-        sum2[side] += (double)a * (double)a;
-    }
-    actor_free(&actor);
-    ret_seen->mean = (sum[0] + sum[1]) / N;
-    ret_seen->sd = sqrt((sum2[0] + sum2[1]) / N - ret_seen->mean * ret_seen->mean);
-    ret_seen->below = (double)n[0] / N;
-    for (int i = 0; i < 2; i++) {
-        const double mean = sum[i] / (n[i] + 1e-9);
-        ret_seen->sd_of[i] = sqrt(fmax(0.0, sum2[i] / (n[i] + 1e-9) - mean * mean));
-    }
-}
 
 static float bowl(float a) /* k = 10 */
 {
@@ -168,13 +82,7 @@ static void softq_without_repulsion_collapses_14_5(void **state)
     learner_free(&x.l);
 }
 
-static float off_centre(float a)
-{
-    return -5.0f * (a - 0.3f) * (a - 0.3f);
-}
-
-/* Oracle 14.3: with alpha 0.1 the best squashed normal has mean 0.299744, deviation 0.099653, and
- * E[Q] + alpha H is -0.13870092: what its value function must say. */
+/* E[Q] + alpha H is what its value function must say. */
 static void sac_v1_finds_the_best_policy_of_a_bandit_14_3(void **state)
 {
     (void)state;
