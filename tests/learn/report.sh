@@ -1,7 +1,7 @@
 #!/bin/bash
 # What has been learned, in pictures: every line of a table run over its seeds, side by side, and report/index.html of it.
 #
-#   tests/learn/report.sh [--bin DIR] [--out DIR] [--table FILE] [--jobs N] [--pages A,B] [--seeds N] [--small]
+#   tests/learn/report.sh [--bin DIR] [--out DIR] [--table FILE] [--jobs N] [--pages A,B] [--seeds N] [--most-steps N] [--small]
 #
 # It may be stopped and begun again: what has been run with the same settings by the same version is not run twice. --small: a
 # fiftieth of the steps and one seed, for the way itself; its figures say nothing. All of it is about 15 hours of one core.
