@@ -175,7 +175,7 @@ def seeds_plot(rows, args):
 
 
 def seeds_picture(plots, args):
-    head = "set xlabel 'policy steps'\nset ylabel 'return of an episode'\nset key bottom right\nset grid\nset format x '%.0s%c'\n"
+    head = "set xlabel 'policy steps'\nset ylabel 'return of an episode'\nset key below\nset grid\nset format x '%.0s%c'\n"
     plots = [p for p in plots if "plot " in p]
     return report_pages.panels("worst_seeds.svg", head, plots, args.out) if plots else None
 
