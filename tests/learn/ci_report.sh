@@ -16,10 +16,10 @@ fail() {
 report() { bash tests/learn/report.sh --bin "$bin" --out "$work/report" --small "$@" >"$work/said" 2>&1; }
 
 report --pages cartpole,pendulum || fail "a small report"
-grep -q "^0 runs are there, 7 to do" "$work/said" || fail "seven runs were to do"
-grep -q "7/7 " "$work/said" || fail "it does not say how far it is"
+grep -q "^0 runs are there, 9 to do" "$work/said" || fail "nine runs were to do"
+grep -q "9/9 " "$work/said" || fail "it does not say how far it is"
 report --pages cartpole,pendulum || fail "the same again"
-grep -q "^7 runs are there, 0 to do" "$work/said" || fail "what has been run was run again"
+grep -q "^9 runs are there, 0 to do" "$work/said" || fail "what has been run was run again"
 rm "$work/report/runs/cartpole/DQN-1/result.json"
 report --pages cartpole || fail "going on after one that was stopped"
 grep -q "^2 runs are there, 1 to do" "$work/said" || fail "one run was to do"
@@ -37,6 +37,46 @@ rm "$work/report/runs/c51/C51-1/trace.jsonl"
 ! report --pages c51,per || fail "a figure that cannot be drawn is no failure"
 grep -q "the figure of c51 is not drawn: .*trace.jsonl" "$work/said" || fail "it does not say which figure is missing"
 grep -q "per-draws.svg" "$work/report/index.html" || fail "with one figure missing the others are not drawn"
+# --- what is claimed: pages with numbers, which a small report does not judge ---
+report --pages chain,multigoal,pendulum || fail "pages with claims"
+for what in "Prioritised replay" "Worst seeds of SAC and DDPG" "SAC, TD3, DDPG, PPO, soft Q-learning: pendulum"; do
+    grep -q "^$what: .* Not judged.$" "$work/said" || fail "it does not say $what"
+    grep -q "<h2>$what</h2>" "$work/report/index.html" || fail "there is no page on $what"
+done
+for picture in worst_seeds pendulum-lecture; do
+    grep -q "</svg>" "$work/report/$picture.svg" || fail "there is no picture $picture"
+done
+
+# --- and another does; bounds are each seed's ---
+judge() { bash tests/learn/report.sh --bin "$bin" --out "$work/judged" --table "$work/table" >"$work/said" 2>&1; }
+walk="learner.learning_starts=20000 policy.exploration_initial_eps=0 policy.exploration_final_eps=0"
+{
+    for kind in uniform rank proportional; do
+        by=$kind
+        [ $kind != uniform ] || by=none
+        printf 'cliff-walk\t%s\tcliff-walk\t26000\t1\t-\t%s learner.prioritized_replay=%s\n' $kind "$walk" $by
+    done
+    for kind in "DQN false" "Double DQN true"; do
+        printf 'cartpole\t%s\tcartpole\t1500\t1,2\t-\tpolicy.double_q=%s\n' "${kind% *}" "${kind##* }"
+    done
+    printf 'ref\tcliff-walk\tsolved\t1\n'
+    printf 'crawler-grid\tQ-learning\tcrawler-grid\t20000\t1,2\tper_step>=3.36\t-\n'
+} >"$work/table"
+judge || fail "a table that holds"
+grep -q "per_step 3.368, 3.368, held" "$work/said" || fail "it does not say what was judged"
+grep -q "rank  [0-9,]*  [0-9,]*$" "$work/said" || fail "it does not count updates until a world is solved"
+for what in "Prioritised replay" "Overestimation: cartpole"; do
+    grep -Eq "^$what: .* (Held|Did not hold)\.$" "$work/said" || fail "it does not judge $what"
+done
+for picture in prioritised cartpole-values; do
+    grep -q "</svg>" "$work/judged/$picture.svg" || fail "there is no picture $picture"
+done
+sed -i 's/per_step>=3.36/per_step<=3.36/' "$work/table"
+! judge || fail "a bound that is broken is no failure"
+grep -q "MISSED per_step<=3.36" "$work/said" || fail "it does not say which bound was missed"
+sed -i 's/per_step/speed/' "$work/table"
+! judge || fail "an unknown quantity is accepted"
+grep -q "table:7: speed is none of return, per_step" "$work/said" || fail "it does not say which quantities there are"
 
 printf 'cartpole\tnone\tcartpole\t100\t1\t-\tpolicy.kind=nothing\n' >"$work/table"
 ! report --table "$work/table" || fail "a run that cannot be is no failure"

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 
+import report_claims
 import report_figures
+import report_judge
 import report_pages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = 50  # a small report takes this part of the steps
+SOURCES = ["CMakeLists.txt", "daemon", "policies", "sim", "drivers", "proto", "deploy/robots", "deploy/mjcf"]
 
 
 class Row:
@@ -26,16 +29,19 @@ class Row:
         self.seeds = [int(s) for s in seeds.split(",")]
         if args.small or args.seeds:
             self.seeds = self.seeds[: 1 if args.small else args.seeds]
-        self.asked = None if asked == "-" or args.small else float(asked)
+        self.asked, self.bounds = report_judge.parse("-" if args.small else asked)
+        self.asks = "" if args.small or asked == "-" else asked
         self.settings = [] if settings == "-" else settings.split()
         if args.small:  # everything that waits for steps begins at once
             self.settings.append("learner.learning_starts=100")
             self.settings += [s for s in ["learner.train_freq=128"] if any("train_freq=2048" in t for t in self.settings)]
 
+    def file(self):
+        return ROOT / "deploy" / "robots" / f"{self.robot}.yaml"
+
     def command(self, binary, seed):
         flags = [x for s in self.settings for x in ("--set", s)]
-        robot = ROOT / "deploy" / "robots" / f"{self.robot}.yaml"
-        return [str(binary), "--lockstep", "--config", str(robot), *flags, "--seed", str(seed), "--steps", str(self.steps), "--json"]
+        return [str(binary), "--lockstep", "--config", str(self.file()), *flags, "--seed", str(seed), "--steps", str(self.steps), "--json"]
 
     def folder(self, out, seed):
         return out / "runs" / self.page / f"{self.label}-{seed}".replace(" ", "_").replace("/", "_")
@@ -55,11 +61,16 @@ def read_table(path, args):
         if cells[0] == "ref" and len(cells) == 4:
             refs.append((cells[1], cells[2], float(cells[3])))
         elif len(cells) == 7:
-            rows.append(Row(cells, args))
+            try:
+                rows.append(Row(cells, args))
+            except ValueError as error:
+                sys.exit(f"report: {path}:{n}: {error}")
         else:
             sys.exit(f"report: {path}:{n}: 7 columns are wanted, or 4 of a ref, not {len(cells)}")
     if args.pages:
         rows = [r for r in rows if r.page in args.pages.split(",")]
+    if args.most_steps:
+        rows = [r for r in rows if r.steps <= args.most_steps]
     return rows, refs
 
 
@@ -130,31 +141,31 @@ def run_all(rows, args, version):
     return done, failed
 
 
-def judge(row, done):
-    """A row's returns, their mean, and whether it is as asked (None: not judged)."""
-    got = [done[row.page, row.label, s]["eval_mean_reward"] for s in row.seeds if (row.page, row.label, s) in done]
-    got = [x for x in got if x is not None]
-    mean = sum(got) / len(got) if got else None
-    held = None if row.asked is None or mean is None else mean >= row.asked
-    return got, mean, held
-
-
 def table_of(rows, done):
-    out = ["<table><tr><th>learner</th><th>steps</th><th>seeds</th><th>returns</th><th>mean</th><th>asked</th><th></th></tr>"]
+    out = ["<table><tr><th>learner</th><th>steps</th><th>seeds</th><th>returns</th><th>mean</th><th></th><th>asked</th><th></th></tr>"]
     for row in rows:
-        got, mean, held = judge(row, done)
+        got, mean, held = report_judge.judge(row, done)
         first = next((done[k] for k in done if k[:2] == (row.page, row.label)), None)
         cells = [row.label, f"{row.steps:,}", ", ".join(map(str, row.seeds)), ", ".join(f"{x:.4g}" for x in got)]
-        cells += ["" if mean is None else f"{mean:.4g}", "" if row.asked is None else f"{row.asked:g}"]
+        cells += ["" if mean is None else f"{mean:.4g}", report_judge.told(row, done), row.asks]
         cells += ["" if held is None else "held" if held else "missed"]
         out.append("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")
         how = html.escape(row.shown(row.seeds[0]))
         hashes = f"configuration {first['config_hash']}" if first else "not run"
-        out.append(f"<tr class=how><td colspan=7><code>{how}</code> {hashes}</td></tr>")
+        out.append(f"<tr class=how><td colspan=8><code>{how}</code> {hashes}</td></tr>")
     return "\n".join(out) + "</table>"
 
 
-def write_index(rows, refs, done, args, version):
+def claim_of(claim):
+    """A comparison as a part of the page."""
+    out = [f"<h2>{html.escape(claim.title)}</h2><p>{html.escape(claim.says)} <b>{claim.verdict()}</b></p>"]
+    out += [f"<p>{html.escape(claim.how)}</p>", "<table><tr>" + "".join(f"<th>{html.escape(c)}</th>" for c in claim.head) + "</tr>"]
+    out += ["<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>" for cells in claim.lines]
+    out += ["</table>"] + [f"<img src='{claim.picture}' alt='{html.escape(claim.title)}'>" if claim.picture else ""]
+    return "\n".join(out)
+
+
+def write_index(rows, refs, claims, done, args, version):
     body = [f"<p>{html.escape(version)}; a curve is the mean over seeds of the returns while learning, its shade their spread.</p>"]
     for page in dict.fromkeys(r.page for r in rows):
         of_page = [r for r in rows if r.page == page]
@@ -162,14 +173,24 @@ def write_index(rows, refs, done, args, version):
         body.append(f"<h2>{html.escape(page)}</h2>")
         body += [f"<img src='{picture}' alt='learning curves of {html.escape(page)}'>"] if picture else []
         body.append(table_of(of_page, done))
+    for claim in claims:
+        body.append(claim_of(claim))
     figures, broken = report_figures.figures(rows, done, args)
-    for title, text, picture in [*report_pages.comparisons(rows, done, args.out), *figures]:
+    for title, text, picture in figures:
         body.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>")
         body += [f"<img src='{picture}' alt='{html.escape(title)}'>"] if picture else []
     style = "body{font:16px sans-serif;max-width:60em;margin:2em auto}td,th{padding:.2em .6em;text-align:left}.how{color:#777;font-size:70%}"
     page = f"<!doctype html><meta charset=utf-8><title>What basald has learned</title><style>{style}</style><h1>What basald has learned</h1>"
     (args.out / "index.html").write_text(page + "\n".join(body), encoding="utf-8")
     return broken
+
+
+def version_of(binaries):
+    """What runs: the program's version, and the newest commit that touches what it is built from or runs."""
+    said = subprocess.run([str(binaries / "basald"), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    git = ["git", "log", "-1", "--format=%h", "--", *SOURCES]
+    commit = subprocess.run(git, capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
+    return f"{said}, {commit}" if commit else said
 
 
 def arguments():
@@ -180,6 +201,7 @@ def arguments():
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("--pages", help="only these, with commas between")
     p.add_argument("--seeds", type=int, help="only the first so many of each line")
+    p.add_argument("--most-steps", type=int, help="without the lines that have more")
     p.add_argument("--small", action="store_true", help="the way itself, in minutes")
     return p.parse_args()
 
@@ -188,17 +210,20 @@ def main():
     args = arguments()
     rows, refs = read_table(args.table, args)
     args.out.mkdir(parents=True, exist_ok=True)
-    version = subprocess.run([str(args.bin / "basald"), "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
-    version = f"{version}, {commit}" if commit else version
+    version = version_of(args.bin)
     done, failed = run_all(rows, args, version)
-    broken = write_index(rows, refs, done, args, version)
-    missed = [r for r in rows if judge(r, done)[2] is False]
+    claims = list(report_claims.claims(rows, refs, done, args))
+    broken = write_index(rows, refs, claims, done, args, version)
+    missed = [r for r in rows if report_judge.judge(r, done)[2] is False]
     for row in rows:
-        got, mean, held = judge(row, done)
-        word = "" if held is None else ", held" if held else f", MISSED {row.asked:g}"
-        print(f"{row.page}, {row.label}: {', '.join(f'{x:.4g}' for x in got)}; mean {mean if mean is None else f'{mean:.4g}'}{word}")
-    print(f"{args.out}/index.html: {len(rows)} lines, {len(missed)} missed what is asked, {failed} runs failed")
+        got, mean, held = report_judge.judge(row, done)
+        word = "" if held is None else ", held" if held else f", MISSED {row.asks}"
+        more = "".join(f"; {x}" for x in [report_judge.told(row, done)] if x)
+        print(f"{row.page}, {row.label}: {', '.join(f'{x:.4g}' for x in got)}; mean {mean if mean is None else f'{mean:.4g}'}{more}{word}")
+    for claim in claims:
+        print("\n".join([f"{claim.title}: {claim.says} {claim.verdict()}", *("    " + "  ".join(c) for c in [claim.head, *claim.lines])]))
+    print(f"{args.out}/index.html: {len(rows)} lines, {len(missed)} missed what is asked, {failed} runs failed; "
+          f"{sum(c.held is True for c in claims)} of {len(claims)} claims held")
     return 1 if failed or missed or broken else 0
 
 

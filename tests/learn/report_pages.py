@@ -1,7 +1,6 @@
 """Pictures of the report, by gnuplot, and what they say in words."""
 
 import json
-import pathlib
 import subprocess
 
 BINS = 120
@@ -16,18 +15,27 @@ def metrics(row, out, seed):
         return []
 
 
+def weighed(lines, key):
+    """A metric's values: (step, value, weight). What is said of an episode's states counts by how many there were."""
+    before, out = 0, []
+    for line in lines:
+        at = line["time/total_timesteps"]
+        if line.get(key) is not None:
+            out.append((at, line[key], at - before if key == "rollout/value_mean" else 1))
+        before = at
+    return out
+
+
 def binned(lines, key, steps):
     """A metric's means over equal parts of the steps; parts without one carry the last value on."""
-    sums, counts = [0.0] * BINS, [0] * BINS
-    for line in lines:
-        value = line.get(key)
-        if value is not None:
-            k = min(BINS - 1, int(line["time/total_timesteps"]) * BINS // steps)
-            sums[k] += value
-            counts[k] += 1
+    sums, weights = [0.0] * BINS, [0.0] * BINS
+    for at, value, weight in weighed(lines, key):
+        k = min(BINS - 1, int(at) * BINS // steps)
+        sums[k] += value * weight
+        weights[k] += weight
     curve, last = [], None
-    for total, n in zip(sums, counts):
-        last = total / n if n else last
+    for total, weight in zip(sums, weights):
+        last = total / weight if weight > 0 else last
         curve.append(last)
     return curve
 
@@ -52,8 +60,8 @@ def gnuplot(script):
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
 
 
-def draw(picture, title, y, lines, refs, out):
-    """lines: (label, file); refs: (label, value)."""
+def draw(picture, title, y, lines, refs, out, until="*"):
+    """lines: (label, file); refs: (label, value); steps until there."""
     parts = []
     for k, (_, path) in enumerate(lines):
         colour = COLOURS[k % len(COLOURS)]
@@ -63,21 +71,40 @@ def draw(picture, title, y, lines, refs, out):
     parts += [f"{value:g} with lines dt {2 + k} lc rgb '#555555' title \"{label}\"" for k, (label, value) in enumerate(refs)]
     gnuplot(
         f"set terminal svg size 900,480 font 'sans,13' background '#ffffff'\nset output '{out / picture}'\nset title \"{title}\"\n"
-        f"set xlabel 'policy steps'\nset ylabel '{y}'\nset key outside right\nset grid\nset format x '%.0s%c'\nplot {', '.join(parts)}\n"
+        f"set xlabel 'policy steps'\nset ylabel '{y}'\nset key outside right\nset grid\nset format x '%.0s%c'\nset xrange [0:{until}]\nplot {', '.join(parts)}\n"
     )
     return picture
 
 
-def curve_file(row, out, key):
-    """A row's curve over its seeds, as a file; None: there is nothing to draw."""
-    curves = [binned(metrics(row, out, s), key, row.steps) for s in row.seeds]
+def points_file(curves, name, row, out):
+    """Curves' mean and spread as a file; None: there is nothing to draw."""
     curves = [c for c in curves if any(v is not None for v in c)]
     if not curves:
         return None
-    path = out / "points" / f"{row.page}-{row.label}-{key}".replace("/", "_").replace(" ", "_")
+    path = out / "points" / f"{row.page}-{row.label}-{name}".replace("/", "_").replace(" ", "_").replace(",", "")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_points(path, spread(curves), row.steps)
     return path if path.stat().st_size > 0 else None
+
+
+def curve_file(row, out, key):
+    """A row's curve over its seeds, as a file, or None."""
+    return points_file([binned(metrics(row, out, s), key, row.steps) for s in row.seeds], key, row, out)
+
+
+def seed_file(row, out, seed, key):
+    """One seed's curve, as a file, or None."""
+    return points_file([binned(metrics(row, out, seed), key, row.steps)], f"{key}-{seed}", row, out)
+
+
+def panels(picture, head, plots, out):
+    """Several plots side by side, two in a row."""
+    lines = (len(plots) + 1) // 2
+    gnuplot(
+        f"set terminal svg size 900,{340 * lines} font 'sans,12' background '#ffffff'\nset output '{out / picture}'\n{head}"
+        f"set multiplot layout {lines},2\n{''.join(plots)}unset multiplot\n"
+    )
+    return picture
 
 
 def curves(page, rows, refs, out):
@@ -86,46 +113,3 @@ def curves(page, rows, refs, out):
     asked = [(f"asked of {r.label}", r.asked) for r in rows if r.asked is not None][:1]
     refs = [(label, value) for _, label, value in refs]
     return draw(f"{page}.svg", page, "return of an episode", lines, refs + asked, out) if lines else None
-
-
-def overestimation(rows, out):
-    """What DQN and Double DQN say of their states, beside what followed. Yields pages."""
-    pages = {r.page for r in rows if r.label == "Double DQN"}
-    for page in sorted(pages):
-        pair = [r for r in rows if r.page == page and r.label in ("DQN", "Double DQN")]
-        lines, off = [], {}
-        for r in pair:
-            said, was = (curve_file(r, out, k) for k in ("train/mean_q", "rollout/value_mean"))
-            if said and was:
-                lines += [(f"{r.label}: estimate", said), (f"{r.label}: what followed", was)]
-                last = [[float(x) for x in pathlib.Path(p).read_text(encoding="ascii").splitlines()[-1].split()] for p in (said, was)]
-                off[r.label] = last[0][1] - last[1][1]
-        if len(off) == 2:
-            held = abs(off["Double DQN"]) < abs(off["DQN"])
-            text = (f"At the end the estimates are off by {off['DQN']:.3g} (DQN) and {off['Double DQN']:.3g} (Double DQN): "
-                    f"the second is {'closer, as van Hasselt et al. say' if held else 'not closer here'}.")
-            yield f"Overestimation: {page}", text, draw(f"{page}-values.svg", page, "value of a state", lines, [], out)
-
-
-def worst_seeds(rows, done):
-    """SAC's worst seed beside DDPG's, world by world."""
-    said = []
-    for page in dict.fromkeys(r.page for r in rows):
-        worst = {}
-        for r in rows:
-            got = [done[page, r.label, s]["eval_mean_reward"] for s in r.seeds if (page, r.label, s) in done]
-            if r.page == page and r.label in ("SAC", "DDPG") and got:
-                worst[r.label] = min(got)
-        if len(worst) == 2:
-            said.append((page, worst["SAC"], worst["DDPG"]))
-    if said:
-        better = sum(s > d for _, s, d in said)
-        text = "; ".join(f"{page}: {s:.4g} and {d:.4g}" for page, s, d in said)
-        yield ("Worst seeds of SAC and DDPG", f"{text}. SAC's is better in {better} of {len(said)} worlds"
-               f"{'; two are asked: held.' if better >= 2 else '; two are asked.'}", None)
-
-
-def comparisons(rows, done, out):
-    """The lecture's claims: (title, what it came to, picture or None)."""
-    yield from overestimation(rows, out)
-    yield from worst_seeds(rows, done)
