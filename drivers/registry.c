@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-#define SERIAL_DRIVERS(X) X(dynamixel)
+#define SERIAL_DRIVERS(X)                                                                          \
+    X(dynamixel)                                                                                   \
+    X(feetech)
 #define CAN_DRIVERS(X)
 
 #define X(name) extern const struct serial_driver serial_driver_##name;
