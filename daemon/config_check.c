@@ -118,6 +118,34 @@ static int check_joint(const struct walk *w, int i)
     return 0;
 }
 
+/* What devices without a watchdog hold in silence is the owner's to accept, in the robot file. */
+static int check_silence(const struct walk *w, int i)
+{
+    const struct robot *r = &w->config->robot;
+    const struct bus_spec *b = &r->bus[i];
+    const struct serial_driver *driver = serial_driver_find(b->driver);
+    bool driven = false;
+    for (int j = 0; j < r->n_joints; j++) {
+        driven = driven || (r->joint[j].bus == i && r->joint[j].actuated);
+    }
+    if (driver == NULL || driver_has_watchdog(&driver->info)) {
+        return 0;
+    }
+    if (b->watchdog_ms > 0) {
+        return config_bad_at(w, &w->places->bus[i],
+                             "bus %s: watchdog_ms %d: %s devices have no watchdog; leave it out",
+                             b->name, b->watchdog_ms, b->driver);
+    }
+    if (driven && !b->accept_no_device_watchdog) {
+        return config_bad_at(w, &w->places->bus[i],
+                             "bus %s: %s devices have no watchdog: if basald dies they hold their "
+                             "last goal, with torque, until somebody cuts their power; where that "
+                             "is safe, set accept_no_device_watchdog: true",
+                             b->name, b->driver);
+    }
+    return 0;
+}
+
 static int check_bus(const struct walk *w, int i)
 {
     struct config *c = w->config;
@@ -389,6 +417,7 @@ int config_check(const struct walk *w)
     rc = rc == 0 ? check_rates(w) : rc;
     for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {
         rc = check_bus(w, i);
+        rc = rc == 0 ? check_silence(w, i) : rc;
     }
     for (int j = 0; rc == 0 && j < w->config->robot.n_joints; j++) {
         rc = check_joint(w, j);

@@ -140,6 +140,21 @@ static void live(struct service *s, const sigset_t *signals)
 
 /* --- start --- */
 
+/* What nothing but a switch in the power lead would end. */
+static void say_silence(const struct robot *r)
+{
+    for (int i = 0; i < r->n_buses; i++) {
+        const struct serial_driver *d = serial_driver_find(r->bus[i].driver);
+        if (d != NULL && !driver_has_watchdog(&d->info)) {
+            log_line(
+                LOG_LEVEL_WARN,
+                "bus %s: its %s devices have no watchdog: on a silent bus they hold their last "
+                "goal, with torque; keep the switch of their power in reach",
+                r->bus[i].name, d->info.name);
+        }
+    }
+}
+
 static void say_hello(const struct service *s)
 {
     const struct config *c = &s->house.config;
@@ -154,6 +169,7 @@ static void say_hello(const struct service *s)
     }
     log_line(s->house.shared->verdict[0] == 'i' ? LOG_LEVEL_WARN : LOG_LEVEL_NOTE, "real time %s",
              s->house.shared->verdict);
+    say_silence(&c->robot);
 }
 
 /* An estop of an earlier life holds until a person clears it. */

@@ -6,12 +6,9 @@
 
 #include "daemon/base/option.h"
 #include "daemon/base/robot.h"
+#include "drivers/setup.h"
 
 #include <linux/can.h>
-
-enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT };
-
-enum setup_state { SETUP_BUSY, SETUP_DONE, SETUP_FAILED };
 
 /* What a device does when its bus goes silent and its watchdog (if any) trips. */
 enum silence {
@@ -79,24 +76,11 @@ struct robot_bus {
     void *state[JOINTS_MAX]; /* info.joint_bytes each */
 };
 
-struct setup {
-    enum setup_goal goal;
-    enum setup_state state;
-    struct robot_bus *bus;
-    const struct sensed *sensed; /* latest; may be NULL */
-    int stage, joint, tries;
-    size_t used;          /* bytes or frames of rx that were consumed */
-    int64_t wake_ns;      /* call again then, even without an answer */
-    uint64_t torque_off;  /* SETUP_DISARM: joints whose torque was read back as off */
-    uint64_t posed;       /* SETUP_ARM: joints whose goal is the measured pose ... */
-    double q[JOINTS_MAX]; /* ... which is this */
-    int written;          /* settings in non-volatile memory that differed and were written */
-    bool failed;         /* a joint could not be set up; SETUP_DISARM still goes on to the others */
-    char why[WHY_CHARS]; /* one sentence, when failed */
-};
+struct servo_protocol; /* drivers/steps.h */
 
 struct serial_driver {
     struct driver_info info;
+    const struct servo_protocol *servo; /* for basalctl's scan and setup-motor; NULL: not for it */
     int (*setup)(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
                  size_t cap) BASAL_RT;
     int (*ask)(struct robot_bus *b, uint8_t *ret_tx, size_t cap) BASAL_RT;
@@ -146,6 +130,9 @@ struct can_driver {
 
 /* The joint of this bus that answers to id, or -1. */
 int robot_bus_joint(const struct robot_bus *b, int id) BASAL_RT;
+
+/* Does any device of this driver end what it does by itself when its bus goes silent? */
+bool driver_has_watchdog(const struct driver_info *info);
 
 extern const struct serial_driver *const serial_drivers[];
 const struct serial_driver *serial_driver_find(const char *name);

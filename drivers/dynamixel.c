@@ -14,14 +14,10 @@
  */
 #include "drivers/dynamixel.h"
 
-#include "drivers/joints.h"
-
 #include <errno.h>
-#include <math.h>
 
-#define CAREFUL_REQUESTS  100  /* after a miss: a second at 100 Hz */
-#define PWM_REFRESH_GOALS 20   /* sync writes are not acknowledged: repeat the ceiling */
-#define REPLY_US_MAX      1200 /* the longest request with its replies at 1 Mbaud, pauses included */
+#define CAREFUL_REQUESTS 100  /* after a miss: a second at 100 Hz */
+#define REPLY_US_MAX     1200 /* the longest request with its replies at 1 Mbaud, pauses included */
 
 /*
  * A reply does not say which register it is about. No two rows are of one length, so that a late
@@ -122,28 +118,6 @@ static int dynamixel_ask(struct robot_bus *b, uint8_t *ret_tx, size_t cap)
     return 0;
 }
 
-static uint16_t pwm_of(const struct joint_spec *j, const struct command *cmd, int joint)
-{
-    const double frac = j->tau_stall > 0.0 ? cmd->tau_max[joint] / j->tau_stall : 0.0;
-    const double pwm = floor((frac > 1.0 ? 1.0 : frac) * DXL_PWM_FULL + 0.5);
-    return pwm > 0.0 ? (uint16_t)pwm : 0; /* NaN compares false */
-}
-
-static int32_t counts_of(const struct joint_spec *j, double q_rad)
-{
-    const double counts =
-        floor(joint_to_device(j, q_rad) / DXL_RAD_PER_COUNT + 0.5) + DXL_COUNTS_MIDDLE;
-    return counts < 0.0                       ? 0
-           : counts > DXL_COUNTS_PER_TURN - 1 ? DXL_COUNTS_PER_TURN - 1
-                                              : (int32_t)counts;
-}
-
-static bool has_goal(const struct robot_bus *b, const struct command *cmd, int j)
-{
-    return b->robot->joint[j].actuated && cmd->mode[j] != MODE_OFF && isfinite(cmd->q[j]) &&
-           isfinite(cmd->tau_max[j]);
-}
-
 static int put_positions(const struct robot_bus *b, const struct command *cmd, uint8_t *ret_tx,
                          size_t cap)
 {
@@ -153,9 +127,9 @@ static int put_positions(const struct robot_bus *b, const struct command *cmd, u
     dxl_put16(params + 2, 4);
     for (int k = 0; k < b->n; k++) {
         const int j = b->joint[k];
-        if (has_goal(b, cmd, j)) {
+        if (position_commanded(b, cmd, j)) {
             params[n] = (uint8_t)b->robot->joint[j].id;
-            dxl_put32(params + n + 1, (uint32_t)counts_of(&b->robot->joint[j], cmd->q[j]));
+            dxl_put32(params + n + 1, (uint32_t)position_goal(&b->robot->joint[j], cmd->q[j]));
             n += 5;
         }
     }
@@ -171,16 +145,12 @@ static int put_ceilings(struct robot_bus *b, const struct command *cmd, uint8_t 
     for (int k = 0; k < b->n; k++) {
         const int j = b->joint[k];
         struct dxl_joint *z = b->state[j];
-        const uint16_t pwm = pwm_of(&b->robot->joint[j], cmd, j);
-        if (!has_goal(b, cmd, j) || (pwm == z->pwm_sent && z->pwm_age < PWM_REFRESH_GOALS)) {
-            z->pwm_age++;
-            continue;
+        const uint16_t pwm = ceiling_of(&b->robot->joint[j], cmd, j, DXL_PWM_FULL);
+        if (ceiling_due(&z->pwm, position_commanded(b, cmd, j), pwm)) {
+            params[n] = (uint8_t)b->robot->joint[j].id;
+            dxl_put16(params + n + 1, pwm);
+            n += 3;
         }
-        z->pwm_sent = pwm;
-        z->pwm_age = 0;
-        params[n] = (uint8_t)b->robot->joint[j].id;
-        dxl_put16(params + n + 1, pwm);
-        n += 3;
     }
     return n > 4 ? dxl_build(DXL_BROADCAST, DXL_SYNC_WRITE, params, n, ret_tx, cap) : 0;
 }
@@ -246,6 +216,7 @@ const struct serial_driver serial_driver_dynamixel = {
              .silence = dxl_silence_rows,
              .joint_bytes = sizeof(struct dxl_joint),
              .reply_us_max = REPLY_US_MAX},
+    .servo = &dxl_protocol,
     .setup = dxl_setup,
     .ask = dynamixel_ask,
     .goals = dynamixel_goals,

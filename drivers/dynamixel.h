@@ -1,13 +1,14 @@
 /*
  * Inside of the Dynamixel driver: what dynamixel.c (requests, goals), dynamixel_state.c (replies),
- * dynamixel_setup.c (the step machine), dynamixel_steps.c (its lists) and dynamixel_models.c (facts
- * per model) share.
+ * dynamixel_setup.c and dynamixel_steps.c (what drivers/steps.c wants to know) and
+ * dynamixel_models.c (facts per model) share.
  */
 #pragma once
 
 #include "drivers/driver.h"
 #include "drivers/dynamixel_packet.h"
 #include "drivers/dynamixel_regs.h"
+#include "drivers/position.h"
 
 /* Settings of a joint on this driver; 0 gains: leave the device's own. */
 struct dxl_config {
@@ -25,18 +26,12 @@ struct dxl_joint {
     int64_t tick_host_ns; /* host time of that reply */
     int64_t offset_us;    /* least host - device time seen: what counts as age 0 */
     int same_ticks;       /* replies in a row with the same tick */
-    uint16_t pwm_sent;
-    int pwm_age;     /* goals since Goal PWM was last sent */
-    int32_t present; /* counts, from set-up */
-    bool differed;   /* set-up read another value than it wants: this one */
-    uint32_t value;
+    struct ceiling pwm;
     bool alert_unread; /* it reports a hardware error; register 70 was not read since */
 };
 
 /* LEN of the longest status that is ever asked for, all its bytes to be stuffed. */
 #define DXL_STATUS_LEN_MAX (4 + DXL_STATE_BYTES + (DXL_STATE_BYTES + 1) / 3)
-
-#define PWM_NEVER_SENT 1000 /* pwm_age: send it with the next goals */
 
 struct dxl_model_row {
     uint16_t model;
@@ -58,6 +53,7 @@ bool dxl_has_watchdog(const struct robot_bus *b, int joint) BASAL_RT;
 double dxl_nm_per_a(const struct robot_bus *b, int joint) BASAL_RT;
 enum silence dxl_silence(int model, int mode, int firmware) BASAL_RT;
 
+extern const struct servo_protocol dxl_protocol;
 extern const struct option dxl_options[];
 extern const struct silence_row dxl_silence_rows[];
 

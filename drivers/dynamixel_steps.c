@@ -10,41 +10,41 @@
 
 /* clang-format off */
 static const struct step identify[] = {
-    {STEP_PING,   0,                  0, WANT_ZERO,           ALL},
-    {STEP_ENSURE, DXL_STATUS_LEVEL,   1, WANT_STATUS_LEVEL,   ALL}, /* before anything that must be answered */
-    {STEP_ENSURE, DXL_TORQUE_ENABLE,  1, WANT_ZERO,           ALL}, /* non-volatile settings want torque off */
-    {STEP_ENSURE, DXL_RETURN_DELAY,   1, WANT_RETURN_DELAY,   ALL},
-    {STEP_ENSURE, DXL_MODE,           1, WANT_MODE,           ALL},
-    {STEP_ENSURE, DXL_DRIVE_MODE,     1, WANT_ZERO,           ALL},
-    {STEP_ENSURE, DXL_POSITION_MAX,   4, WANT_POSITION_MAX,   ACTUATED},
-    {STEP_ENSURE, DXL_POSITION_MIN,   4, WANT_POSITION_MIN,   ACTUATED},
-    {STEP_ENSURE, DXL_VELOCITY_LIMIT, 4, WANT_VELOCITY_LIMIT, ACTUATED},
-    {STEP_ENSURE, DXL_CURRENT_LIMIT,  2, WANT_CURRENT_LIMIT,  ACTUATED},
-    {STEP_ENSURE, DXL_PWM_LIMIT,      2, WANT_PWM_FULL,       ACTUATED},
+    {STEP_IDENTITY, 0,                        0, WANT_ZERO,                 ALL, 0},
+    {STEP_ENSURE,   DXL_STATUS_LEVEL,         1, WANT_STATUS_LEVEL,         ALL, 0}, /* before anything that must be answered */
+    {STEP_ENSURE,   DXL_TORQUE_ENABLE,        1, WANT_ZERO,                 ALL, 0}, /* non-volatile settings want torque off */
+    {STEP_ENSURE,   DXL_RETURN_DELAY,         1, WANT_RETURN_DELAY,         ALL, 0},
+    {STEP_ENSURE,   DXL_MODE,                 1, WANT_MODE,                 ALL, 0},
+    {STEP_ENSURE,   DXL_DRIVE_MODE,           1, WANT_ZERO,                 ALL, 0},
+    {STEP_ENSURE,   DXL_POSITION_MAX,         4, WANT_POSITION_MAX,         ACTUATED, 0},
+    {STEP_ENSURE,   DXL_POSITION_MIN,         4, WANT_POSITION_MIN,         ACTUATED, 0},
+    {STEP_ENSURE,   DXL_VELOCITY_LIMIT,       4, WANT_VELOCITY_LIMIT,       ACTUATED, 0},
+    {STEP_ENSURE,   DXL_CURRENT_LIMIT,        2, WANT_CURRENT_LIMIT,        ACTUATED, 0},
+    {STEP_ENSURE,   DXL_PWM_LIMIT,            2, WANT_PWM_FULL,             ACTUATED, 0},
 };
 
 static const struct step arm[] = {
-    {STEP_PING,     0,                        0, WANT_ZERO,                 ALL},
-    {STEP_NO_ERROR, DXL_HARDWARE_ERROR,       1, WANT_ZERO,                 ALL},
-    {STEP_SILENCE,  0,                        0, WANT_ZERO,                 ACTUATED},
-    {STEP_ENSURE,   DXL_TORQUE_ENABLE,        1, WANT_ZERO,                 ACTUATED},
-    {STEP_ENSURE,   DXL_WATCHDOG,             1, WANT_ZERO,                 ACTUATED},
-    {STEP_ENSURE,   DXL_MODE,                 1, WANT_MODE,                 ACTUATED},
-    {STEP_ENSURE,   DXL_POSITION_P,           2, WANT_P,                    ACTUATED},
-    {STEP_ENSURE,   DXL_POSITION_I,           2, WANT_I,                    ACTUATED},
-    {STEP_ENSURE,   DXL_POSITION_D,           2, WANT_D,                    ACTUATED},
-    {STEP_ENSURE,   DXL_PROFILE_ACCELERATION, 4, WANT_PROFILE_ACCELERATION, ACTUATED},
-    {STEP_ENSURE,   DXL_PROFILE_VELOCITY,     4, WANT_PROFILE_VELOCITY,     ACTUATED},
-    {STEP_PUT,      DXL_GOAL_PWM,             2, WANT_ZERO,                 ACTUATED},
-    {STEP_POSE,     DXL_PRESENT_POSITION,     4, WANT_ZERO,                 ACTUATED},
-    {STEP_PUT,      DXL_GOAL_POSITION,        4, WANT_PRESENT,              ACTUATED},
-    {STEP_ENSURE,   DXL_TORQUE_ENABLE,        1, WANT_ONE,                  ACTUATED},
-    {STEP_PUT,      DXL_WATCHDOG,             1, WANT_WATCHDOG,             ACTUATED},
+    {STEP_IDENTITY, 0,                        0, WANT_ZERO,                 ALL, 0},
+    {STEP_NO_ERROR, DXL_HARDWARE_ERROR,       1, WANT_ZERO,                 ALL, 0},
+    {STEP_SILENCE,  0,                        0, WANT_ZERO,                 ACTUATED, 0},
+    {STEP_ENSURE,   DXL_TORQUE_ENABLE,        1, WANT_ZERO,                 ACTUATED, 0},
+    {STEP_ENSURE,   DXL_WATCHDOG,             1, WANT_ZERO,                 ACTUATED, 0},
+    {STEP_ENSURE,   DXL_MODE,                 1, WANT_MODE,                 ACTUATED, 0},
+    {STEP_ENSURE,   DXL_POSITION_P,           2, WANT_P,                    ACTUATED, 0},
+    {STEP_ENSURE,   DXL_POSITION_I,           2, WANT_I,                    ACTUATED, 0},
+    {STEP_ENSURE,   DXL_POSITION_D,           2, WANT_D,                    ACTUATED, 0},
+    {STEP_ENSURE,   DXL_PROFILE_ACCELERATION, 4, WANT_PROFILE_ACCELERATION, ACTUATED, 0},
+    {STEP_ENSURE,   DXL_PROFILE_VELOCITY,     4, WANT_PROFILE_VELOCITY,     ACTUATED, 0},
+    {STEP_PUT,      DXL_GOAL_PWM,             2, WANT_ZERO,                 ACTUATED, 0},
+    {STEP_POSE,     DXL_PRESENT_POSITION,     4, WANT_ZERO,                 ACTUATED, 0},
+    {STEP_PUT,      DXL_GOAL_POSITION,        4, WANT_PRESENT,              ACTUATED, 0},
+    {STEP_ENSURE,   DXL_TORQUE_ENABLE,        1, WANT_ONE,                  ACTUATED, 0},
+    {STEP_PUT,      DXL_WATCHDOG,             1, WANT_WATCHDOG,             ACTUATED, 0},
 };
 
-static const struct step disarm[] = {{STEP_ENSURE, DXL_TORQUE_ENABLE, 1, WANT_ZERO, ALL}};
-static const struct step clear[] = {{STEP_PING, 0, 0, WANT_ZERO, ALL}, {STEP_NO_ERROR, DXL_HARDWARE_ERROR, 1, WANT_ZERO, ALL}};
-static const struct step reboot[] = {{STEP_REBOOT, 0, 0, WANT_ZERO, ALL}, {STEP_PING, 0, 0, WANT_ZERO, ALL}};
+static const struct step disarm[] = {{STEP_ENSURE, DXL_TORQUE_ENABLE, 1, WANT_ZERO, ALL, 0}};
+static const struct step clear[] = {{STEP_IDENTITY, 0, 0, WANT_ZERO, ALL, 0}, {STEP_NO_ERROR, DXL_HARDWARE_ERROR, 1, WANT_ZERO, ALL, 0}};
+static const struct step reboot[] = {{STEP_REBOOT, 0, 0, WANT_ZERO, ALL, 0}, {STEP_IDENTITY, 0, 0, WANT_ZERO, ALL, 0}};
 
 #define LIST(steps) {(steps), (int)(sizeof(steps) / sizeof((steps)[0]))}
 static const struct {
@@ -59,7 +59,8 @@ static const struct {
 
 const struct step *dxl_step(enum setup_goal goal, int at)
 {
-    return at < lists[goal].n ? &lists[goal].steps[at] : NULL;
+    const bool there = (size_t)goal < sizeof lists / sizeof lists[0] && at < lists[goal].n;
+    return there ? &lists[goal].steps[at] : NULL;
 }
 
 bool dxl_applies(const struct robot_bus *b, int joint, const struct step *step)
@@ -76,28 +77,6 @@ bool dxl_applies(const struct robot_bus *b, int joint, const struct step *step)
         return false;
     }
     return step->only == ALL || b->robot->joint[joint].actuated;
-}
-
-double dxl_range_counts(const struct joint_spec *j, bool high)
-{
-    double low_rad, high_rad;
-    joint_range_to_device(j, &low_rad, &high_rad);
-    const double counts = (high ? high_rad : low_rad) / DXL_RAD_PER_COUNT + DXL_COUNTS_MIDDLE;
-    return high ? ceil(counts) : floor(counts);
-}
-
-static uint32_t range_count(const struct joint_spec *j, bool high)
-{
-    const double counts = dxl_range_counts(j, high);
-    return counts < 0.0                       ? 0
-           : counts > DXL_COUNTS_PER_TURN - 1 ? DXL_COUNTS_PER_TURN - 1
-                                              : (uint32_t)counts;
-}
-
-static uint32_t in_units(double value, double unit, uint32_t least, uint32_t most)
-{
-    const double n = ceil(value / unit);
-    return n >= most ? most : n > least ? (uint32_t)n : least; /* NaN: the least */
 }
 
 /* The current that tau_max takes, at most the one that the motor draws at standstill. */
@@ -122,11 +101,12 @@ static uint32_t profile(double frac, double rate, double unit, uint32_t most)
     return frac <= 0.0 ? 0 : in_units(frac * fabs(rate), unit, 1, most);
 }
 
-uint32_t dxl_value(const struct robot_bus *b, int joint, enum wanted wanted)
+uint32_t dxl_value(const struct setup *s, int joint, int wanted)
 {
+    const struct robot_bus *b = s->bus;
     const struct joint_spec *j = &b->robot->joint[joint];
     const struct dxl_config *c = dxl_config_of(b, joint);
-    switch (wanted) {
+    switch ((enum wanted)wanted) {
     case WANT_ZERO:
         return 0;
     case WANT_ONE:
@@ -138,9 +118,9 @@ uint32_t dxl_value(const struct robot_bus *b, int joint, enum wanted wanted)
     case WANT_STATUS_LEVEL:
         return 2;
     case WANT_POSITION_MIN:
-        return range_count(j, false);
+        return (uint32_t)position_limit(j, false);
     case WANT_POSITION_MAX:
-        return range_count(j, true);
+        return (uint32_t)position_limit(j, true);
     case WANT_VELOCITY_LIMIT:
         return velocity_limit(j);
     case WANT_CURRENT_LIMIT:
@@ -160,7 +140,7 @@ uint32_t dxl_value(const struct robot_bus *b, int joint, enum wanted wanted)
         return profile(c->profile_acceleration_frac, joint_rate_to_device(j, j->qdd_max),
                        DXL_RAD_S2_PER_UNIT, ACCELERATION_MAX);
     case WANT_PRESENT:
-        return (uint32_t)((const struct dxl_joint *)b->state[joint])->present;
+        return (uint32_t)s->pose[joint];
     case WANT_WATCHDOG:
         return (uint32_t)dxl_watchdog_units(b);
     }

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-#define SERIAL_DRIVERS(X) X(dynamixel)
+#define SERIAL_DRIVERS(X)                                                                          \
+    X(dynamixel)                                                                                   \
+    X(feetech)
 #define CAN_DRIVERS(X)
 
 #define X(name) extern const struct serial_driver serial_driver_##name;
@@ -40,6 +42,16 @@ const struct can_driver *can_driver_find(const char *name)
         }
     }
     return NULL;
+}
+
+bool driver_has_watchdog(const struct driver_info *info)
+{
+    for (const struct silence_row *r = info->silence; r->source != NULL; r++) {
+        if (r->silence != SILENCE_NONE && r->silence != SILENCE_KEEPS_GOING) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int robot_bus_joint(const struct robot_bus *b, int id)

@@ -20,6 +20,7 @@
     X(crawler_grid)                                                                                \
     X(freeway)                                                                                     \
     X(gridworld)                                                                                   \
+    X(joints)                                                                                      \
     X(lqr)                                                                                         \
     X(mountain_car)                                                                                \
     X(multigoal)                                                                                   \

@@ -23,7 +23,7 @@ static const struct verb verbs[] = {
     {"status",      NULL,                 "",                                     "state, joints, learner, counters",                 ctl_status},
     {"health",      NULL,                 "",                                     "can it do its work? the exit status says it too",  ctl_health},
     {"monitor",     NULL,                 "lines hz seconds until-fault",         "a screen that follows the robot; q leaves it",     ctl_monitor},
-    {"scan",        NULL,                 "device baud",                          "look for servos at all baud rates, or at one",                ctl_scan},
+    {"scan",        NULL,                 "device driver baud",                   "look for servos at all baud rates, or at one",     ctl_scan},
     {"setup-motor", "JOINT",              "config device id baud",                "bring one new servo to a joint's settings",        ctl_setup_motor},
     {"arm",         NULL,                 "",                                     "check, torque on, hold the measured pose",         ctl_arm},
     {"run",         NULL,                 "policy no-explore no-learn random attended", "the policy drives and learns",                     ctl_run},
@@ -58,8 +58,9 @@ static const struct flag flags[] = {
     {"success",     NULL,   "episode end: it was one"},
     {"config",      "FILE", "setup-motor: the robot file"},
     {"device",      "PATH", "scan, setup-motor: the bus's device"},
+    {"driver",      "NAME", "scan: whose servos (default dynamixel)"},
     {"id",          "N",    "setup-motor: the servo's id now (default 1)"},
-    {"baud",        "N",    "setup-motor: its baud rate now (default 57600); scan: look only there"},
+    {"baud",        "N",    "setup-motor: its baud rate now (default: as delivered); scan: look only there"},
     {.name = NULL},
 };
 
@@ -87,7 +88,8 @@ static bool take(void *self, const char *name, const char *value)
     } texts[] = {{"runtime-dir", &c->runtime_dir},
                  {"policy", &c->policy},
                  {"config", &c->config},
-                 {"device", &c->device}};
+                 {"device", &c->device},
+                 {"driver", &c->driver}};
 
     const struct {
         const char *name;

@@ -15,7 +15,7 @@ struct ctl {
     const char *runtime_dir;
     bool json, no_explore, no_learn, random, attended, success, lines, until_fault;
     double seconds, reward, hz;
-    const char *policy, *config, *device;
+    const char *policy, *config, *device, *driver;
     int64_t id, joint_baud;
     int n_words;
     char **words; /* after the verb */

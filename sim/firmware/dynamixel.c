@@ -41,7 +41,7 @@ void servo_power_up(struct servo *z, int64_t t_ns)
     servo_hush(z);
     z->boot_ns = t_ns;
     z->silent_until_ns = t_ns;
-    z->tripped = z->profiled = z->reboots = false;
+    z->tripped = z->profile.begun = z->reboots = false;
     z->turns_due = true;
     z->n_rx = z->n_registered = 0;
     z->heard_ns = t_ns;

@@ -119,7 +119,7 @@ static void mode_changed(struct servo *z)
 
 static void torque_changed(struct servo *z)
 {
-    z->profiled = false;
+    z->profile.begun = false;
     if (z->regs[DXL_HARDWARE_ERROR] != 0) {
         z->regs[DXL_TORQUE_ENABLE] = 0; /* a latched error lets nothing turn on */
     }

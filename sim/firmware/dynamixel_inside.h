@@ -9,6 +9,7 @@
 #include "daemon/base/rng.h"
 #include "sim/firmware/device.h"
 #include "sim/firmware/dynamixel_table.h"
+#include "sim/firmware/profile.h"
 
 #define RX_BYTES  768
 #define TX_BYTES  768
@@ -46,8 +47,7 @@ struct servo {
     bool turns_due;   /* start counting anew at the next sample */
     bool tripped;     /* by the watchdog */
     bool overloaded, browned, flipped; /* the faults on demand have happened */
-    double goal_rad, goal_rad_s;       /* where the profile is now */
-    bool profiled;                     /* goal_rad follows the register */
+    struct profile profile;
     uint8_t rx[RX_BYTES];
     size_t n_rx;
     int64_t due_ns; /* of the answer in tx */

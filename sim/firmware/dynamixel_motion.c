@@ -59,7 +59,7 @@ static void shut_down(struct servo *z, uint8_t error)
     z->regs[DXL_HARDWARE_ERROR] |= error;
     if ((z->regs[DXL_HARDWARE_ERROR] & z->regs[DXL_SHUTDOWN]) != 0) {
         z->regs[DXL_TORQUE_ENABLE] = 0;
-        z->profiled = false;
+        z->profile.begun = false;
     }
 }
 
@@ -88,7 +88,7 @@ static void faults_on_demand(struct servo *z)
     if (z->c.torque_flip_at_s > 0.0 && now_s >= z->c.torque_flip_at_s && !z->flipped) {
         z->flipped = true;
         z->regs[DXL_TORQUE_ENABLE] = z->regs[DXL_TORQUE_ENABLE] == 0;
-        z->profiled = false;
+        z->profile.begun = false;
     }
     if (z->regs[DXL_PRESENT_TEMPERATURE] > z->regs[DXL_TEMP_LIMIT]) {
         shut_down(z, 0x04);
@@ -111,34 +111,12 @@ static void watch_bus(struct servo *z)
     }
 }
 
-/* The goal that the controller follows: the register, at most at the profile's velocity and
- * acceleration. */
 static void follow_profile(struct servo *z, double goal, double q, double dt_s)
 {
-    const double v_max = (double)servo_get(z, DXL_PROFILE_VELOCITY) * DXL_RAD_S_PER_UNIT / z->gear;
-    const double a_max =
-        (double)servo_get(z, DXL_PROFILE_ACCELERATION) * DXL_RAD_S2_PER_UNIT / z->gear;
-    if (!z->profiled) {
-        z->goal_rad = q;
-        z->goal_rad_s = 0.0;
-        z->profiled = true;
-    }
-    if (v_max <= 0.0) {
-        z->goal_rad = goal;
-        return;
-    }
-    double v = (goal - z->goal_rad) / dt_s;
-    const double stop = a_max > 0.0 ? sqrt(2.0 * a_max * fabs(goal - z->goal_rad)) : v_max;
-    const double most = stop < v_max ? stop : v_max;
-    v = fabs(v) > most ? copysign(most, v) : v;
-    if (a_max > 0.0 && v > z->goal_rad_s + a_max * dt_s) {
-        v = z->goal_rad_s + a_max * dt_s;
-    }
-    if (a_max > 0.0 && v < z->goal_rad_s - a_max * dt_s) {
-        v = z->goal_rad_s - a_max * dt_s;
-    }
-    z->goal_rad += v * dt_s;
-    z->goal_rad_s = v;
+    profile_follow(&z->profile, goal, q,
+                   (double)servo_get(z, DXL_PROFILE_VELOCITY) * DXL_RAD_S_PER_UNIT / z->gear,
+                   (double)servo_get(z, DXL_PROFILE_ACCELERATION) * DXL_RAD_S2_PER_UNIT / z->gear,
+                   dt_s);
 }
 
 static void command_position(struct servo *z, struct command *cmd)
@@ -146,7 +124,7 @@ static void command_position(struct servo *z, struct command *cmd)
     const int j = z->joint;
     const double full_nm_rad = z->tau_stall_nm * z->gear / (DXL_PWM_FULL * DXL_RAD_PER_COUNT);
     cmd->mode[j] = MODE_POSITION;
-    cmd->q[j] = z->goal_rad;
+    cmd->q[j] = z->profile.goal_rad;
     cmd->qd[j] = 0.0;
     cmd->kp[j] = (double)servo_get(z, DXL_POSITION_P) / 128.0 * full_nm_rad;
     cmd->kd[j] = (double)servo_get(z, DXL_POSITION_D) / 16.0 * full_nm_rad / 1000.0;

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-#define DEVICES(X) X(dynamixel)
+#define DEVICES(X)                                                                                 \
+    X(dynamixel)                                                                                   \
+    X(feetech)
 
 #define X(name) extern const struct device device_##name;
 DEVICES(X)

@@ -26,7 +26,8 @@ done
 aarch64-linux-gnu-ar rcs "$work/libbasal.a" "$work"/*.o
 
 failed=0
-for name in base base_threads team kernel priority dynamixel_packet dynamixel_decode dynamixel_setup firmware; do
+for name in base base_threads team kernel priority dynamixel_packet dynamixel_decode dynamixel_setup firmware \
+    feetech_packet feetech_decode feetech_setup feetech_firmware; do
     "$cc" "${flags[@]}" -static tests/unit/test_$name.c "$work/libbasal.a" -lm -o "$work/test_$name"
     start=$SECONDS
     status=0

@@ -56,6 +56,8 @@ systemd-sysusers --root="$work/root" "$root/usr/lib/sysusers.d/basald.conf" && g
 systemd-tmpfiles --root="$work/root" --create "$root/usr/lib/tmpfiles.d/basald.conf" && [ -d "$work/root/etc/basald" ] ||
     say "tmpfiles makes no /etc/basald"
 grep -vE '^(#|$)' deploy/60-basald.rules | grep -vE '^([A-Z_]+(\{[^}]+\})?(==|!=|\+=|:=|=)"[^"]*"(, |$))+$' && say "udev would not read this line"
-device=$(sed -n 's/^ *device: *\([^ ]*\).*/\1/p' deploy/robots/crawler.yaml)
-grep -q "SYMLINK+=\"${device#/dev/}\"" deploy/60-basald.rules || say "no rule makes $device"
+for robot in crawler so101; do
+    device=$(sed -n 's/^ *device: *\([^ ]*\).*/\1/p' deploy/robots/$robot.yaml)
+    grep -q "SYMLINK+=\"${device#/dev/}\"" deploy/60-basald.rules || say "no rule makes $device"
+done
 exit $bad
