@@ -9,7 +9,8 @@
 
 #include <linux/can.h>
 
-enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT };
+/* ZERO: the device takes its pose for angle 0 and keeps that. */
+enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT, SETUP_ZERO };
 
 enum setup_state { SETUP_BUSY, SETUP_DONE, SETUP_FAILED };
 
@@ -35,13 +36,11 @@ struct silence_row {
 
 struct driver_info {
     const char *name;
-    const struct option
-        *options;        /* of a joint on this driver, merged into its YAML map; may be NULL */
-    size_t config_bytes; /* of that struct */
+    const struct option *options;      /* of a joint, merged into its YAML map; may be NULL */
+    size_t config_bytes;               /* of that struct */
     const struct silence_row *silence; /* ends with .source = NULL */
     size_t joint_bytes;                /* run-time state of one joint: flat, no pointers */
-    int reply_us_max; /* longest request of ask after the first, with its replies, at DRIVER_BAUD;
-                         one more may start if this fits */
+    int reply_us_max; /* of one more request of ask, with its replies, at DRIVER_BAUD */
 };
 
 #define DRIVER_BAUD 1000000
@@ -105,7 +104,7 @@ struct serial_driver {
     int (*decode)(struct robot_bus *b, const uint8_t *rx, size_t n,
                   struct sensed *ret_sensed) BASAL_RT;
     int (*stop)(const struct robot_bus *b, enum stop_how how, uint8_t *ret_tx, size_t cap) BASAL_RT;
-    /* before the start, from the robot alone: bus is an index */
+    /* from the robot alone: bus is an index */
     void (*load)(const struct robot *r, int bus, struct bus_load *ret_load);
 };
 
@@ -124,11 +123,9 @@ struct can_load {
     int reply_us; /* from a command's last bit to its reply's first, at the most */
 };
 
-/*
- * As serial_driver, in frames. A frame with CANFD_FDF in flags goes out as CAN FD, which a driver
- * sets where the bus has a data_bitrate. Motors that answer every command leave ask at 0 frames;
- * goals then also sends to joints that are off what earns a reply without torque.
- */
+/* As serial_driver, in frames. CANFD_FDF in flags: CAN FD, which a driver sets where the bus has a
+ * data_bitrate. Motors that answer every command leave ask at 0 frames; goals then also sends to
+ * joints that are off what earns a reply without torque. */
 struct can_driver {
     struct driver_info info; /* reply_us_max: of one more request of ask */
     int (*setup)(struct setup *s, int64_t now_ns, const struct canfd_frame *rx, int n,

@@ -343,6 +343,9 @@ static int act(struct setup *s, const struct step *step, int64_t now_ns, uint8_t
 int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
               size_t cap)
 {
+    if (s->state == SETUP_BUSY && s->bus->n > 0 && dxl_step(s->goal, 0) == NULL) {
+        give_up(s, "keeps no zero of its own", "set joints.zero_rad");
+    }
     const struct step *step = current(s);
     int part = s->stage % PARTS;
     s->used = 0;
