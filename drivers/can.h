@@ -77,6 +77,8 @@ int can_setup(const struct can_steps *steps, struct setup *s, int64_t now_ns,
 /* For hear: set-up has failed at this joint; a disarm still goes on to the others. */
 enum can_heard can_give_up(struct setup *s, int joint, const char *what,
                            const char *do_this) BASAL_RT;
+/* For hear: is it the answer to a write? */
+bool can_wrote(const struct setup *s) BASAL_RT;
 /* For hear: a setting was read. */
 enum can_heard can_compare(struct can_joint *z, double value, double wanted) BASAL_RT;
 /* For hear: this is the device. Refused where the robot file wants another. */

@@ -10,6 +10,11 @@ bool can_waits(const struct setup *s)
     return can_part_of(s) == CAN_PART_HEAR || can_part_of(s) == CAN_PART_HEAR_WRITE;
 }
 
+bool can_wrote(const struct setup *s)
+{
+    return can_part_of(s) == CAN_PART_HEAR_WRITE;
+}
+
 void can_go(struct setup *s, enum can_part part)
 {
     s->stage = s->stage / CAN_PARTS * CAN_PARTS + (int)part;
