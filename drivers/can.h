@@ -37,7 +37,8 @@ enum {
     CAN_ACTUATED = 1, /* not for joints that are measured only */
     CAN_ALL = 2,      /* of all joints at once, after the steps before it are done for each */
     CAN_PUT = 4,      /* write first, then read back */
-    CAN_QUIET = 8     /* nothing answers it */
+    CAN_QUIET = 8,    /* nothing answers it */
+    CAN_PATIENT = 16  /* it is asked many times before that is taken for silence */
 };
 
 enum {

@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define TRIES 4
+#define TRIES         4
+#define PATIENT_TRIES 80
 
 static bool all_answered(const struct setup *s)
 {
@@ -170,7 +171,7 @@ static int act(const struct can_steps *steps, struct setup *s, const struct can_
         s->tries++;
         can_go(s, CAN_PART_ASK);
     }
-    if (s->tries >= TRIES) {
+    if (s->tries >= ((step->flags & CAN_PATIENT) != 0 ? PATIENT_TRIES : TRIES)) {
         out_of_tries(steps, s, step);
         return 0;
     }

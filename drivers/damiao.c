@@ -178,7 +178,6 @@ static int damiao_decode(struct robot_bus *b, const struct canfd_frame *rx,
         take(b, j, rx, ret_sensed);
         return 1;
     }
-    b->crc_errors += on_our_id;
     return on_our_id ? -EBADMSG : 0;
 }
 

@@ -1,7 +1,5 @@
-/*
- * The contract of everything that knows hardware. A driver is a pure codec: it never opens, reads,
- * waits or logs; bytes in, meaning out. `plant` moves the bytes and owns the clock.
- */
+/* The contract of everything that knows hardware. A driver is a pure codec: it never opens, reads,
+ * waits or logs; bytes in, meaning out. `plant` moves the bytes and owns the clock. */
 #pragma once
 
 #include "daemon/base/option.h"
@@ -104,7 +102,7 @@ struct serial_driver {
     int (*decode)(struct robot_bus *b, const uint8_t *rx, size_t n,
                   struct sensed *ret_sensed) BASAL_RT;
     int (*stop)(const struct robot_bus *b, enum stop_how how, uint8_t *ret_tx, size_t cap) BASAL_RT;
-    /* from the robot alone: bus is an index */
+    /* before the start, from the robot alone: bus is an index */
     void (*load)(const struct robot *r, int bus, struct bus_load *ret_load);
 };
 
@@ -123,9 +121,11 @@ struct can_load {
     int reply_us; /* from a command's last bit to its reply's first, at the most */
 };
 
-/* As serial_driver, in frames. CANFD_FDF in flags: CAN FD, which a driver sets where the bus has a
- * data_bitrate. Motors that answer every command leave ask at 0 frames; goals then also sends to
- * joints that are off what earns a reply without torque. */
+/*
+ * As serial_driver, in frames. A frame with CANFD_FDF in flags goes out as CAN FD, which a driver
+ * sets where the bus has a data_bitrate. Motors that answer every command leave ask at 0 frames;
+ * goals then also sends to joints that are off what earns a reply without torque.
+ */
 struct can_driver {
     struct driver_info info; /* reply_us_max: of one more request of ask */
     int (*setup)(struct setup *s, int64_t now_ns, const struct canfd_frame *rx, int n,

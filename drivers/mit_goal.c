@@ -91,7 +91,6 @@ void mit_sense(struct robot_bus *b, int joint, const struct mit_state *m, struct
     ret_sensed->q[joint] = joint_from_device(j, m->p);
     ret_sensed->qd[joint] = joint_rate_from_device(j, m->v);
     ret_sensed->tau[joint] = j->sign * m->t * j->gear;
-    ret_sensed->age_us[joint] = 0;
 }
 
 enum can_heard mit_range_fits(struct setup *s, int joint, const struct mit_range *range,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define SERIAL_DRIVERS(X) X(dynamixel)
-#define CAN_DRIVERS(X)    X(cheetah) X(damiao) X(robstride)
+#define CAN_DRIVERS(X)    X(cheetah) X(damiao) X(odrive) X(robstride)
 
 #define X(name) extern const struct serial_driver serial_driver_##name;
 SERIAL_DRIVERS(X)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define DEVICES(X) X(cheetah) X(damiao) X(dynamixel) X(robstride)
+#define DEVICES(X) X(cheetah) X(damiao) X(dynamixel) X(odrive) X(robstride)
 
 #define X(name) extern const struct device device_##name;
 DEVICES(X)

@@ -258,14 +258,19 @@ static inline void desk_says(const struct can_desk *d, const char *text)
     }
 }
 
+static inline void desk_hear(struct can_desk *d)
+{
+    for (int i = 0; i < d->n_rx; i++) {
+        (void)d->driver->decode(&d->bus, &d->rx[i], &d->sensed);
+    }
+    d->n_rx = 0;
+}
+
 /* Frames until nobody owes one or the deadline. */
 static inline void desk_collect(struct can_desk *d, int64_t until_ns)
 {
     for (;;) {
-        for (int i = 0; i < d->n_rx; i++) {
-            (void)d->driver->decode(&d->bus, &d->rx[i], &d->sensed);
-        }
-        d->n_rx = 0;
+        desk_hear(d);
         if (d->bus.pending == 0 || d->now_ns >= until_ns) {
             break;
         }
@@ -283,7 +288,7 @@ static inline void desk_tick(struct can_desk *d, const struct command *cmd)
     struct canfd_frame tx[16];
     d->sensed.t_ns = start_ns;
     d->missed = 0;
-    d->n_rx = 0;
+    desk_hear(d); /* what was said unasked since */
     d->bus.asked = 0;
     d->bus.slow_due = true;
     const int n = d->driver->goals(&d->bus, cmd, tx, 16);
