@@ -75,16 +75,19 @@ const struct can_step *can_current(const struct can_steps *steps, struct setup *
 {
     const struct can_list *list = &steps->list[s->goal];
     while (s->state == SETUP_BUSY) {
+        basal_assert(list->step != NULL); /* can_setup refuses what has no list */
         const int at = s->stage / CAN_PARTS;
         const struct can_step *step = at < list->n ? &list->step[at] : NULL;
         const bool all = s->joint == s->bus->n;
-        if (step == NULL && all) {
+        if (!all && (step == NULL || can_is_for_all(step))) {
+            end_of_joint(s, list);
+            continue;
+        }
+        if (step == NULL) {
             return NULL;
         }
         if (all && !can_is_for_all(step)) {
             s->joint = 0; /* a new run of steps of one joint */
-        } else if (!all && (step == NULL || can_is_for_all(step))) {
-            end_of_joint(s, list);
         } else if (!all && !can_applies(steps, s, s->bus->joint[s->joint], step)) {
             can_next_step(s);
         } else {
