@@ -52,7 +52,7 @@ static const struct {
     int n;
 } lists[] = {
     [SETUP_IDENTIFY] = LIST(identify), [SETUP_ARM] = LIST(arm), [SETUP_DISARM] = LIST(disarm),
-    [SETUP_CLEAR] = LIST(clear), [SETUP_REBOOT] = LIST(reboot),
+    [SETUP_CLEAR] = LIST(clear), [SETUP_REBOOT] = LIST(reboot), [SETUP_ZERO] = {NULL, 0},
 };
 
 /* clang-format on */

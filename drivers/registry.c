@@ -6,7 +6,11 @@
 #define SERIAL_DRIVERS(X)                                                                          \
     X(dynamixel)                                                                                   \
     X(feetech)
-#define CAN_DRIVERS(X)
+#define CAN_DRIVERS(X)                                                                             \
+    X(cheetah)                                                                                     \
+    X(damiao)                                                                                      \
+    X(odrive)                                                                                      \
+    X(robstride)
 
 #define X(name) extern const struct serial_driver serial_driver_##name;
 SERIAL_DRIVERS(X)

@@ -9,7 +9,8 @@
 
 struct robot_bus; /* drivers/driver.h */
 
-enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT };
+/* ZERO: the device takes its pose for angle 0 and keeps that. */
+enum setup_goal { SETUP_IDENTIFY, SETUP_ARM, SETUP_DISARM, SETUP_CLEAR, SETUP_REBOOT, SETUP_ZERO };
 
 enum setup_state { SETUP_BUSY, SETUP_DONE, SETUP_FAILED };
 

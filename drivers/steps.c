@@ -359,6 +359,9 @@ static int act(const struct servo_protocol *p, struct setup *s, const struct ste
 int steps_setup(const struct servo_protocol *p, struct setup *s, int64_t now_ns, const uint8_t *rx,
                 size_t n, uint8_t *ret_tx, size_t cap)
 {
+    if (s->state == SETUP_BUSY && s->bus->n > 0 && p->step(s->goal, 0) == NULL) {
+        give_up(s, "keeps no zero of its own", "set joints.zero_rad");
+    }
     const struct step *step = current(p, s);
     int part = s->stage % PARTS;
     s->used = 0;

@@ -4,8 +4,12 @@
 #include <string.h>
 
 #define DEVICES(X)                                                                                 \
+    X(cheetah)                                                                                     \
+    X(damiao)                                                                                      \
     X(dynamixel)                                                                                   \
-    X(feetech)
+    X(feetech)                                                                                     \
+    X(odrive)                                                                                      \
+    X(robstride)
 
 #define X(name) extern const struct device device_##name;
 DEVICES(X)

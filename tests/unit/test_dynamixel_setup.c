@@ -315,6 +315,15 @@ static void a_latched_error_needs_a_reboot(void **state)
     assert_int_equal(desk_reg(d, 0, DXL_TORQUE_ENABLE), 1);
 }
 
+static void a_zero_is_kept_by_the_robot_file(void **state)
+{
+    struct desk *d = *state;
+    bring_up(d);
+    assert_int_equal(desk_setup(d, SETUP_ZERO), SETUP_FAILED);
+    assert_says(d,
+                "joint joint1 (id 1 on bus servo): keeps no zero of its own; set joints.zero_rad");
+}
+
 static void disarm_goes_on_past_a_silent_servo(void **state)
 {
     struct desk *d = *state;
@@ -480,6 +489,7 @@ int main(void)
         TEST(a_range_beyond_one_turn_is_refused),
         TEST(after_a_trip_only_arm_clears),
         TEST(a_latched_error_needs_a_reboot),
+        TEST(a_zero_is_kept_by_the_robot_file),
         TEST(disarm_goes_on_past_a_silent_servo),
         TEST(a_mute_servo_is_told_to_speak),
         TEST(another_baud_rate_is_silence),
