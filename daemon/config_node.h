@@ -19,7 +19,7 @@ struct place {
 
 /* Where the parts of a robot stand, for what no single key can know. */
 struct places {
-    struct place root, bus[BUSES_MAX], joint[JOINTS_MAX], section[SECTIONS_MAX];
+    struct place root, bus[BUSES_MAX], joint[JOINTS_MAX], link[CHAIN_MAX], section[SECTIONS_MAX];
 };
 
 struct walk {
