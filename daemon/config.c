@@ -135,7 +135,7 @@ static void put_maps(struct line *l, const struct part *part, int n, const char 
 
 static bool is_list(const struct part *p)
 {
-    static const char *const lists[] = {"bus", "joints", "extra"};
+    static const char *const lists[] = {"bus", "joints", "extra", "links"};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         if (strlen(lists[i]) == p->n && strncmp(lists[i], p->text, p->n) == 0) {
             return true;
@@ -190,6 +190,12 @@ static uint64_t robot_hash(const struct config *c)
         for (int j = 0; j < c->robot.n_joints; j++) {
             const double tau_max = c->robot.joint[j].actuated ? c->robot.joint[j].tau_max : 0.0;
             h = hash_fnv1a(h, &tau_max, sizeof tau_max);
+        }
+    }
+    if (c->task.settings.action == ACTION_INCREMENT) { /* the speeds are */
+        for (int j = 0; j < c->robot.n_joints; j++) {
+            const double qd_max = c->robot.joint[j].actuated ? c->robot.joint[j].qd_max : 0.0;
+            h = hash_fnv1a(h, &qd_max, sizeof qd_max);
         }
     }
     for (int i = 0; i < c->task.n_slots; i++) {

@@ -1,6 +1,7 @@
 /* What no single key can know: what is missing, what contradicts what, what a module refuses. */
 #include "daemon/config_yaml.h"
 
+#include "daemon/base/chain.h"
 #include "daemon/problem.h"
 #include "drivers/driver.h"
 
@@ -364,6 +365,25 @@ static bool shows_picture(const struct walk *w, void *self)
     return s.frame != NULL;
 }
 
+/* The links, where the file tells them: could such bodies be? */
+static int check_chain(const struct walk *w)
+{
+    const struct robot *r = &w->config->robot;
+    struct chain chain;
+    char reason[WHY_CHARS];
+    if (r->chain.n == 0 || chain_init(&chain, r, reason, (int)sizeof reason) == 0) {
+        return 0;
+    }
+    for (int i = 0; i < r->chain.n; i++) {
+        char what[NAME_CHARS + 16];
+        const int n = snprintf(what, sizeof what, "link %s: ", r->chain.link[i].name);
+        if (strncmp(reason, what, (size_t)n) == 0) {
+            return config_bad_at(w, &w->places->link[i], "%s", reason);
+        }
+    }
+    return config_bad_at(w, place_of(w, "chain"), "%s", reason);
+}
+
 /* The body with this robot: are its joints, sensors, choices and picture there? */
 static int check_body(const struct walk *w)
 {
@@ -425,5 +445,6 @@ int config_check(const struct walk *w)
     for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {
         rc = check_wire(w, i);
     }
+    rc = rc == 0 ? check_chain(w) : rc;
     return rc == 0 ? check_modules(w) : rc;
 }

@@ -121,6 +121,12 @@ static void put_lists(struct out *o, const struct config *c)
     for (int i = 0; i < c->robot.n_extra; i++) {
         put_element(o, config_extra_options, &c->robot.extra[i]);
     }
+    if (c->robot.chain.n > 0) {
+        put(o, "links:\n");
+    }
+    for (int i = 0; i < c->robot.chain.n; i++) {
+        put_element(o, config_link_options, &c->robot.chain.link[i]);
+    }
     if (c->robot.n_choices > 0) {
         put(o, "choices:\n");
     }
@@ -157,7 +163,8 @@ static void put_rows(struct out *o, const struct config *c)
 static void put_section(struct out *o, const struct config *c, const struct section *s)
 {
     const bool policy = strcmp(s->name, "policy") == 0, sim = strcmp(s->name, "sim") == 0;
-    if ((sim && c->sim == NULL) || (strcmp(s->name, "picture") == 0 && c->robot.picture.c == 0)) {
+    if ((sim && c->sim == NULL) || (strcmp(s->name, "picture") == 0 && c->robot.picture.c == 0) ||
+        (strcmp(s->name, "chain") == 0 && c->robot.chain.n == 0)) {
         return;
     }
     put(o, "%s:\n", s->name);
@@ -256,6 +263,8 @@ int config_manual(char *ret_text, int cap)
     put(&o,
         "#\n# extra:   a list of sensors that are no joint, as the simulated body names them\n");
     manual_table(&o, config_extra_options, "   ");
+    put(&o, "#\n# links:   a list of the rigid bodies between the joints, from the base on\n");
+    manual_table(&o, config_link_options, "   ");
     put(&o, "#\n# choices:   a list of names, where an action is one of a few and no joint is "
             "driven\n");
     for (const struct section *s = config_sections + 1; s->name != NULL; s++) {

@@ -196,6 +196,35 @@ int config_walk_extra(const struct walk *w, const yaml_node_t *map)
     return rc;
 }
 
+/* A link; the list is the chain, from the base on. */
+int config_walk_link(const struct walk *w, const yaml_node_t *map)
+{
+    struct chain_spec *c = &w->config->robot.chain;
+    const char *name = node_text(w, map, "name");
+    if (name == NULL) {
+        return config_bad(w, map, "links: every link needs a name, that of its joint");
+    }
+    struct nearest n = nearest_to(name);
+    int i = 0;
+    while (i < c->n && strcmp(c->link[i].name, name) != 0) {
+        nearest_try(&n, c->link[i++].name);
+    }
+    if (w->is_set && i == c->n) {
+        return no_such(w, map, "links", name, &n);
+    }
+    if (i == CHAIN_MAX) {
+        return config_bad(w, map, "links: more than %d links", CHAIN_MAX);
+    }
+    const bool is_new = i == c->n;
+    if (is_new) {
+        option_defaults(config_link_options, &c->link[c->n++]);
+    }
+    w->places->link[i] = node_place(w, map);
+    const struct target t = {.n = 1, .table = {config_link_options}, .base = {&c->link[i]}};
+    const int rc = node_map(w, map, &t);
+    return rc == 0 && is_new ? node_must(w, map, config_link_options) : rc;
+}
+
 /* The names of the discrete actions; a list replaces the one before. */
 int config_walk_choices(const struct walk *w, const yaml_node_t *list)
 {

@@ -145,8 +145,18 @@ static const struct option picture[] = {
     {.key = NULL},
 };
 
+static const struct option chain[] = {
+    {.key = "gravity_m_s2", .type = OPTION_DOUBLES, .offset = AT(robot.chain.gravity), .min = -100, .max = 100, .def = "[0, 0, -9.81]", .n_max = 3, .n_offset = AT(robot.chain.n_gravity),
+     .help = "gravity in the frame of the base: x, y, z"},
+    {.key = "tool_xyz_m", .type = OPTION_DOUBLES, .offset = AT(robot.chain.tool_xyz), .min = -10, .max = 10, .def = "[0, 0, 0]", .n_max = 3, .n_offset = AT(robot.chain.n_tool_xyz),
+     .help = "where the tool's tip is in the frame of the last link"},
+    {.key = "tool_rpy_rad", .type = OPTION_DOUBLES, .offset = AT(robot.chain.tool_rpy), .min = -7, .max = 7, .def = "[0, 0, 0]", .n_max = 3, .n_offset = AT(robot.chain.n_tool_rpy),
+     .help = "how the tool's frame is turned in it: roll, pitch, yaw"},
+    {.key = NULL},
+};
+
 const struct section config_sections[] = {
-    {"", top, 0},           {"picture", picture, 0}, {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
+    {"", top, 0},           {"picture", picture, 0}, {"chain", chain, 0}, {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
     {"task", task_options, AT(task.settings)},       {"policy", policy, 0}, {"learner", learner, 0},
     {"replay", replay, 0},  {"comms", comms, 0},     {"sim", sim, 0},       {"faults", faults, 0},
     {.name = NULL},
@@ -195,6 +205,22 @@ const struct option config_extra_options[] = {
     {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the sensor"},
     {.key = "unit", .type = OPTION_TEXT, .offset = AT(unit), .n_max = NAME_CHARS, .def = "", .help = "its unit"},
     {.key = "n", .type = OPTION_INT, .offset = AT(n), .min = 1, .max = EXTRA_MAX, .def = "1", .help = "numbers in it"},
+    {.key = NULL},
+};
+
+#undef AT
+#define AT(field) offsetof(struct link_spec, field)
+const struct option config_link_options[] = {
+    {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the joint that turns it"},
+    {.key = "xyz_m", .type = OPTION_DOUBLES, .offset = AT(xyz), .min = -10, .max = 10, .def = "[0, 0, 0]", .n_max = 3, .n_offset = AT(n_xyz), .help = "where that joint is, in the frame of the link before; the first one's is the base"},
+    {.key = "rpy_rad", .type = OPTION_DOUBLES, .offset = AT(rpy), .min = -7, .max = 7, .def = "[0, 0, 0]", .n_max = 3, .n_offset = AT(n_rpy), .help = "how its frame at angle 0 is turned there: roll, then pitch, then yaw about fixed axes"},
+    {.key = "axis", .type = OPTION_DOUBLES, .offset = AT(axis), .min = -1, .max = 1, .def = NULL, .n_max = 3, .n_offset = AT(n_axis), .help = "its direction in its own frame"},
+    {.key = "mass_kg", .type = OPTION_DOUBLE, .offset = AT(mass_kg), .min = 1e-6, .max = 1000, .def = NULL, .help = "mass of the link with all that is fixed to it"},
+    {.key = "com_m", .type = OPTION_DOUBLES, .offset = AT(com), .min = -10, .max = 10, .def = "[0, 0, 0]", .n_max = 3, .n_offset = AT(n_com), .help = "its centre of mass in its own frame"},
+    {.key = "inertia_kgm2", .type = OPTION_DOUBLES, .offset = AT(inertia), .min = -1000, .max = 1000, .def = NULL, .n_max = 6, .n_offset = AT(n_inertia), .help = "about that centre, along its own axes: xx, yy, zz, xy, xz, yz"},
+    {.key = "armature_kgm2", .type = OPTION_DOUBLE, .offset = AT(armature_kgm2), .min = 0, .max = 1000, .def = "0", .help = "inertia of the rotor, times gear squared"},
+    {.key = "friction_nm", .type = OPTION_DOUBLE, .offset = AT(friction_nm), .min = 0, .max = 1000, .def = "0", .help = "dry friction of its joint"},
+    {.key = "damping_nms_rad", .type = OPTION_DOUBLE, .offset = AT(damping_nms_rad), .min = 0, .max = 1000, .def = "0", .help = "viscous friction of its joint"},
     {.key = NULL},
 };
 /* clang-format on */

@@ -16,3 +16,4 @@ extern const struct section config_sections[];     /* .name = NULL at the end */
 extern const struct option config_bus_options[];   /* into struct bus_spec */
 extern const struct option config_joint_options[]; /* into struct joint_spec */
 extern const struct option config_extra_options[]; /* into struct extra_spec */
+extern const struct option config_link_options[];  /* into struct link_spec */

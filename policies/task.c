@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char *const actuation_names[] = {"ramp", "hold", NULL};
-static const char *const action_names[] = {"position", "effort", NULL};
+static const char *const action_names[] = {"position", "effort", "increment", NULL};
 static const char *const reset_names[] = {"none", "hold", "script", "ask", "body", NULL};
 
 #define AT(field) offsetof(struct task_settings, field)
@@ -18,7 +18,7 @@ const struct option task_options[] = {
     {.key = "actuation", .type = OPTION_CHOICE, .offset = AT(actuation), .def = "ramp", .choices = actuation_names,
      .help = "how the command moves between two actions: in a straight line, or at once"},
     {.key = "action", .type = OPTION_CHOICE, .offset = AT(action), .def = "position", .choices = action_names,
-     .help = "what an action is: a pose, -1 to 1 being the joint's range, or a torque, -1 to 1 being its ceiling either way"},
+     .help = "what an action is: a pose, -1 to 1 being the joint's range; a torque, -1 to 1 being its ceiling either way; or a step of the goal, -1 to 1 being what qd_max_rad_s allows in a period, either way"},
     {.key = "reset", .type = OPTION_CHOICE, .offset = AT(reset), .def = "hold", .choices = reset_names,
      .help = "what happens between two episodes; body: a simulated body that is driven directly begins anew"},
     {.key = "reset_s", .type = OPTION_DOUBLE, .offset = AT(reset_s), .min = 0, .max = 600, .def = "0",
@@ -66,19 +66,37 @@ void task_begin(struct task *t, const struct sensed *s)
     z->travel_0 = way_now_m(t, s);
     remember_sensed(t, s);
     begin_period(z, s);
+    memset(z->held_s, 0, sizeof z->held_s);
     z->end = END_NONE;
     z->success = false;
 }
 
-static void look_for_end(struct task *t, const struct sensed *s)
+/* For how long each end's condition has held without a break; one that waits for the clock does not
+ * end anything itself. */
+static void look_for_end(struct task *t, const struct sensed *s, double dt_s)
 {
     struct task_state *z = &t->st;
+    const double half_tick_s = 0.5 / t->robot->control_rate_hz;
     for (int i = 0; i < t->spec->n_ends; i++) {
         const struct end *e = &t->end[i];
-        if (e->kind->ends(t, &e->term, s)) {
+        z->held_s[i] = e->kind->ends(t, &e->term, s) ? z->held_s[i] + dt_s : 0.0;
+        const bool holds = z->held_s[i] > 0.0 && z->held_s[i] >= e->term.for_s - half_tick_s;
+        if (holds && e->term.when == WHEN_AT_ONCE) {
             z->end |= END_TERMINAL;
             z->success = z->success || e->term.success;
         }
+    }
+}
+
+/* The clock ends the episode: what waited for it is judged. */
+static void judge_at_last(struct task *t)
+{
+    struct task_state *z = &t->st;
+    const double half_tick_s = 0.5 / t->robot->control_rate_hz;
+    for (int i = 0; i < t->spec->n_ends; i++) {
+        const struct term *a = &t->end[i].term;
+        const bool holds = z->held_s[i] > 0.0 && z->held_s[i] >= a->for_s - half_tick_s;
+        z->success = z->success || (holds && a->success && a->when == WHEN_AT_LAST);
     }
 }
 
@@ -92,7 +110,7 @@ void task_tick(struct task *t, const struct sensed *s, double dt_s)
         }
     }
     remember_sensed(t, s);
-    look_for_end(t, s);
+    look_for_end(t, s, dt_s);
     z->period_s += dt_s;
     z->episode_s += dt_s;
     z->way_m = way_now_m(t, s) - z->travel_0;
@@ -100,6 +118,7 @@ void task_tick(struct task *t, const struct sensed *s, double dt_s)
     const double half_tick_s = 0.5 / t->robot->control_rate_hz; /* sums of ticks are not exact */
     if (c->episode_s > 0.0 && z->episode_s >= c->episode_s - half_tick_s) {
         z->end |= END_TRUNCATED;
+        judge_at_last(t);
     }
     if (c->travel_max_m > 0.0 && fabs(z->way_m) >= c->travel_max_m) {
         z->end |= END_TRUNCATED;
@@ -136,17 +155,39 @@ void task_observe(const struct task *t, const struct sensed *s, struct observati
     }
 }
 
+/* No tick of the episode has passed yet. */
+static bool begins(const struct task *t)
+{
+    return t->st.episode_s <= 0.0;
+}
+
 static bool is_effort(const struct task *t)
 {
     return t->spec->settings.action == ACTION_EFFORT;
 }
 
-/* Action -1..1 spans the joint's range, or its torque either way. */
-static double goal_of(const struct task *t, const struct joint_spec *j, double a)
+static bool is_increment(const struct task *t)
 {
+    return t->spec->settings.action == ACTION_INCREMENT;
+}
+
+/* How far the goal may move in a period. */
+static double step_of(const struct task *t, const struct joint_spec *j)
+{
+    return j->qd_max / t->robot->policy_rate_hz;
+}
+
+/* Action -1..1 spans the joint's range, its torque either way, or a step of its goal either way. */
+static double goal_of(const struct task *t, int joint, double a)
+{
+    const struct joint_spec *j = &t->robot->joint[joint];
     const double clipped = a > 1.0 ? 1.0 : a < -1.0 ? -1.0 : a;
     if (is_effort(t)) {
         return clipped * j->tau_max;
+    }
+    if (is_increment(t)) {
+        const double goal = t->st.goal_last[joint] + clipped * step_of(t, j);
+        return fmax(j->q_min, fmin(j->q_max, goal));
     }
     return j->q_min + 0.5 * (clipped + 1.0) * (j->q_max - j->q_min);
 }
@@ -161,7 +202,7 @@ void task_actuate(const struct task *t, const float *act, int phase, struct comm
     const double along = phase >= n ? 1.0 : (double)(phase + 1) / n;
     for (int k = 0; k < t->n_act; k++) {
         const int j = t->act_joint[k];
-        const double goal = goal_of(t, &t->robot->joint[j], (double)act[k]);
+        const double goal = goal_of(t, j, (double)act[k]);
         const double last = t->st.goal_last[j];
         const bool ramp = t->spec->settings.actuation == ACTUATE_RAMP && t->st.primed;
         const double now = ramp ? last + (goal - last) * along : goal;
@@ -179,12 +220,23 @@ void task_unactuate(const struct task *t, const struct command *cmd, float *ret_
         return;
     }
     for (int k = 0; k < t->n_act; k++) {
-        const struct joint_spec *j = &t->robot->joint[t->act_joint[k]];
-        ret_act[k] =
-            is_effort(t)
-                ? (float)(cmd->tau[t->act_joint[k]] / j->tau_max)
-                : (float)(2.0 * (cmd->q[t->act_joint[k]] - j->q_min) / (j->q_max - j->q_min) - 1.0);
+        const int i = t->act_joint[k];
+        const struct joint_spec *j = &t->robot->joint[i];
+        if (is_effort(t)) {
+            ret_act[k] = (float)(cmd->tau[i] / j->tau_max);
+        } else if (is_increment(t)) {
+            const double step = (cmd->q[i] - t->st.goal_last[i]) / step_of(t, j);
+            ret_act[k] = begins(t) ? 0.0f : (float)fmax(-1.0, fmin(1.0, step));
+        } else {
+            ret_act[k] = (float)(2.0 * (cmd->q[i] - j->q_min) / (j->q_max - j->q_min) - 1.0);
+        }
     }
+}
+
+/* A body that a reset has put elsewhere: the command that is there was for its pose before. */
+static bool is_elsewhere(const struct task *t)
+{
+    return begins(t) && t->spec->settings.reset == RESET_BODY;
 }
 
 void task_remember(struct task *t, const float *applied, const struct command *cmd)
@@ -195,7 +247,8 @@ void task_remember(struct task *t, const float *applied, const struct command *c
     }
     for (int k = 0; k < t->n_act_joints; k++) {
         const int j = t->act_joint[k];
-        t->st.goal_last[j] = is_effort(t) ? cmd->tau[j] : cmd->q[j];
+        const double pose = is_elsewhere(t) ? t->st.q_last[j] : cmd->q[j];
+        t->st.goal_last[j] = is_effort(t) ? cmd->tau[j] : pose;
     }
     t->st.primed = true;
 }

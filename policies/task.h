@@ -13,7 +13,7 @@
 
 enum actuation { ACTUATE_RAMP, ACTUATE_HOLD };
 
-enum action_meaning { ACTION_POSITION, ACTION_EFFORT };
+enum action_meaning { ACTION_POSITION, ACTION_EFFORT, ACTION_INCREMENT };
 
 enum reset_kind { RESET_NONE, RESET_HOLD, RESET_SCRIPT, RESET_ASK, RESET_BODY };
 
@@ -64,6 +64,7 @@ struct task_state {
     double q_start[JOINTS_MAX], qd_start[JOINTS_MAX]; /* sensed when the period began */
     double goal_last[JOINTS_MAX]; /* safe command at the period's end: where the ramp starts */
     double extra_last[EXTRA_MAX]; /* sensed in the tick before */
+    double held_s[ENDS_MAX];      /* how long each end's condition has held */
     bool primed;
     bool success; /* an end that is wanted has come */
     int end;      /* enum task_end bits */
@@ -97,8 +98,8 @@ double task_period(struct task *t, const struct sensed *s) BASAL_RT;
 void task_observe(const struct task *t, const struct sensed *s,
                   struct observation *ret_obs) BASAL_RT;
 /* Action in [-1,1]^A (clipped here) -> goals at tick `phase` of the period's N: poses in the
- * joint's range or torques below its ceiling; ramp as contracts.md 1. Where the robot has choices,
- * the action is the index of one. */
+ * joint's range, torques below its ceiling or steps of the pose; ramp as contracts.md 1. Where the
+ * robot has choices, the action is the index of one. */
 void task_actuate(const struct task *t, const float *act, int phase,
                   struct command *ret_cmd) BASAL_RT;
 /* The inverse, for `applied`: joint goals -> action units. */

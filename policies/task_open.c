@@ -111,6 +111,10 @@ static int open_slots(struct task *t, char *ret_why, int cap)
         if (rc < 0) {
             return rc;
         }
+        if (strcmp(s->kind->name, "lag") == 0 && t->spec->settings.action == ACTION_EFFORT) {
+            return why(ret_why, cap, -EINVAL,
+                       "task: the slot lag wants goals of pose; task.action effort has none");
+        }
         s->first = t->n_obs;
         s->n = s->kind->width(t, &s->term);
         if (s->term.history > 0) {
@@ -203,6 +207,12 @@ static int open_actions(struct task *t, char *ret_why, int cap)
             return why(ret_why, cap, -EINVAL,
                        "joint %s: a robot with choices drives no joint: set actuated: false",
                        r->joint[j].name);
+        }
+        if (t->spec->settings.action == ACTION_INCREMENT && !isfinite(r->joint[j].qd_max)) {
+            return why(
+                ret_why, cap, -EINVAL,
+                "joint %s: task.action increment needs qd_max_rad_s: it is the step's length",
+                r->joint[j].name);
         }
         if (t->n_act == ACT_MAX) {
             return why(ret_why, cap, -EINVAL, "task: more than %d actuated joints", ACT_MAX);

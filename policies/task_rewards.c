@@ -21,10 +21,14 @@ static const struct option square_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTIO
     {.key = "limit", .type = OPTION_DOUBLE, .offset = TERM(limit), .min = 0, .max = 1e6, .def = "0", .help = "each is clipped to +- this first; 0: it is not"},
     OPTION_WEIGHT, {.key = NULL}};
 
+static const char *const when_names[] = {"at_once", "at_last", NULL};
+
 #define OPTION_BOUNDS \
     {.key = "min", .type = OPTION_DOUBLE, .offset = TERM(min), .min = -UNBOUNDED, .max = UNBOUNDED, .def = "-1e30", .help = "below this it ends; -1e30: never"}, \
     {.key = "max", .type = OPTION_DOUBLE, .offset = TERM(max), .min = -UNBOUNDED, .max = UNBOUNDED, .def = "1e30", .help = "above this it ends; 1e30: never"}, \
-    {.key = "success", .type = OPTION_BOOL, .offset = TERM(success), .def = "false", .help = "such an end is what was wanted"}
+    {.key = "success", .type = OPTION_BOOL, .offset = TERM(success), .def = "false", .help = "such an end is what was wanted"}, \
+    {.key = "for_s", .type = OPTION_DOUBLE, .offset = TERM(for_s), .min = 0, .max = 86400, .def = "0", .help = "it counts once it has held for so long without a break"}, \
+    {.key = "when", .type = OPTION_CHOICE, .offset = TERM(when), .def = "at_once", .choices = when_names, .help = "at_once: it ends the episode; at_last: task.episode_s does, and only then is this judged"}
 static const struct option joint_end_options[] = {OPTION_ONE_JOINT, OPTION_BOUNDS, {.key = NULL}};
 static const struct option extra_end_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_COUNT, OPTION_BOUNDS, {.key = NULL}};
 

@@ -9,6 +9,9 @@
 
 struct task;
 
+/* An end ends the episode, or only says whether it was a success when the clock ends it. */
+enum end_when { WHEN_AT_ONCE, WHEN_AT_LAST };
+
 /* Settings that any slot, reward term or end may use; each kind's option table names those it
  * takes. */
 struct term {
@@ -23,6 +26,8 @@ struct term {
     double radius_m; /* wheel, where a kind has one */
     double min, max; /* bounds of an end */
     bool success;    /* an end that is wanted */
+    double for_s;    /* ... and how long it must hold */
+    int when;        /* enum end_when */
     int joint_index; /* -1: all; filled by task_open */
     int extra_index; /* of number `first` in sensed.extra; filled by task_open */
 };

@@ -108,6 +108,16 @@ static void observe_cos(const struct task *t, const struct term *a, const struct
     }
 }
 
+/* goal - position: what a command that has not been reached yet still does */
+static void observe_lag(const struct task *t, const struct term *a, const struct sensed *s,
+                        float *ret_obs)
+{
+    for (int i = 0; i < width_joint(t, a); i++) {
+        const int j = term_joint(t, a, i);
+        ret_obs[i] = (float)(t->st.goal_last[j] - s->q[j]);
+    }
+}
+
 static void observe_temperature(const struct task *t, const struct term *a, const struct sensed *s,
                                 float *ret_obs)
 {
@@ -179,6 +189,7 @@ const struct slot_kind slot_kinds[] = {
     {"sin_cos",     "1",     slot_options,       width_two,   observe_sin_cos},
     {"sin",         "1",     slot_options,       width_joint, observe_sin},
     {"cos",         "1",     slot_options,       width_joint, observe_cos},
+    {"lag",         "rad",   slot_options,       width_joint, observe_lag},
     {"temperature", "C",     slot_options,       width_joint, observe_temperature},
     {"speed",       "m/s",   wheel_slot_options, width_joint, observe_speed},
     {"last_action", "1",     plain_options,      width_act,   observe_last_action},

@@ -12,6 +12,7 @@
 /* clang-format off */
 #define SIMS(X)                                                                                    \
     X(acrobot)                                                                                     \
+    X(arm)                                                                                         \
     X(asterix)                                                                                     \
     X(breakout)                                                                                    \
     X(cartpole)                                                                                    \

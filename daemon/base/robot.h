@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "daemon/base/chain_spec.h"
 #include "daemon/base/types.h"
 
 enum bus_order { ORDER_SAME_TICK, ORDER_PIPELINED, ORDER_BY_RATE };
@@ -66,6 +67,7 @@ struct robot {
     struct bus_spec bus[BUSES_MAX];
     struct joint_spec joint[JOINTS_MAX];
     struct extra_spec extra[EXTRAS_MAX];
+    struct chain_spec chain; /* masses and lengths, where the file tells them */
     double control_rate_hz, policy_rate_hz;
     int estop_hardware;      /* enum estop_hardware */
     double power_min_v;      /* power_sense: below this motor power counts as cut */

@@ -93,3 +93,4 @@ int ctl_config(struct ctl *c);
 int ctl_version(struct ctl *c);
 int ctl_scan(struct ctl *c);
 int ctl_setup_motor(struct ctl *c);
+int ctl_identify(struct ctl *c);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Worlds without a bus are learned in the daemon's own loop: Gymnasium's MountainCarContinuous-v0 by the settings of its robot
-# file, to its threshold of 90 after 50,000 steps; the two-link arm, after 20,000 of the 100,000 steps that it is given. CartPole by DQN, to its 475.
+# file, to its threshold of 90 after 50,000 steps; the two-link arm and the six-joint one, after 20,000 of the 100,000 and
+# 60,000 steps that they are given. CartPole by DQN, to its 475.
 #
 # Before that: the worlds with choices run, and the same seed gives the same episodes. With sanitizers only that.
 set -eu
@@ -43,3 +44,4 @@ judge mountaincar-continuous 50000 1 90
 judge mountaincar-continuous 50000 2 90
 judge cartpole 50000 1 475
 judge reacher2 20000 1 -7 # without torque it has -10.5, at random -43
+judge arm-reach 20000 1 -4 # without a motion it has -15

@@ -472,6 +472,7 @@ static void the_manual_lists_every_key(void **state)
     int n = check_manual(manual, "bus", config_bus_options);
     n += check_manual(manual, "joints", config_joint_options);
     n += check_manual(manual, "extra", config_extra_options);
+    n += check_manual(manual, "links", config_link_options);
     for (const struct section *s = config_sections; s->name != NULL; s++) {
         n += check_manual(manual, s->name, s->options);
     }

@@ -111,6 +111,8 @@ static const struct slot_case slot_cases[] = {
      2,
      {{0, -1.6829419696}, {0.3973386616, -1.9949899732}, {-0.9588510772, 0}}},
     {"cos", {.joint = "hand", .scale = 1}, 1, {{0.5403023059}, {0.0707372017}, {1}}},
+    {"lag", {.scale = 1}, 2, {{0, 1}, {-0.2, 1.5}, {0.5, 0}}}, /* the goals are 0 */
+    {"lag", {.joint = "hand", .scale = 2}, 1, {{2}, {3}, {0}}},
     {"temperature", {.scale = 0.01, .offset = 25}, 2, {{0, 0}, {.15, .305}, {.45, .46}}},
     {"speed", {.joint = "wheel", .radius_m = 0.02, .scale = 10}, 1, {{0}, {0.3}, {-0.1}}},
     {"last_action", {.scale = 1}, 2, {{0.25, -0.75}, {0.25, -0.75}, {0.25, -0.75}}},
@@ -359,6 +361,51 @@ static void an_effort_is_a_part_of_the_ceiling(void **state)
     assert_true(fabs(c.tau[0] - -0.7 * 0.6) < 1e-12 && fabs(c.tau[2] - 0.7 * 0.6) < 1e-12);
 }
 
+/* Goals move by what a joint's speed allows in a period of 50 ms, and not out of its range. */
+static void an_increment_is_a_step_of_the_goal(void **state)
+{
+    (void)state;
+    static struct robot quick, unset;
+    static struct task t;
+    static const float act[] = {-0.5f, 3.0f}, none[] = {0.0f, 0.0f};
+    const struct command last = {.n = 3, .q = {0.1, 77.0, -0.02}};
+    struct command c = {.n = 3};
+    char reason[WHY_CHARS] = "";
+    float back[2];
+    struct task_spec *spec = spec_of("last_action", &(struct term){.scale = 1});
+    spec->settings.action = ACTION_INCREMENT;
+    spec->settings.actuation = ACTUATE_RAMP;
+    quick = unset = robot;
+    quick.joint[0].qd_max = 2.0;
+    quick.joint[2].qd_max = 1.0;
+    unset.joint[2].qd_max = (double)NAN;
+    assert_int_equal(task_open(&t, spec, &quick, reason, sizeof reason), 0);
+    task_begin(&t, &states[0]);
+    task_remember(&t, none, &last);
+    task_actuate(&t, act, 0, &c);
+    assert_true(fabs(c.q[0] - (0.1 - 0.05 / 5)) < 1e-12 && c.mode[0] == MODE_POSITION);
+    assert_true(fabs(c.q[2] - (-0.02 + 0.02 / 5)) < 1e-12); /* on its way to the range's end */
+    task_actuate(&t, act, 4, &c);
+    assert_true(fabs(c.q[0] - 0.05) < 1e-12 && fabs(c.q[2]) < 1e-12);
+    task_unactuate(&t, &c, back);
+    assert_true(back[0] == 0.0f && back[1] == 0.0f); /* nothing has moved yet */
+    task_tick(&t, &states[0], 0.05);
+    task_unactuate(&t, &c, back);
+    assert_true(fabsf(back[0] + 0.5f) < 1e-6f && fabsf(back[1] - 0.4f) < 1e-6f);
+    spec->settings.reset = RESET_BODY; /* from where the body is, not where it was told to be */
+    assert_int_equal(task_open(&t, spec, &quick, reason, sizeof reason), 0);
+    task_begin(&t, &states[1]);
+    task_remember(&t, none, &last);
+    task_actuate(&t, none, 4, &c);
+    assert_true(c.q[0] == states[1].q[0] && c.q[2] == states[1].q[2]);
+    assert_int_equal(task_open(&t, spec, &unset, reason, sizeof reason), -EINVAL);
+    assert_non_null(strstr(reason, "joint hand: task.action increment needs qd_max_rad_s"));
+    spec = spec_of("lag", &(struct term){.scale = 1});
+    spec->settings.action = ACTION_EFFORT;
+    assert_int_equal(task_open(&t, spec, &quick, reason, sizeof reason), -EINVAL);
+    assert_non_null(strstr(reason, "the slot lag wants goals of pose"));
+}
+
 static void open_acting(struct task *ret_task, int actuation)
 {
     struct task_spec *spec = spec_of("last_action", &(struct term){.scale = 1});
@@ -535,6 +582,7 @@ int main(void)
         cmocka_unit_test(a_period_sums_its_ticks),
         cmocka_unit_test(costs_are_of_where_the_period_began),
         cmocka_unit_test(an_effort_is_a_part_of_the_ceiling),
+        cmocka_unit_test(an_increment_is_a_step_of_the_goal),
         cmocka_unit_test(ramps_go_straight_from_the_last_safe_command),
         cmocka_unit_test(without_a_last_command_a_ramp_is_a_step),
         cmocka_unit_test(holds_are_there_at_once),

@@ -92,6 +92,64 @@ static void a_wanted_end_is_a_success(void **state)
     assert_int_equal(end_after(0.0, 0.6), END_TERMINAL | END_TRUNCATED);
 }
 
+static void ticks(int n, double pose)
+{
+    const struct sensed s = {.n = 1, .extra = {0.0, pose}};
+    for (int k = 0; k < n; k++) {
+        task_tick(&task, &s, 0.02);
+    }
+}
+
+/* Three ticks of 20 ms below 0.5: not less, and not with a break. */
+static void an_end_may_have_to_hold(void **state)
+{
+    (void)state;
+    const struct sensed rest = {.n = 1};
+    struct end e = {end_of("extra_outside"),
+                    {.extra = "pose", .first = 1, .min = 0.5, .max = 1e30, .for_s = 0.06}};
+    assert_int_equal(open_cart(&e, 1), 0);
+    task_begin(&task, &rest);
+    ticks(2, 0.4);
+    ticks(1, 0.6);
+    ticks(2, 0.4);
+    assert_int_equal(task.st.end, END_NONE);
+    ticks(1, 0.4);
+    assert_int_equal(task.st.end, END_TERMINAL);
+    assert_false(task.st.success);
+    task_begin(&task, &rest);
+    ticks(1, 0.4);
+    assert_int_equal(task.st.end, END_NONE); /* it counts anew */
+}
+
+/* Asked when the clock ends the episode, and not before. */
+static void a_success_may_be_judged_at_last(void **state)
+{
+    (void)state;
+    const struct sensed rest = {.n = 1};
+    struct end e = {end_of("extra_outside"),
+                    {.extra = "pose",
+                     .first = 1,
+                     .min = 0.5,
+                     .max = 1e30,
+                     .for_s = 0.06,
+                     .when = WHEN_AT_LAST,
+                     .success = true}};
+    assert_int_equal(open_cart(&e, 1), 0);
+    spec.settings.episode_s = 0.2;
+    for (int last = 0; last < 10; last++) { /* of its ticks are below */
+        task_begin(&task, &rest);
+        ticks(9 - last, 0.4);
+        ticks(1, 0.6);
+        ticks(last, 0.4);
+        assert_int_equal(task.st.end, END_TRUNCATED);
+        assert_true(task.st.success == (last >= 3));
+    }
+    task_begin(&task, &rest);
+    ticks(9, 0.4);
+    assert_int_equal(task.st.end, END_NONE);
+    assert_false(task.st.success);
+}
+
 static void an_end_may_look_at_more_numbers(void **state)
 {
     (void)state;
@@ -159,6 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_joint_outside_ends_it),
         cmocka_unit_test(a_wanted_end_is_a_success),
+        cmocka_unit_test(an_end_may_have_to_hold),
+        cmocka_unit_test(a_success_may_be_judged_at_last),
         cmocka_unit_test(an_end_may_look_at_more_numbers),
         cmocka_unit_test(an_end_of_nothing_is_refused),
         cmocka_unit_test(a_choice_is_an_index_and_comes_back),

@@ -1,0 +1,201 @@
+/* Recordings of a motion: text to angles, their slopes, torques. */
+#include "daemon/identify.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HALF_WINDOW_S 0.02
+#define UNEVEN        0.05 /* of a step */
+#define SAMPLES_MAX   200000
+#define COLUMNS_MAX   256
+
+struct table {
+    double *t, *q, *tau; /* s; [n_samples, n] */
+    int n_samples, n;
+    int column[2 * CHAIN_MAX + 1]; /* of the file: t, then q and tau of each link */
+};
+
+/* The next cell of a line; NULL: no more. Cuts the line. */
+static char *next_cell(char **line)
+{
+    char *cell = strsep(line, ",");
+    if (cell != NULL) {
+        cell += strspn(cell, " \t");
+        cell[strcspn(cell, " \t\r\n")] = '\0';
+    }
+    return cell;
+}
+
+static int read_names(struct table *t, char *line, const char *path, const struct robot *robot,
+                      char *ret_why, int cap)
+{
+    const int wanted = 2 * t->n + 1;
+    char name[2 * CHAIN_MAX + 1][NAME_CHARS + 16];
+    (void)snprintf(name[0], sizeof name[0], "t_s");
+    for (int i = 0; i < t->n; i++) {
+        (void)snprintf(name[1 + i], sizeof name[0], "q_rad.%s", robot->chain.link[i].name);
+        (void)snprintf(name[1 + t->n + i], sizeof name[0], "tau_nm.%s", robot->chain.link[i].name);
+    }
+    for (int k = 0; k < wanted; k++) {
+        t->column[k] = -1;
+    }
+    int at = 0;
+    for (char *cell = next_cell(&line); cell != NULL; cell = next_cell(&line), at++) {
+        for (int k = 0; k < wanted; k++) {
+            t->column[k] = strcmp(cell, name[k]) == 0 ? at : t->column[k];
+        }
+    }
+    for (int k = 0; k < wanted; k++) {
+        if (t->column[k] < 0 || t->column[k] >= COLUMNS_MAX) {
+            return why(ret_why, cap, -EINVAL, "%s:1: there is no column %s", path, name[k]);
+        }
+    }
+    return 0;
+}
+
+static int read_line(struct table *t, char *line, const char *path, char *ret_why, int cap)
+{
+    double cell[COLUMNS_MAX] = {0.0};
+    int n = 0;
+    for (char *text = next_cell(&line); text != NULL && n < COLUMNS_MAX; text = next_cell(&line)) {
+        char *end = text;
+        cell[n] = strtod(text, &end);
+        cell[n] = *text == '\0' || *end != '\0' ? (double)NAN : cell[n];
+        n++;
+    }
+    const int s = t->n_samples, wanted = 2 * t->n + 1;
+    for (int k = 0; k < wanted; k++) {
+        if (t->column[k] >= n || !isfinite(cell[t->column[k]])) {
+            return why(ret_why, cap, -EINVAL, "%s:%d: column %d is no finite number", path, s + 2,
+                       t->column[k] + 1);
+        }
+    }
+    t->t[s] = cell[t->column[0]];
+    for (int i = 0; i < t->n; i++) {
+        t->q[s * t->n + i] = cell[t->column[1 + i]];
+        t->tau[s * t->n + i] = cell[t->column[1 + t->n + i]];
+    }
+    t->n_samples++;
+    return 0;
+}
+
+static int read_all(struct table *t, FILE *f, const char *path, const struct robot *robot,
+                    char *ret_why, int cap)
+{
+    char *line = NULL;
+    size_t size = 0;
+    int rc = 0;
+    for (int at = 0; rc == 0 && getline(&line, &size, f) > 0; at++) {
+        if (at == 0) {
+            rc = read_names(t, line, path, robot, ret_why, cap);
+        } else if (t->n_samples == SAMPLES_MAX) {
+            rc = why(ret_why, cap, -EFBIG, "%s: more than %d samples", path, SAMPLES_MAX);
+        } else {
+            rc = read_line(t, line, path, ret_why, cap);
+        }
+    }
+    free(line);
+    return rc;
+}
+
+/* The step of time, or -EINVAL. */
+static int step_of(const struct table *t, const char *path, double *ret_dt_s, char *ret_why,
+                   int cap)
+{
+    const int last = t->n_samples - 1;
+    const double dt_s = last > 0 ? (t->t[last] - t->t[0]) / last : 0.0;
+    if (!(dt_s > 0.0)) {
+        return why(ret_why, cap, -EINVAL, "%s: its time does not go on", path);
+    }
+    for (int s = 0; s <= last; s++) {
+        if (fabs(t->t[s] - t->t[0] - s * dt_s) > UNEVEN * dt_s) {
+            return why(ret_why, cap, -EINVAL,
+                       "%s:%d: the samples are not %.6g s apart, as they are on average; even "
+                       "steps are wanted",
+                       path, s + 2, dt_s);
+        }
+    }
+    *ret_dt_s = dt_s;
+    return 0;
+}
+
+/*
+ * Over k = -w .. w, with S_m = sum k^m:
+ *   value (S4 - S2 k^2) / (N S4 - S2^2),  curvature 2 (N k^2 - S2) / (N S4 - S2^2)   second degree
+ *   slope (S6 k - S4 k^3) / (S2 S6 - S4^2)                                           third degree
+ */
+void identify_slopes(const double *q, int n_samples, int w, double dt_s, struct motion_record *ret)
+{
+    const int n = ret->n;
+    const double count = 2.0 * w + 1.0;
+    double s2 = 0.0, s4 = 0.0, s6 = 0.0;
+    for (int k = -w; k <= w; k++) {
+        const double k2 = (double)k * k;
+        s2 += k2;
+        s4 += k2 * k2;
+        s6 += k2 * k2 * k2;
+    }
+    const double even = count * s4 - s2 * s2, odd = s2 * s6 - s4 * s4;
+    for (int s = w; s < n_samples - w; s++) {
+        for (int i = 0; i < n; i++) {
+            double value = 0.0, slope = 0.0, curve = 0.0;
+            for (int k = -w; k <= w; k++) {
+                const double x = q[(s + k) * n + i], k1 = k, k2 = k1 * k1;
+                value += (s4 - s2 * k2) / even * x;
+                slope += (s6 * k1 - s4 * k2 * k1) / odd * x;
+                curve += 2.0 * (count * k2 - s2) / even * x;
+            }
+            const int to = (s - w) * n + i;
+            ret->q[to] = value;
+            ret->qd[to] = slope / dt_s;
+            ret->qdd[to] = curve / (dt_s * dt_s);
+        }
+    }
+}
+
+static int slopes_of(const struct table *t, const char *path, struct motion_record *ret,
+                     struct arena *mem, char *ret_why, int cap)
+{
+    double dt_s = 0.0;
+    const int rc = step_of(t, path, &dt_s, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
+    const int w = (int)fmax(2.0, round(HALF_WINDOW_S / dt_s));
+    const int left = t->n_samples - 2 * w;
+    if (left < 1) {
+        return why(ret_why, cap, -EINVAL, "%s: %d samples are too few: %d and more are wanted",
+                   path, t->n_samples, 2 * w + 1);
+    }
+    const size_t bytes = (size_t)left * (size_t)t->n * sizeof(double);
+    *ret = (struct motion_record){.n_samples = left,
+                                  .n = t->n,
+                                  .q = arena_take(mem, bytes),
+                                  .qd = arena_take(mem, bytes),
+                                  .qdd = arena_take(mem, bytes),
+                                  .tau = arena_take(mem, bytes)};
+    identify_slopes(t->q, t->n_samples, w, dt_s, ret);
+    memcpy(ret->tau, t->tau + (size_t)w * (size_t)t->n, bytes);
+    return 0;
+}
+
+int identify_read(struct motion_record *ret_record, const char *path, const struct robot *robot,
+                  struct arena *mem, char *ret_why, int cap)
+{
+    struct table t = {.n = robot->chain.n};
+    const size_t most = (size_t)SAMPLES_MAX * sizeof(double);
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return why(ret_why, cap, -errno, "cannot read %s: %s", path, strerror(errno));
+    }
+    t.t = arena_take(mem, most);
+    t.q = arena_take(mem, most * (size_t)t.n);
+    t.tau = arena_take(mem, most * (size_t)t.n);
+    int rc = read_all(&t, f, path, robot, ret_why, cap);
+    rc = rc == 0 && ferror(f) != 0 ? why(ret_why, cap, -EIO, "cannot read %s", path) : rc;
+    (void)fclose(f);
+    return rc < 0 ? rc : slopes_of(&t, path, ret_record, mem, ret_why, cap);
+}
