@@ -51,6 +51,7 @@ plug_in() { # folder, start of its table's definition
 }
 plug_in policies 'policy policy_'
 plug_in drivers 'serial_driver serial_driver_'
+plug_in drivers 'can_driver can_driver_'
 plug_in sim 'sim sim_'
 plug_in sim/firmware 'device device_'
 # ... and a policy that no test names is unproved
