@@ -332,6 +332,11 @@ static int setup_joint(struct ctl *c, const struct config *config)
         return EXIT_USAGE;
     }
     const struct bus_spec *b = &config->robot.bus[j->bus];
+    if (strcmp(b->driver, "dynamixel") != 0) {
+        ctl_say(c, "joint %s is on bus %s of driver %s: setup-motor speaks dynamixel only", j->name,
+                b->name, b->driver);
+        return EXIT_USAGE;
+    }
     const struct dxl_config *settings = j->driver;
     const struct motor m = {.joint = j,
                             .id = (int)c->id,
