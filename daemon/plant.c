@@ -104,7 +104,7 @@ void plant_close(struct plant *p)
 static void take_port(struct plant *p, struct bus_run *b)
 {
     if (p->world != NULL) {
-        b->port.trouble = 0;
+        port_take(&b->port, -1);
         b->up = port_discard(&b->port) == 0;
         return;
     }

@@ -208,9 +208,7 @@ void job_step(struct plant *p, int64_t deadline_ns)
 static void say_lost(struct bus_run *b)
 {
     char what[WHY_CHARS];
-    const unsigned of_can = CAN_TROUBLE_BUS_OFF | CAN_TROUBLE_TX_FULL;
-    if (can_errors_text(b->port.trouble & of_can, b->bus.spec->device, what, (int)sizeof what) >
-        0) {
+    if (can_errors_text(b->port.lost, b->bus.spec->device, what, (int)sizeof what) > 0) {
         (void)snprintf(b->why, sizeof b->why, "bus %s: %.170s; torque of its joints is unknown",
                        b->bus.spec->name, what);
         return;

@@ -74,7 +74,7 @@ void port_take(struct port *p, int fd)
 {
     p->fd = fd;
     p->full_ns = 0;
-    p->trouble = 0;
+    p->trouble = p->lost = 0;
     p->slcan.n = 0;
     p->slcan.torn = false;
 }
@@ -105,6 +105,7 @@ static int note_full(struct port *p, size_t done, size_t n)
         return -EAGAIN;
     }
     p->trouble |= CAN_TROUBLE_TX_FULL;
+    p->lost |= CAN_TROUBLE_TX_FULL;
     return -EIO;
 }
 
@@ -118,6 +119,9 @@ static int write_frames(struct port *p, const uint8_t *bytes, size_t n)
 
 int port_write(struct port *p, const uint8_t *bytes, size_t n)
 {
+    if (p->lost != 0) {
+        return -EIO;
+    }
     if (p->world != NULL) {
         p->sent_ns = world_tx(p->world, p->bus, bytes, n,
                               (uint32_t)(p->kind == PORT_SERIAL ? p->baud : p->rate.bitrate));
@@ -171,13 +175,14 @@ static int keep_frames(struct port *p, uint8_t *bytes, int n)
         }
         kept += (int)CANFD_MTU;
     }
-    return (p->trouble & CAN_TROUBLE_BUS_OFF) != 0 ? -EIO : kept;
+    p->lost |= p->trouble & CAN_TROUBLE_BUS_OFF;
+    return p->lost != 0 ? -EIO : kept;
 }
 
 static int read_frames(struct port *p, int64_t deadline_ns, uint8_t *ret_bytes, size_t cap)
 {
     for (;;) {
-        int n = read_now(p, deadline_ns, ret_bytes, cap);
+        int n = p->lost != 0 ? -EIO : read_now(p, deadline_ns, ret_bytes, cap);
         n = n > 0 ? keep_frames(p, ret_bytes, n) : n;
         if (n != 0) {
             return n < 0 ? -EIO : n;

@@ -25,7 +25,8 @@ struct port {
     int64_t full_max_ns; /* a CAN bus that takes nothing for longer is lost */
     int64_t sent_ns;     /* when the last byte written left, as far as can be known */
     int64_t full_ns;     /* since when the bus takes nothing; 0: it does */
-    unsigned trouble;    /* of enum can_trouble, since it was opened */
+    unsigned trouble;    /* of enum can_trouble, until somebody takes note */
+    unsigned lost;       /* ... for which it is lost, until it is opened anew */
     struct can_errors errors;
     uint64_t dropped;  /* frames that were not taken */
     int64_t waited_ns; /* from a frame's arrival, by the kernel's stamp, to its reading: longest */
