@@ -177,6 +177,9 @@ static void summary(struct robot_sim *r, bool as_json)
     json_numbers(o, "q", s.q, s.n);
     json_number(o, "last_motion_after_last_packet_ms", after_ms > 0.0 ? after_ms : 0.0);
     json_number(o, "longest_pause_ms", (double)r->longest_pause_ns / (double)NS_PER_MS);
+    if (world_frames(r->world) > 0) {
+        json_int(o, "can_frames", (int64_t)world_frames(r->world));
+    }
     for (int k = 0; k < WIRE_FAULTS; k++) {
         char name[48];
         (void)snprintf(name, sizeof name, "injected_%s", wire_fault_names[k]);

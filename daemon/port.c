@@ -217,7 +217,7 @@ int port_read(struct port *p, int64_t deadline_ns, uint8_t *ret_bytes, size_t ca
 int port_discard(struct port *p)
 {
     _Alignas(struct canfd_frame) uint8_t junk[4 * CANFD_MTU];
-    int n = 1;
+    int n = p->lost != 0 ? -EIO : 1;
     for (int i = 0; i < DISCARD_READS && n > 0; i++) {
         n = p->world != NULL ? world_rx(p->world, p->bus, world_now_ns(p->world), junk, sizeof junk)
                              : read_now(p, 0, junk, sizeof junk);

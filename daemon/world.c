@@ -279,6 +279,15 @@ int64_t world_heard_ns(const struct world *w, int bus)
     return w->is_can[bus] ? w->can[bus].st.heard_ns : w->wire[bus].st.heard_ns;
 }
 
+uint64_t world_frames(const struct world *w)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < w->n_buses; i++) {
+        n += w->is_can[i] ? w->can[i].st.frames : 0;
+    }
+    return n;
+}
+
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS])
 {
     for (int k = 0; k < WIRE_FAULTS; k++) {

@@ -45,6 +45,8 @@ double world_speed_bound_m_s(const struct world *w);
 bool world_drives(const struct world *w, int j);
 /* When the last host packet on a bus ended; 0: none yet. */
 int64_t world_heard_ns(const struct world *w, int bus);
+/* Whole frames on the CAN buses so far, of the host and of the devices. */
+uint64_t world_frames(const struct world *w);
 /* Faults put on the wires so far, of each kind. */
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS]);
 
