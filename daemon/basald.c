@@ -3,6 +3,7 @@
  * which life to lead.
  */
 #include "daemon/args.h"
+#include "daemon/bus_load.h"
 #include "daemon/config.h"
 #include "daemon/course.h"
 #include "daemon/house.h"
@@ -113,6 +114,21 @@ static bool take(void *self, const char *name, const char *value)
     return true;
 }
 
+/* A line for each CAN bus. */
+static int put_loads(const struct config *c, char *ret_text, int cap)
+{
+    int n = 0;
+    for (int i = 0; i < c->robot.n_buses; i++) {
+        struct bus_budget b;
+        bus_budget(&c->robot, i, &b);
+        if (b.frames > 0) {
+            n += bus_budget_text(&c->robot, i, &b, ret_text + n, cap - n);
+            n += snprintf(ret_text + n, (size_t)(cap - n), "\n");
+        }
+    }
+    return n;
+}
+
 static int check_or_dump(const struct arguments *a)
 {
     static struct config config;
@@ -133,10 +149,11 @@ static int check_or_dump(const struct arguments *a)
     } else if (a->dump) {
         n = config_dump(&config, text, TEXT_BYTES);
     } else {
-        n = snprintf(text, TEXT_BYTES,
-                     "%s: robot %s, %d joints, %s at %g Hz, loop at %g Hz: good\n", a->config,
-                     config.robot.name, config.robot.n_joints, config.policy->name,
-                     config.robot.policy_rate_hz, config.robot.control_rate_hz);
+        n = put_loads(&config, text, TEXT_BYTES);
+        n += snprintf(text + n, (size_t)(TEXT_BYTES - n),
+                      "%s: robot %s, %d joints, %s at %g Hz, loop at %g Hz: good\n", a->config,
+                      config.robot.name, config.robot.n_joints, config.policy->name,
+                      config.robot.policy_rate_hz, config.robot.control_rate_hz);
     }
     if (n > 0) {
         (void)fwrite(text, 1, (size_t)n, stdout);

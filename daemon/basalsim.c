@@ -1,19 +1,18 @@
 /*
- * basalsim: the robot that is not there. A pseudo-terminal per serial bus; behind it the emulated
- * devices and the simulated body of a robot file, in real time.
+ * basalsim: the robot that is not there. A pseudo-terminal or a CAN interface per bus; behind it
+ * the emulated devices and the simulated body of a robot file, in real time.
  */
 #include "daemon/args.h"
 #include "daemon/json.h"
+#include "daemon/line.h"
 #include "daemon/realtime.h"
 #include "daemon/truth.h"
 #include "daemon/world.h"
 
 #include "daemon/base/clock.h"
 #include "daemon/base/thread.h"
-#include "drivers/io/serial.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -40,13 +39,6 @@ struct arguments {
     bool json;
 };
 
-/* One bus's pseudo-terminal and the link that people know it by. */
-struct line {
-    int master, slave; /* -1: unplugged; our own open slave keeps the master from hanging up */
-    char link[PATH_CHARS];
-    int64_t back_ns; /* when an unplugged line comes back */
-};
-
 struct robot_sim {
     struct config config;
     struct world *world;
@@ -67,54 +59,25 @@ static int64_t now_ns(const struct robot_sim *r)
 static int plug(struct robot_sim *r, int i)
 {
     struct line *l = &r->line[i];
-    char path[PATH_CHARS];
-    l->master = serial_open_pty(path, sizeof path);
-    if (l->master < 0) {
-        (void)fprintf(stderr, "basalsim: no pseudo-terminal: %s\n", strerror(-l->master));
-        return l->master;
+    char reason[WHY_CHARS];
+    const int rc = line_plug(l, &r->config.robot, i, reason, (int)sizeof reason);
+    if (rc < 0) {
+        (void)fprintf(stderr, "basalsim: %s\n", reason);
+        return rc;
     }
-    l->slave = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    (void)unlink(l->link);
-    if (symlink(path, l->link) != 0) {
-        (void)fprintf(stderr, "basalsim: cannot link %s to %s: %s; give another with --link\n",
-                      l->link, path, strerror(errno));
-        return -errno;
-    }
-    (void)printf("basalsim: bus %s is %s -> %s\n", r->config.robot.bus[i].name, l->link, path);
+    (void)printf("basalsim: bus %s is %s%s%s\n", r->config.robot.bus[i].name, l->link,
+                 l->path[0] != '\0' ? " -> " : "", l->path);
     (void)fflush(stdout);
     return 0;
-}
-
-static void unplug(struct line *l, int64_t back_ns)
-{
-    if (l->master >= 0) {
-        (void)close(l->slave);
-        (void)close(l->master);
-        (void)unlink(l->link);
-    }
-    l->master = l->slave = -1;
-    l->back_ns = back_ns;
 }
 
 /* What the host has written reaches the devices; what they answered by now reaches the host. */
 static void carry(struct robot_sim *r, int i)
 {
-    struct line *l = &r->line[i];
-    uint8_t bytes[1024];
-    if (l->master < 0) {
-        if (now_ns(r) >= l->back_ns) {
-            (void)plug(r, i);
-        }
-        return;
-    }
-    const int n = serial_read(l->master, bytes, sizeof bytes);
-    if (n > 0) {
-        const int baud = serial_baud(l->master);
-        (void)world_tx(r->world, i, bytes, (size_t)n, baud > 0 ? (uint32_t)baud : 57600u);
-    }
-    const int m = world_rx(r->world, i, world_now_ns(r->world), bytes, sizeof bytes);
-    if (m > 0) {
-        (void)serial_write(l->master, bytes, (size_t)m);
+    if (r->line[i].fd >= 0) {
+        line_carry(&r->line[i], r->world, i);
+    } else if (now_ns(r) >= r->line[i].back_ns) {
+        (void)plug(r, i);
     }
 }
 
@@ -150,7 +113,8 @@ static bool obey(struct robot_sim *r, bool *ret_listening)
     const double seconds = asked ? strtod(number, &end) : 0.0;
     if (end > number && seconds >= 0.0 && seconds < 1e6) {
         for (int i = 0; i < r->n_lines; i++) {
-            unplug(&r->line[i], now_ns(r) + (int64_t)(seconds * (double)NS_PER_S));
+            line_unplug(&r->line[i]);
+            r->line[i].back_ns = now_ns(r) + (int64_t)(seconds * (double)NS_PER_S);
         }
         (void)printf("basalsim: unplugged for %g s\n", seconds);
         (void)fflush(stdout);
@@ -213,6 +177,9 @@ static void summary(struct robot_sim *r, bool as_json)
     json_numbers(o, "q", s.q, s.n);
     json_number(o, "last_motion_after_last_packet_ms", after_ms > 0.0 ? after_ms : 0.0);
     json_number(o, "longest_pause_ms", (double)r->longest_pause_ns / (double)NS_PER_MS);
+    if (world_frames(r->world) > 0) {
+        json_int(o, "can_frames", (int64_t)world_frames(r->world));
+    }
     for (int k = 0; k < WIRE_FAULTS; k++) {
         char name[48];
         (void)snprintf(name, sizeof name, "injected_%s", wire_fault_names[k]);
@@ -224,7 +191,7 @@ static void summary(struct robot_sim *r, bool as_json)
 /* clang-format off */
 static const struct flag flags[] = {
     {"config", "FILE",      "the robot file; its section sim is the body"},
-    {"link",   "PATH",      "name of the first bus's pseudo-terminal (default: the bus's device)"},
+    {"link",   "PATH",      "name of the first bus's pseudo-terminal, or its CAN interface (default: the bus's device)"},
     {"set",    "KEY=VALUE", "override one key, e.g. faults.lost=0.05; repeat as needed"},
     {"seed",   "N",         "seed of noise and faults (default 0)"},
     {"truth",  "FILE",      "write the body's true state there, ten times a second"},
@@ -306,10 +273,10 @@ static int run(struct robot_sim *r, const struct arguments *a)
     }
     r->n_lines = r->config.robot.n_buses;
     r->zero_ns = clock_now_ns(&(const struct clock){0});
+    for (int i = 0; i < r->n_lines; i++) {
+        line_init(&r->line[i], &r->config.robot, i, i == 0 ? a->link : NULL);
+    }
     for (int i = 0; i < r->n_lines && rc == 0; i++) {
-        const bool named = a->link != NULL && i == 0;
-        (void)snprintf(r->line[i].link, sizeof r->line[i].link, "%s",
-                       named ? a->link : r->config.robot.bus[i].device);
         rc = plug(r, i);
     }
     if (rc == 0) {
@@ -318,7 +285,7 @@ static int run(struct robot_sim *r, const struct arguments *a)
         summary(r, a->json);
     }
     for (int i = 0; i < r->n_lines; i++) {
-        unplug(&r->line[i], 0);
+        line_unplug(&r->line[i]);
     }
     truth_close(r->truth);
     world_close(r->world);
@@ -332,8 +299,9 @@ int main(int argc, char **argv)
     const struct program program = {
         .name = "basalsim",
         .usage = "--config FILE [flags]",
-        .about = "The robot that is not there: its devices on a pseudo-terminal, its body "
-                 "in real time.\nReads \"unplug SECONDS\" and \"quit\" from standard input.",
+        .about =
+            "The robot that is not there: its devices on a pseudo-terminal or on CAN, its body "
+            "in real time.\nReads \"unplug SECONDS\" and \"quit\" from standard input.",
         .flags = flags,
         .take = take};
     const int rest = args_read(&program, argc, argv, &a);

@@ -1,5 +1,7 @@
 #include "daemon/bench_robot.h"
 
+#include "daemon/bus_codec.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +50,9 @@ static int fit_rate(struct bench_robot *b, const struct bench_robot_spec *spec, 
         const struct bus_spec *bus = &c->robot.bus[i];
         if (bus->reply_deadline_us > fits_us ||
             (bus->order == ORDER_SAME_TICK && bus->write_phase_us > fits_us)) {
-            (void)snprintf(next_set(b), SET_CHARS, "bus.%s.baud=%d", bus->name, FAST_BAUD);
+            if (bus_codec_find(bus->driver).can == NULL) { /* a CAN bus has the rate that it has */
+                (void)snprintf(next_set(b), SET_CHARS, "bus.%s.baud=%d", bus->name, FAST_BAUD);
+            }
             (void)snprintf(next_set(b), SET_CHARS, "bus.%s.order=pipelined", bus->name);
             (void)snprintf(next_set(b), SET_CHARS, "bus.%s.write_phase_us=0", bus->name);
             (void)snprintf(next_set(b), SET_CHARS, "bus.%s.reply_deadline_us=%d", bus->name,

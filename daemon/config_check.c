@@ -10,15 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MAX         512
-#define WRITE_AFTER_US   200   /* the reply deadline */
-#define PIPELINED_HZ     200.0 /* from here on a tick is too short to read, act and then write */
-#define WATCHDOG_PERIODS 3
-#define BITS_A_BYTE      10 /* with start and stop */
+#define TEXT_MAX 512
 
 /* --- what must be set --- */
 
-static int refuse_unset(const struct walk *w, const struct place *at, const char *what,
+int config_refuse_unset(const struct walk *w, const struct place *at, const char *what,
                         const struct option *o)
 {
     char wanted[160];
@@ -34,7 +30,7 @@ static bool is_unset(const struct option *o, const void *base, const char *unset
     return o->def == NULL && strcmp(text, unset) == 0;
 }
 
-static bool is_empty(const struct option *o, const void *base)
+bool config_is_empty(const struct option *o, const void *base)
 {
     return is_unset(o, base, "") || is_unset(o, base, "0") || is_unset(o, base, "unset");
 }
@@ -47,10 +43,11 @@ static int check_sections(const struct walk *w)
         const void *base = (const char *)c + s->offset;
         const bool there = i > 0 && w->places->section[i].line > 0;
         for (const struct option *o = s->options; o->key != NULL; o++) {
-            if (is_empty(o, base)) {
+            if (config_is_empty(o, base)) {
                 char what[NAME_CHARS];
                 (void)snprintf(what, sizeof what, "%s%s", s->name, i > 0 ? "." : "");
-                return refuse_unset(w, there ? &w->places->section[i] : &w->places->root, what, o);
+                return config_refuse_unset(w, there ? &w->places->section[i] : &w->places->root,
+                                           what, o);
             }
         }
     }
@@ -104,7 +101,7 @@ static int check_joint(const struct walk *w, int i)
         const bool wanted = !(r->direct && is_of_devices(o->key)) && (!of_limits || j->actuated);
         const bool missing = is_unset(o, j, of_limits ? "nan" : "-1");
         if (o->def == NULL && wanted && missing) {
-            return refuse_unset(w, at, what, o);
+            return config_refuse_unset(w, at, what, o);
         }
     }
     if (j->sign == 0) {
@@ -115,124 +112,6 @@ static int check_joint(const struct walk *w, int i)
             return config_bad_at(w, at, "joints %s and %s have the same id %d on one bus",
                                  r->joint[k].name, j->name, j->id);
         }
-    }
-    return 0;
-}
-
-/* What devices without a watchdog hold in silence is the owner's to accept, in the robot file. */
-static int check_silence(const struct walk *w, int i)
-{
-    const struct robot *r = &w->config->robot;
-    const struct bus_spec *b = &r->bus[i];
-    const struct serial_driver *driver = serial_driver_find(b->driver);
-    bool driven = false;
-    for (int j = 0; j < r->n_joints; j++) {
-        driven = driven || (r->joint[j].bus == i && r->joint[j].actuated);
-    }
-    if (driver == NULL || driver_has_watchdog(&driver->info)) {
-        return 0;
-    }
-    if (b->watchdog_ms > 0) {
-        return config_bad_at(w, &w->places->bus[i],
-                             "bus %s: watchdog_ms %d: %s devices have no watchdog; leave it out",
-                             b->name, b->watchdog_ms, b->driver);
-    }
-    if (driven && !b->accept_no_device_watchdog) {
-        return config_bad_at(w, &w->places->bus[i],
-                             "bus %s: %s devices have no watchdog: if basald dies they hold their "
-                             "last goal, with torque, until somebody cuts their power; where that "
-                             "is safe, set accept_no_device_watchdog: true",
-                             b->name, b->driver);
-    }
-    return 0;
-}
-
-static int check_bus(const struct walk *w, int i)
-{
-    struct config *c = w->config;
-    struct bus_spec *b = &c->robot.bus[i];
-    const struct place *at = &w->places->bus[i];
-    const double period_us = 1e6 / c->robot.control_rate_hz;
-    char what[NAME_CHARS + 16];
-    (void)snprintf(what, sizeof what, "bus %s: ", b->name);
-    for (const struct option *o = config_bus_options; o->key != NULL; o++) {
-        if (is_empty(o, b)) {
-            return refuse_unset(w, at, what, o);
-        }
-    }
-    if (b->watchdog_ms > 0 && b->watchdog_ms * 1000.0 < WATCHDOG_PERIODS * period_us) {
-        return config_bad_at(w, at,
-                             "%swatchdog_ms %d is less than %d periods of %.0f us: one late tick "
-                             "would trip it; 0 computes it",
-                             what, b->watchdog_ms, WATCHDOG_PERIODS, period_us);
-    }
-    if (b->order == ORDER_BY_RATE) {
-        b->order = c->robot.control_rate_hz < PIPELINED_HZ ? ORDER_SAME_TICK : ORDER_PIPELINED;
-    }
-    if (b->order == ORDER_PIPELINED) {
-        if (b->reply_deadline_us >= period_us) {
-            return config_bad_at(w, at, "%sreply_deadline_us %d does not fit the tick's %.0f us",
-                                 what, b->reply_deadline_us, period_us);
-        }
-        return c->safety.latency_s * 1e6 >= period_us
-                   ? 0
-                   : config_bad_at(w, at,
-                                   "%sin the pipelined order a command takes a period of %.0f us "
-                                   "to leave; safety.latency_s %g is less",
-                                   what, period_us, c->safety.latency_s);
-    }
-    if (b->write_phase_us == 0) {
-        b->write_phase_us = b->reply_deadline_us + WRITE_AFTER_US;
-    }
-    if (b->write_phase_us < b->reply_deadline_us) {
-        return config_bad_at(w, at, "%swrite_phase_us %d is before reply_deadline_us %d", what,
-                             b->write_phase_us, b->reply_deadline_us);
-    }
-    if (b->write_phase_us >= period_us) {
-        return config_bad_at(w, at, "%swrite_phase_us %d does not fit the tick's %.0f us", what,
-                             b->write_phase_us, period_us);
-    }
-    return 0;
-}
-
-static int wire_us(const struct bus_spec *b, int bytes)
-{
-    return (int)((int64_t)bytes * BITS_A_BYTE * 1000000 / b->baud);
-}
-
-/* What the bus carries in a tick, at its baud rate, within its deadline and the period. A request
- * for what changes slowly belongs to it: temperature, voltage and torque are seen by it alone. */
-static int check_wire(const struct walk *w, int i)
-{
-    const struct robot *r = &w->config->robot;
-    const struct bus_spec *b = &r->bus[i];
-    const struct place *at = &w->places->bus[i];
-    const struct serial_driver *driver = serial_driver_find(b->driver);
-    const double period_us = 1e6 / r->control_rate_hz;
-    struct bus_load load;
-    int n = 0;
-    for (int j = 0; j < r->n_joints; j++) {
-        n += r->joint[j].bus == i;
-    }
-    driver->load(r, i, &load);
-    const int slow_us = (int)((int64_t)driver->info.reply_us_max * DRIVER_BAUD / b->baud);
-    const int goals_us = wire_us(b, load.goals_bytes);
-    const bool pipelined = b->order == ORDER_PIPELINED;
-    const int read_us = wire_us(b, load.read_bytes) + load.pauses_us + slow_us;
-    const int most_us = read_us + (pipelined ? goals_us : 0);
-    if (n > 0 && most_us > b->reply_deadline_us) {
-        return config_bad_at(w, at,
-                             "bus %s: reply_deadline_us %d is too short: %sto ask %d joints and "
-                             "hear them takes up to %d us at %d baud; a higher baud rate, a longer "
-                             "deadline or fewer joints on this bus",
-                             b->name, b->reply_deadline_us, pipelined ? "to send goals and " : "",
-                             n, most_us, b->baud);
-    }
-    if (!pipelined && b->write_phase_us + goals_us > period_us) {
-        return config_bad_at(w, at,
-                             "bus %s: goals take up to %d us at %d baud: sent at "
-                             "write_phase_us %d they do not end in the tick's %.0f us",
-                             b->name, goals_us, b->baud, b->write_phase_us, period_us);
     }
     return 0;
 }
@@ -436,14 +315,13 @@ int config_check(const struct walk *w)
     rc = rc == 0 ? check_reset(w) : rc;
     rc = rc == 0 ? check_rates(w) : rc;
     for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {
-        rc = check_bus(w, i);
-        rc = rc == 0 ? check_silence(w, i) : rc;
+        rc = config_check_bus(w, i);
     }
     for (int j = 0; rc == 0 && j < w->config->robot.n_joints; j++) {
         rc = check_joint(w, j);
     }
     for (int i = 0; rc == 0 && i < w->config->robot.n_buses; i++) {
-        rc = check_wire(w, i);
+        rc = config_check_wire(w, i);
     }
     rc = rc == 0 ? check_chain(w) : rc;
     return rc == 0 ? check_modules(w) : rc;

@@ -2,7 +2,7 @@
  * tables. */
 #include "daemon/config_tables.h"
 
-#include "drivers/driver.h"
+#include "daemon/bus_codec.h"
 #include "sim/firmware/device.h"
 
 #include <errno.h>
@@ -89,11 +89,11 @@ static void put_joint(struct out *o, const struct config *c, int i)
         return;
     }
     const char *driver_name = c->robot.bus[j->bus].driver;
-    const struct serial_driver *driver = serial_driver_find(driver_name);
+    const struct driver_info *driver = bus_codec_find(driver_name).info;
     const struct device *device = device_find(driver_name);
     put(o, "    bus: '%s'\n", c->robot.bus[j->bus].name);
     if (j->driver != NULL && driver != NULL) {
-        put_table(o, driver->info.options, j->driver, "    ");
+        put_table(o, driver->options, j->driver, "    ");
     }
     if (j->device != NULL && device != NULL) {
         put(o, "    device:\n");
@@ -108,6 +108,9 @@ static void put_lists(struct out *o, const struct config *c)
     }
     for (int i = 0; i < c->robot.n_buses; i++) {
         put_element(o, config_bus_options, &c->robot.bus[i]);
+        if (bus_codec_find(c->robot.bus[i].driver).can != NULL) {
+            put_table(o, config_can_options, &c->robot.bus[i], "    ");
+        }
     }
     if (c->robot.n_joints > 0) {
         put(o, "joints:\n");
@@ -249,12 +252,16 @@ int config_manual(char *ret_text, int cap)
     manual_table(&o, config_sections[0].options, " ");
     put(&o, "#\n# bus:   a list of buses\n");
     manual_table(&o, config_bus_options, "   ");
+    put(&o, "#   # ... where its driver is one of CAN\n");
+    manual_table(&o, config_can_options, "   ");
     put(&o, "#\n# joints:   a list of joints\n");
     manual_joint_bus(&o);
     manual_table(&o, config_joint_options, "   ");
-    for (int i = 0; serial_drivers[i] != NULL; i++) {
-        put(&o, "#   # ... on a bus of driver %s\n", serial_drivers[i]->info.name);
-        manual_table(&o, serial_drivers[i]->info.options, "   ");
+    for (int i = 0; bus_codec_info(i) != NULL; i++) {
+        put(&o, "#   # ... on a bus of driver %s\n", bus_codec_info(i)->name);
+        if (bus_codec_info(i)->options != NULL) {
+            manual_table(&o, bus_codec_info(i)->options, "   ");
+        }
     }
     for (int i = 0; devices[i] != NULL; i++) {
         put(&o, "#   # device:   its emulator, where the driver is %s\n", devices[i]->name);

@@ -1,7 +1,7 @@
 /* The robot's lists of named things: a known name is changed, a new one is added. */
 #include "daemon/config_yaml.h"
 
-#include "drivers/driver.h"
+#include "daemon/bus_codec.h"
 #include "sim/firmware/device.h"
 
 #include <errno.h>
@@ -18,12 +18,12 @@ static int no_such(const struct walk *w, const yaml_node_t *map, const char *lis
 static int check_driver(const struct walk *w, const yaml_node_t *map)
 {
     const char *name = node_text(w, map, "driver");
-    if (name == NULL || serial_driver_find(name) != NULL) {
+    if (name == NULL || bus_codec_find(name).info != NULL) {
         return 0;
     }
     struct nearest n = nearest_to(name);
-    for (int i = 0; serial_drivers[i] != NULL; i++) {
-        nearest_try(&n, serial_drivers[i]->info.name);
+    for (int i = 0; bus_codec_info(i) != NULL; i++) {
+        nearest_try(&n, bus_codec_info(i)->name);
     }
     return config_bad(w, node_value(w, map, "driver"),
                       "driver: none is called \"%.32s\"; the nearest is %s", name, n.name);
@@ -48,10 +48,16 @@ int config_walk_bus(const struct walk *w, const yaml_node_t *map)
         return config_bad(w, map, "bus: more than %d buses", BUSES_MAX);
     }
     if (i == r->n_buses) {
+        option_defaults(config_can_options, &r->bus[i]);
         option_defaults(config_bus_options, &r->bus[r->n_buses++]);
     }
     w->places->bus[i] = node_place(w, map);
-    const struct target t = {.n = 1, .table = {config_bus_options}, .base = {&r->bus[i]}};
+    struct target t = {.n = 1, .table = {config_bus_options}, .base = {&r->bus[i]}};
+    const char *driver = node_text(w, map, "driver");
+    if (bus_codec_find(driver != NULL ? driver : r->bus[i].driver).can != NULL) {
+        t.table[t.n] = config_can_options;
+        t.base[t.n++] = &r->bus[i];
+    }
     const int rc = node_map(w, map, &t);
     return rc < 0 ? rc : check_driver(w, map);
 }
@@ -81,14 +87,14 @@ static int joint_bus(const struct walk *w, const yaml_node_t *map, struct joint_
 
 /* The driver's and the emulated device's own settings, with their defaults. */
 static void joint_plugins(const struct walk *w, struct joint_spec *j,
-                          const struct serial_driver **ret_driver, const struct device **ret_device)
+                          const struct driver_info **ret_driver, const struct device **ret_device)
 {
     const char *name = j->bus >= 0 ? w->config->robot.bus[j->bus].driver : "";
-    *ret_driver = serial_driver_find(name);
+    *ret_driver = bus_codec_find(name).info;
     *ret_device = device_find(name);
-    if (*ret_driver != NULL && (*ret_driver)->info.options != NULL && j->driver == NULL) {
-        j->driver = arena_take(w->mem, (*ret_driver)->info.config_bytes);
-        option_defaults((*ret_driver)->info.options, j->driver);
+    if (*ret_driver != NULL && (*ret_driver)->options != NULL && j->driver == NULL) {
+        j->driver = arena_take(w->mem, (*ret_driver)->config_bytes);
+        option_defaults((*ret_driver)->options, j->driver);
     }
     if (*ret_device != NULL && j->device == NULL) {
         j->device = arena_take(w->mem, (*ret_device)->config_bytes);
@@ -137,7 +143,7 @@ int config_walk_joint(const struct walk *w, const yaml_node_t *map)
         r->n_joints++;
     }
     w->places->joint[i] = node_place(w, map);
-    const struct serial_driver *driver;
+    const struct driver_info *driver;
     const struct device *device;
     int rc = joint_bus(w, map, j);
     if (rc < 0) {
@@ -146,7 +152,7 @@ int config_walk_joint(const struct walk *w, const yaml_node_t *map)
     joint_plugins(w, j, &driver, &device);
     struct target t = {.n = 1, .table = {config_joint_options}, .base = {j}, .also = also};
     if (j->driver != NULL) {
-        t.table[t.n] = driver->info.options;
+        t.table[t.n] = driver->options;
         t.base[t.n++] = j->driver;
     }
     rc = node_map(w, map, &t);

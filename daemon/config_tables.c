@@ -132,6 +132,8 @@ static const struct option faults[] = {
     {.key = "late_us", .type = OPTION_INT, .offset = AT(faults.late_us), .min = 0, .max = 1000000, .def = "6000", .help = "how late"},
     {.key = "away_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_at_s), .min = 0, .max = 1e9, .def = "0", .help = "the buses are unplugged at this simulated time"},
     {.key = "away_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
+    {.key = "bus_off_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.bus_off_at_s), .min = 0, .max = 1e9, .def = "0", .help = "the host's controllers leave their CAN buses at this simulated time"},
+    {.key = "bus_off_s", .type = OPTION_DOUBLE, .offset = AT(faults.bus_off_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
     {.key = "power_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.power_at_s), .min = 0, .max = 1e9, .def = "0", .help = "motor power falls at this simulated time"},
     {.key = "power_s", .type = OPTION_DOUBLE, .offset = AT(faults.power_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
     {.key = "power_v", .type = OPTION_DOUBLE, .offset = AT(faults.power_v), .min = 0, .max = 60, .def = "0", .help = "to this voltage"},
@@ -167,14 +169,21 @@ const struct section config_sections[] = {
 const struct option config_bus_options[] = {
     {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the bus"},
     {.key = "driver", .type = OPTION_TEXT, .offset = AT(driver), .n_max = NAME_CHARS, .def = NULL, .help = "the protocol spoken on it"},
-    {.key = "device", .type = OPTION_TEXT, .offset = AT(device), .n_max = PATH_CHARS, .def = NULL, .help = "its device file; prefer a name that does not change"},
-    {.key = "baud", .type = OPTION_INT, .offset = AT(baud), .min = 1200, .max = 12000000, .def = "1000000", .help = "bits per second"},
-    {.key = "order", .type = OPTION_CHOICE, .offset = AT(order), .def = "by_rate", .choices = order_names, .help = "read, act and write in one tick, or write first what the tick before computed; by_rate: that from 200 Hz on"},
+    {.key = "device", .type = OPTION_TEXT, .offset = AT(device), .n_max = PATH_CHARS, .def = NULL, .help = "its device file; prefer a name that does not change; on CAN the name of its interface, or the device file of an slcan adapter"},
+    {.key = "baud", .type = OPTION_INT, .offset = AT(baud), .min = 1200, .max = 12000000, .def = "1000000", .help = "bits per second of a serial bus, and of the tty that an slcan adapter is"},
+    {.key = "order", .type = OPTION_CHOICE, .offset = AT(order), .def = "by_rate", .choices = order_names, .help = "read, act and write in one tick, or write first what the tick before computed; by_rate: that from 200 Hz on, and on CAN"},
     {.key = "reply_deadline_us", .type = OPTION_INT, .offset = AT(reply_deadline_us), .min = 100, .max = 1000000, .def = "3000", .help = "every reply must be in this long after the tick's start"},
     {.key = "write_phase_us", .type = OPTION_INT, .offset = AT(write_phase_us), .min = 0, .max = 1000000, .def = "0", .help = "goals go out this long after the tick's start; 0: reply_deadline_us + 200"},
     {.key = "misses_max", .type = OPTION_INT, .offset = AT(misses_max), .min = 0, .max = 1000, .def = "6", .help = "missed replies in a row that a joint may coast over"},
     {.key = "watchdog_ms", .type = OPTION_INT, .offset = AT(watchdog_ms), .min = 0, .max = 2540, .def = "0", .help = "the devices' own timeout; 0: three periods or the longest retry"},
     {.key = "accept_no_device_watchdog", .type = OPTION_BOOL, .offset = AT(accept_no_device_watchdog), .def = "false", .help = "arm devices that go on moving when the bus is silent"},
+    {.key = NULL},
+};
+
+/* ... where the driver is one of CAN */
+const struct option config_can_options[] = {
+    {.key = "bitrate", .type = OPTION_INT, .offset = AT(bitrate), .min = 10000, .max = 1000000, .def = "1000000", .help = "bits per second on a CAN bus, of identifiers and acknowledges"},
+    {.key = "data_bitrate", .type = OPTION_INT, .offset = AT(data_bitrate), .min = 0, .max = 10000000, .def = "0", .help = "bits per second of the data of CAN FD frames; 0: classic CAN"},
     {.key = NULL},
 };
 

@@ -24,5 +24,14 @@ int config_walk_link(const struct walk *w, const yaml_node_t *map);
 /* The list choices, whole. */
 int config_walk_choices(const struct walk *w, const yaml_node_t *list);
 
+/* Within config_check: of one bus, its keys by themselves; and what it carries in a tick. 0, or
+ * -EINVAL. */
+int config_check_bus(const struct walk *w, int i);
+int config_check_wire(const struct walk *w, int i);
+/* A row without a default that no file has set; what comes before its key. -EINVAL. */
+bool config_is_empty(const struct option *o, const void *base);
+int config_refuse_unset(const struct walk *w, const struct place *at, const char *what,
+                        const struct option *o);
+
 /* What no single key can know; fills what is computed from others. 0, or -EINVAL. */
 int config_check(const struct walk *w) BASAL_MUST_USE;

@@ -45,15 +45,9 @@ static void say(const char *const *words, int n)
 
 static void cut_torque(void)
 {
-    uint8_t tx[256];
     for (int bus = 0; bus < BUSES_MAX; bus++) {
-        int fd = -1;
-        const int n = plant_stop_bytes(target.spec.plant, bus, &fd, tx, sizeof tx);
-        if (n > 0) {
-            for (int i = 0; i < 3; i++) { /* not acknowledged: three times */
-                const ssize_t ignored = write(fd, tx, (size_t)n);
-                (void)ignored;
-            }
+        for (int i = 0; i < 3; i++) { /* not acknowledged: three times */
+            (void)plant_cut_torque(target.spec.plant, bus);
         }
     }
 }

@@ -282,6 +282,10 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_number(o, "wall_s", wall_s);
     json_int(o, "bytes_tx", (int64_t)c->bytes_tx);
     json_int(o, "bytes_rx", (int64_t)c->bytes_rx);
+    if (c->frames_tx > 0) {
+        json_int(o, "can_frames_tx", (int64_t)c->frames_tx);
+        json_int(o, "can_frames_rx", (int64_t)c->frames_rx);
+    }
     json_int(o, "crc_errors", (int64_t)c->crc_errors);
     for (int j = 0; j < h->config.robot.n_joints; j++) {
         misses += c->misses[j];

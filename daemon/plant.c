@@ -1,7 +1,5 @@
 #include "daemon/plant_inside.h"
 
-#include "drivers/io/serial.h"
-
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +12,7 @@ void plant_wire(struct plant *p, struct bus_run *b, int i, void **states)
 {
     b->bus.robot = &p->config->robot;
     b->bus.spec = &p->config->robot.bus[i];
-    b->driver = serial_driver_find(b->bus.spec->driver);
+    b->codec = bus_codec_find(b->bus.spec->driver);
     b->port.world = p->world;
     b->port.clock = p->clock;
     b->setup.bus = &b->bus;
@@ -26,8 +24,8 @@ static int open_bus(struct plant *p, int i, struct arena *mem, char *ret_why, in
 {
     struct bus_run *b = &p->bus[i];
     const struct robot *robot = &p->config->robot;
-    const struct serial_driver *driver = serial_driver_find(robot->bus[i].driver);
-    if (driver == NULL) {
+    const struct bus_codec codec = bus_codec_find(robot->bus[i].driver);
+    if (codec.info == NULL) {
         return why(ret_why, cap, -EINVAL, "bus %s: no driver is called \"%s\"", robot->bus[i].name,
                    robot->bus[i].driver);
     }
@@ -35,15 +33,16 @@ static int open_bus(struct plant *p, int i, struct arena *mem, char *ret_why, in
     for (int j = 0; j < robot->n_joints; j++) {
         if (robot->joint[j].bus == i) {
             b->bus.joint[b->bus.n++] = j;
-            states[j] = arena_take(mem, driver->info.joint_bytes);
+            states[j] = arena_take(mem, codec.info->joint_bytes);
         }
     }
     b->bus.index = i;
-    b->port = (struct port){.fd = -1, .bus = i, .baud = robot->bus[i].baud};
+    port_init(&b->port, robot, i);
     plant_wire(p, b, i, states);
     atomic_init(&b->offered, -1);
     atomic_init(&b->returned, -1);
     atomic_init(&b->wanted, p->world == NULL);
+    atomic_init(&b->trouble, 0);
     return 0;
 }
 
@@ -92,9 +91,9 @@ void plant_close(struct plant *p)
 {
     for (int i = 0; p != NULL && i < p->n_buses; i++) {
         struct bus_run *b = &p->bus[i];
-        serial_close(b->port.fd);
-        serial_close(atomic_exchange(&b->offered, -1));
-        serial_close(atomic_exchange(&b->returned, -1));
+        port_close(b->port.kind, b->port.fd);
+        port_close(b->port.kind, atomic_exchange(&b->offered, -1));
+        port_close(b->port.kind, atomic_exchange(&b->returned, -1));
         b->port.fd = -1;
     }
     if (p != NULL && p->world != NULL) {
@@ -105,13 +104,13 @@ void plant_close(struct plant *p)
 static void take_port(struct plant *p, struct bus_run *b)
 {
     if (p->world != NULL) {
-        uint8_t junk[16];
-        b->up = world_rx(p->world, b->port.bus, world_now_ns(p->world), junk, sizeof junk) >= 0;
+        port_take(&b->port, -1);
+        b->up = port_discard(&b->port) == 0;
         return;
     }
     const int fd = atomic_exchange_explicit(&b->offered, -1, memory_order_acquire);
     if (fd >= 0) {
-        b->port.fd = fd;
+        port_take(&b->port, fd);
         b->up = true;
         p->retry_ns = 0;
     }
@@ -178,6 +177,18 @@ static void judge_torque(struct plant *p)
     }
 }
 
+/* For plant_service to say. */
+static void tell_troubles(struct plant *p)
+{
+    for (int i = 0; i < p->n_buses; i++) {
+        struct bus_run *b = &p->bus[i];
+        if (b->port.trouble != 0) {
+            (void)atomic_fetch_or_explicit(&b->trouble, b->port.trouble, memory_order_relaxed);
+            b->port.trouble = 0;
+        }
+    }
+}
+
 void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64_t *ret_fresh)
 {
     age(p, t_ns);
@@ -209,6 +220,7 @@ void plant_read(struct plant *p, int64_t t_ns, struct sensed *ret_sensed, uint64
             p->counters.read_phase_us_max = took_us;
         }
     }
+    tell_troubles(p);
     p->seen |= p->fresh;
     judge_torque(p);
     *ret_sensed = p->sensed;
@@ -316,8 +328,8 @@ int plant_do(struct plant *p, enum plant_do what)
 
 void plant_send_stop(struct plant *p, struct bus_run *b)
 {
-    uint8_t tx[TX_BYTES];
-    const int n = b->up ? b->driver->stop(&b->bus, STOP_OFF, tx, sizeof tx) : 0;
+    FRAMES_ALIGNED uint8_t tx[TX_BYTES];
+    const int n = b->up ? bus_stop(&b->codec, &b->bus, STOP_OFF, tx, sizeof tx) : 0;
     if (n > 0) {
         (void)plant_send(p, b, tx, (size_t)n);
     }
@@ -326,6 +338,23 @@ void plant_send_stop(struct plant *p, struct bus_run *b)
 int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n)
 {
     const int rc = port_write(&b->port, tx, n);
-    p->counters.bytes_tx += rc == 0 ? n : 0;
+    if (rc == 0) {
+        plant_count(b, tx, n, &p->counters.bytes_tx, &p->counters.frames_tx);
+    }
     return rc;
+}
+
+void plant_count(const struct bus_run *b, const uint8_t *bytes, size_t n, uint64_t *ret_bytes,
+                 uint64_t *ret_frames)
+{
+    if (b->codec.can == NULL) {
+        *ret_bytes += n;
+        return;
+    }
+    for (size_t at = 0; at + CANFD_MTU <= n; at += CANFD_MTU) {
+        struct canfd_frame f;
+        memcpy(&f, bytes + at, sizeof f);
+        *ret_bytes += f.len;
+        *ret_frames += 1;
+    }
 }

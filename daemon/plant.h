@@ -8,12 +8,14 @@
 #include "daemon/config.h"
 #include "daemon/fsm.h"
 #include "drivers/driver.h"
+#include "drivers/io/can_errors.h"
 #include "sim/firmware/wire.h"
 
 enum plant_kind { PLANT_DEVICES, PLANT_EMULATED, PLANT_BODY };
 
 struct plant_counters {
-    uint64_t bytes_tx, bytes_rx, crc_errors, bytes_lost, bad_replies;
+    uint64_t bytes_tx, bytes_rx, crc_errors, bytes_lost, bad_replies; /* on CAN, bytes of data */
+    uint64_t frames_tx, frames_rx; /* of CAN buses; errors are in plant_can_errors */
     uint64_t requests[JOINTS_MAX], misses[JOINTS_MAX];
     int misses_in_a_row[JOINTS_MAX], misses_in_a_row_max[JOINTS_MAX];
     uint64_t reconnects;
@@ -27,13 +29,16 @@ struct plant;
 /* What plant_service remembers of a bus that it cannot open. */
 struct reopen {
     int64_t next_ns, back_off_ns;
-    char why[WHY_CHARS]; /* "" when open */
+    char why[WHY_CHARS];  /* "" when open */
+    char note[WHY_CHARS]; /* of an open bus, what should be seen to; whoever says it empties it */
+    unsigned told;        /* troubles that were said not long ago ... */
+    int64_t told_ns;      /* ... since then */
 };
 
 /* What a plant is made of; borrowed. */
 struct plant_spec {
     const struct config *config;
-    enum plant_kind kind; /* PLANT_DEVICES: real ttys */
+    enum plant_kind kind; /* PLANT_DEVICES: real buses */
     struct clock *clock;
     uint64_t seed; /* body, sensor noise and faults draw from its children */
 };
@@ -53,16 +58,15 @@ int plant_do(struct plant *p, enum plant_do what) BASAL_RT;
 void plant_write(struct plant *p, const struct command *cmd) BASAL_RT;
 
 /*
- * Not the loop: another thread calls this about ten times a second. Opens real ttys and hands them
- * to the loop, closes those that it returned; with back-off. state [BUSES_MAX] belongs to the
- * caller.
+ * Not the loop: another thread calls this about ten times a second. Opens real buses and hands them
+ * to the loop, closes those that it returned; with back-off. Says what is the matter with open
+ * ones. state [BUSES_MAX] belongs to the caller.
  */
 void plant_service(struct plant *p, int64_t now_ns, struct reopen *state);
 
-/* For the crash handler: the bytes that cut torque on one bus and where to write them, or -ENODEV.
- */
-int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx,
-                     size_t cap) BASAL_RT;
+/* For the crash handler, which may come at any place: what cuts torque on one bus, unacknowledged.
+ * 0 or -errno; -ENODEV: it is not open, or not real. */
+int plant_cut_torque(struct plant *p, int bus) BASAL_RT;
 
 /* PLANT_BODY only: the next reading finds the body begun anew, as its own reset draws it. */
 void plant_reset(struct plant *p) BASAL_RT;
@@ -74,6 +78,10 @@ const char *plant_why(const struct plant *p) BASAL_RT;
 /* Why the last set-up of one bus failed, identification or torque off; "": it did not. */
 const char *plant_bus_why(const struct plant *p, int bus) BASAL_RT;
 const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;
+/* What went wrong on a CAN bus since the start; ret_dropped gets the frames that it did not take.
+ */
+const struct can_errors *plant_can_errors(const struct plant *p, int bus,
+                                          uint64_t *ret_dropped) BASAL_RT;
 
 /* PLANT_STOP has ended, well or not: nothing more can be done to cut torque. */
 bool plant_stopped(const struct plant *p) BASAL_RT;

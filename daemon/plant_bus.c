@@ -14,7 +14,7 @@ static void decode_all(struct bus_run *b, struct sensed *s)
 {
     size_t at = 0;
     while (at < b->n_rx) {
-        const int used = b->driver->decode(&b->bus, b->rx + at, b->n_rx - at, s);
+        const int used = bus_decode(&b->codec, &b->bus, b->rx + at, b->n_rx - at, s);
         if (used == 0 && !(at == 0 && b->n_rx == sizeof b->rx)) {
             break;
         }
@@ -53,7 +53,7 @@ static void end_request(struct plant *p, struct bus_run *b)
 {
     const uint64_t missed = b->bus.pending;
     b->bus.pending = 0;
-    if (b->bus.asked == 1) {
+    if (b->bus.asked <= 1) { /* 0: goals alone are answered */
         p->fresh |= b->owed & ~missed;
     }
     for (int k = 0; k < b->bus.n; k++) {
@@ -79,10 +79,10 @@ static void end_phase(struct plant *p, struct bus_run *b)
 /* The next request, if the driver has one. */
 static void ask(struct plant *p, struct bus_run *b)
 {
-    uint8_t tx[TX_BYTES];
-    const int n = b->driver->ask(&b->bus, tx, sizeof tx);
+    FRAMES_ALIGNED uint8_t tx[TX_BYTES];
+    const int n = bus_ask(&b->codec, &b->bus, tx, sizeof tx);
     b->owed = b->bus.pending;
-    b->reading = n > 0;
+    b->reading = n > 0 || b->owed != 0;
     if (n > 0) {
         const int rc = plant_send(p, b, tx, (size_t)n);
         if (rc < 0) { /* nobody was asked: nobody answers */
@@ -98,7 +98,7 @@ static void ask(struct plant *p, struct bus_run *b)
 static bool fits(const struct plant *p, const struct bus_run *b, int64_t now_ns)
 {
     const int64_t reply_ns =
-        b->driver->info.reply_us_max * NS_PER_US * DRIVER_BAUD / b->bus.spec->baud;
+        b->codec.info->reply_us_max * NS_PER_US * DRIVER_BAUD / bus_bitrate(&b->codec, b->bus.spec);
     return now_ns + reply_ns <= plant_deadline_ns(p, b);
 }
 
@@ -111,7 +111,10 @@ static void begin_phase(struct plant *p, struct bus_run *b)
         plant_lose(p, b);
         return;
     }
+    b->bus.pending = 0;
     plant_send_stored(p, b);
+    b->owed = b->bus.pending; /* by motors that answer their goals */
+    b->reading = b->owed != 0;
     if (b->up && (p->late_ns == 0 || fits(p, b, clock_now_ns(p->clock)))) {
         ask(p, b);
     }
@@ -127,9 +130,15 @@ static void hear(struct plant *p, struct bus_run *b, int64_t until_ns)
         plant_lose(p, b);
         return;
     }
+    const uint64_t owed = b->bus.pending;
+    plant_count(b, b->rx + b->n_rx, (size_t)n, &p->counters.bytes_rx, &p->counters.frames_rx);
     b->n_rx += (size_t)n;
-    p->counters.bytes_rx += (uint64_t)n;
     decode_all(b, &p->sensed);
+    for (int j = 0; j < p->sensed.n && b->codec.can != NULL; j++) {
+        if ((owed & ~b->bus.pending & UINT64_C(1) << j) != 0) {
+            p->sensed.age_us[j] = 0; /* asked and answered since the tick began */
+        }
+    }
     const int64_t now_ns = clock_now_ns(p->clock);
     if (b->bus.pending != 0 && now_ns < plant_deadline_ns(p, b)) {
         return; /* after it nothing is heard, however much is said */

@@ -23,8 +23,8 @@ static int64_t wait_until(struct clock *c, int64_t at_ns)
 /* Not before at_ns. */
 static void send_goals(struct plant *p, struct bus_run *b, const struct command *cmd, int64_t at_ns)
 {
-    uint8_t tx[TX_BYTES];
-    const int n = b->driver->goals(&b->bus, cmd, tx, sizeof tx);
+    FRAMES_ALIGNED uint8_t tx[TX_BYTES];
+    const int n = bus_goals(&b->codec, &b->bus, cmd, tx, sizeof tx);
     if (n <= 0) {
         return;
     }
@@ -43,8 +43,14 @@ static void send_goals(struct plant *p, struct bus_run *b, const struct command 
 
 void plant_send_stored(struct plant *p, struct bus_run *b)
 {
-    if (b->bus.spec->order == ORDER_PIPELINED && may_write(p)) {
+    if (b->bus.spec->order != ORDER_PIPELINED) {
+        return;
+    }
+    if (may_write(p)) {
         send_goals(p, b, &p->stored, p->t_ns);
+    } else if (b->codec.can != NULL) { /* what answers its commands alone is seen limp too */
+        const struct command off = {.n = p->sensed.n};
+        send_goals(p, b, &off, p->t_ns);
     }
 }
 

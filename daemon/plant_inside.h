@@ -5,13 +5,17 @@
  */
 #pragma once
 
+#include "daemon/bus_codec.h"
 #include "daemon/plant.h"
 #include "daemon/port.h"
 
 #include <stdatomic.h>
 
-#define RX_BYTES 1024
-#define TX_BYTES 1024
+/* Frames fit whole; on CAN each of the joints may send and hear two a request. */
+#define RX_BYTES (2 * JOINTS_MAX * CANFD_MTU)
+#define TX_BYTES (2 * JOINTS_MAX * CANFD_MTU)
+/* What goes to bus_codec is aligned for frames. */
+#define FRAMES_ALIGNED _Alignas(struct canfd_frame)
 
 /* What plant does over several ticks: goals of the drivers' step machines, all buses in turn for
  * each. */
@@ -19,7 +23,7 @@ enum job { JOB_NONE, JOB_BRING_UP, JOB_ARM, JOB_STOP };
 
 struct bus_run {
     struct robot_bus bus;
-    const struct serial_driver *driver;
+    struct bus_codec codec;
     struct port port;
     bool up;       /* the port answers system calls */
     bool flying;   /* a set-up is under way */
@@ -27,11 +31,13 @@ struct bus_run {
     uint64_t owed; /* ... to these joints */
     struct setup setup;
     char why[WHY_CHARS]; /* its last set-up failed; "": it did not */
-    uint8_t rx[RX_BYTES];
+    FRAMES_ALIGNED uint8_t rx[RX_BYTES];
     size_t n_rx;
     _Atomic int offered;  /* fd from plant_service to the loop, -1: none */
     _Atomic int returned; /* fd from the loop to plant_service, -1: none */
     _Atomic bool wanted;  /* the loop has no fd */
+    _Atomic unsigned
+        trouble; /* of enum can_trouble, from the loop to plant_service, which says it */
 };
 
 struct plant {
@@ -78,6 +84,9 @@ void plant_wire(struct plant *p, struct bus_run *b, int i, void **states);
 int64_t plant_deadline_ns(const struct plant *p, const struct bus_run *b) BASAL_RT;
 /* All buses: ask, and hear until all have answered or the deadline. */
 void plant_read_buses(struct plant *p) BASAL_RT;
+/* Bytes and, on CAN, frames added to counters. */
+void plant_count(const struct bus_run *b, const uint8_t *bytes, size_t n, uint64_t *ret_bytes,
+                 uint64_t *ret_frames) BASAL_RT;
 /* n bytes onto a bus, counted; as port_write. */
 int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n) BASAL_RT;
 /* Torque off at every joint of a bus, unacknowledged. */

@@ -134,18 +134,18 @@ static int hear(struct plant *p, struct bus_run *b, int64_t until_ns)
         plant_lose(p, b);
         return -EIO;
     }
+    plant_count(b, b->rx + b->n_rx, (size_t)got, &p->counters.bytes_rx, &p->counters.frames_rx);
     b->n_rx += (size_t)got;
-    p->counters.bytes_rx += (uint64_t)got;
     return got;
 }
 
 /* One exchange with one bus's step machine. False: wait for the next tick. */
 static bool exchange(struct plant *p, struct bus_run *b, int64_t deadline_ns)
 {
-    uint8_t tx[TX_BYTES];
+    FRAMES_ALIGNED uint8_t tx[TX_BYTES];
     b->setup.used = 0;
     const int n =
-        b->driver->setup(&b->setup, clock_now_ns(p->clock), b->rx, b->n_rx, tx, sizeof tx);
+        bus_setup(&b->codec, &b->setup, clock_now_ns(p->clock), b->rx, b->n_rx, tx, sizeof tx);
     basal_assert(b->setup.used <= b->n_rx);
     b->n_rx -= b->setup.used;
     memmove(b->rx, b->rx + b->setup.used, b->n_rx);
@@ -205,6 +205,20 @@ void job_step(struct plant *p, int64_t deadline_ns)
     }
 }
 
+static void say_lost(struct bus_run *b)
+{
+    char what[WHY_CHARS];
+    if (can_errors_text(b->port.lost, b->bus.spec->device, what, (int)sizeof what) > 0) {
+        (void)snprintf(b->why, sizeof b->why, "bus %s: %.170s; torque of its joints is unknown",
+                       b->bus.spec->name, what);
+        return;
+    }
+    (void)snprintf(b->why, sizeof b->why,
+                   "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it "
+                   "is read back; plug it in again",
+                   b->bus.spec->name, b->bus.spec->device);
+}
+
 void plant_lose(struct plant *p, struct bus_run *b)
 {
     b->up = false;
@@ -217,10 +231,7 @@ void plant_lose(struct plant *p, struct bus_run *b)
         p->sensed.torque[j] = TORQUE_UNKNOWN;
         p->sensed.faults[j] |= FAULT_LOST;
     }
-    (void)snprintf(b->why, sizeof b->why,
-                   "bus %s: %.100s is gone (unplugged?); torque of its joints is unknown until it "
-                   "is read back; plug it in again",
-                   b->bus.spec->name, b->bus.spec->device);
+    say_lost(b);
     memcpy(p->why, b->why, sizeof p->why);
     if (b->flying) {
         b->setup.why[0] = '\0';

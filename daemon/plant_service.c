@@ -1,7 +1,6 @@
-/* Not the loop: opens and closes real ttys on its behalf. */
+/* Not the loop: opens and closes real buses on its behalf, and says what is the matter with them.
+ */
 #include "daemon/plant_inside.h"
-
-#include "drivers/io/serial.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,19 +8,38 @@
 #define REOPEN_FIRST_NS (200 * NS_PER_MS)
 #define REOPEN_LAST_NS  (2 * NS_PER_S)
 #define BUSY_TOLD_NS    (4 * REOPEN_FIRST_NS)
+#define TELL_AGAIN_NS   (10 * NS_PER_S)
+
+/* What the loop has seen on an open CAN bus: each kind once in a while. */
+static void say_trouble(struct bus_run *b, struct reopen *r, int64_t now_ns)
+{
+    char text[WHY_CHARS];
+    const unsigned all = atomic_exchange_explicit(&b->trouble, 0, memory_order_relaxed);
+    if (now_ns - r->told_ns > TELL_AGAIN_NS) {
+        r->told = 0;
+    }
+    if (can_errors_text(all & ~r->told, b->bus.spec->device, text, (int)sizeof text) > 0) {
+        (void)snprintf(r->note, sizeof r->note, "bus %s: %.200s", b->bus.spec->name, text);
+        r->told |= all;
+        r->told_ns = now_ns;
+    }
+}
 
 void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
 {
     for (int i = 0; p->world == NULL && i < p->n_buses; i++) {
         struct bus_run *b = &p->bus[i];
         struct reopen *r = &state[i];
-        serial_close(atomic_exchange_explicit(&b->returned, -1, memory_order_acquire));
+        say_trouble(b, r, now_ns);
+        port_close(b->port.kind, atomic_exchange_explicit(&b->returned, -1, memory_order_acquire));
         if (!atomic_load_explicit(&b->wanted, memory_order_acquire) || now_ns < r->next_ns) {
             continue;
         }
-        char reason[WHY_CHARS] = "";
-        const int fd =
-            serial_open(b->bus.spec->device, b->bus.spec->baud, reason, (int)sizeof reason);
+        char reason[WHY_CHARS] = "", note[WHY_CHARS] = "";
+        const int fd = port_open(b->bus.robot, i, note, reason, (int)sizeof reason);
+        if (note[0] != '\0') {
+            (void)snprintf(r->note, sizeof r->note, "bus %s: %.200s", b->bus.spec->name, note);
+        }
         if (fd >= 0) {
             atomic_store_explicit(&b->wanted, false, memory_order_relaxed);
             atomic_store_explicit(&b->offered, fd, memory_order_release);

@@ -5,14 +5,16 @@
 #include <math.h>
 #include <string.h>
 
-int plant_stop_bytes(const struct plant *p, int bus, int *ret_fd, uint8_t *ret_tx, size_t cap)
+int plant_cut_torque(struct plant *p, int bus)
 {
-    const struct bus_run *b = &p->bus[bus];
+    FRAMES_ALIGNED uint8_t tx[TX_BYTES];
+    struct bus_run *b = &p->bus[bus];
     if (bus >= p->n_buses || p->world != NULL || b->port.fd < 0) {
         return -ENODEV;
     }
-    *ret_fd = b->port.fd;
-    return b->driver->stop(&b->bus, STOP_OFF, ret_tx, cap);
+    const int n = bus_stop(&b->codec, &b->bus, STOP_OFF, tx, sizeof tx);
+    b->port.slcan.torn = true; /* perhaps in the middle of a line */
+    return n > 0 ? port_write(&b->port, tx, (size_t)n) : n;
 }
 
 bool plant_ready(const struct plant *p)
@@ -40,6 +42,12 @@ const char *plant_bus_why(const struct plant *p, int bus)
 const struct plant_counters *plant_counters(const struct plant *p)
 {
     return &p->counters;
+}
+
+const struct can_errors *plant_can_errors(const struct plant *p, int bus, uint64_t *ret_dropped)
+{
+    *ret_dropped = p->bus[bus].port.dropped;
+    return &p->bus[bus].port.errors;
 }
 
 double plant_speed_bound_m_s(const struct plant *p)
@@ -76,7 +84,7 @@ static void forget_pointers(struct plant *copy)
         b->bus.robot = NULL;
         b->bus.spec = NULL;
         memset(b->bus.state, 0, sizeof b->bus.state);
-        b->driver = NULL;
+        b->codec = (struct bus_codec){.info = NULL};
         b->port.world = NULL;
         b->port.clock = NULL;
         b->setup.bus = NULL;
@@ -88,7 +96,7 @@ static size_t joint_bytes(const struct plant *p)
 {
     size_t n = 0;
     for (int i = 0; i < p->n_buses; i++) {
-        n += (size_t)p->bus[i].bus.n * p->bus[i].driver->info.joint_bytes;
+        n += (size_t)p->bus[i].bus.n * p->bus[i].codec.info->joint_bytes;
     }
     return n;
 }
@@ -107,7 +115,7 @@ void plant_save(const struct plant *p, void *ret_state)
     forget_pointers(copy);
     at += sizeof *p;
     for (int i = 0; i < p->n_buses; i++) {
-        const size_t n = p->bus[i].driver->info.joint_bytes;
+        const size_t n = p->bus[i].codec.info->joint_bytes;
         for (int k = 0; k < p->bus[i].bus.n; k++) {
             memcpy(at, p->bus[i].bus.state[p->bus[i].bus.joint[k]], n);
             at += n;
@@ -136,8 +144,8 @@ void plant_restore(struct plant *p, const void *state)
         struct bus_run *b = &p->bus[i];
         plant_wire(p, b, i, states[i]);
         for (int k = 0; k < b->bus.n; k++) {
-            memcpy(b->bus.state[b->bus.joint[k]], at, b->driver->info.joint_bytes);
-            at += b->driver->info.joint_bytes;
+            memcpy(b->bus.state[b->bus.joint[k]], at, b->codec.info->joint_bytes);
+            at += b->codec.info->joint_bytes;
         }
     }
     world_restore(p->world, at);

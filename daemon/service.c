@@ -2,6 +2,8 @@
 
 #include "daemon/args.h"
 #include "daemon/base/log.h"
+#include "daemon/bus_codec.h"
+#include "daemon/bus_load.h"
 #include "daemon/crash.h"
 #include "daemon/kept.h"
 #include "daemon/service_inside.h"
@@ -48,8 +50,12 @@ static void serve_buses(struct service *s, int64_t now_ns)
 {
     plant_service(s->house.plant, now_ns, s->reopen);
     for (int i = 0; i < s->house.config.robot.n_buses; i++) {
+        if (s->reopen[i].note[0] != '\0') {
+            log_line(LOG_LEVEL_WARN, "%s", s->reopen[i].note);
+            s->reopen[i].note[0] = '\0';
+        }
         if (strcmp(s->said[i], s->reopen[i].why) != 0) {
-            (void)snprintf(s->said[i], sizeof s->said[i], "%s", s->reopen[i].why);
+            memcpy(s->said[i], s->reopen[i].why, sizeof s->said[i]);
             if (s->said[i][0] != '\0') {
                 log_line(LOG_LEVEL_WARN, "%s", s->said[i]);
             } else {
@@ -144,13 +150,13 @@ static void live(struct service *s, const sigset_t *signals)
 static void say_silence(const struct robot *r)
 {
     for (int i = 0; i < r->n_buses; i++) {
-        const struct serial_driver *d = serial_driver_find(r->bus[i].driver);
-        if (d != NULL && !driver_has_watchdog(&d->info)) {
+        const struct driver_info *d = bus_codec_find(r->bus[i].driver).info;
+        if (d != NULL && !driver_has_watchdog(d)) {
             log_line(
                 LOG_LEVEL_WARN,
                 "bus %s: its %s devices have no watchdog: on a silent bus they hold their last "
                 "goal, with torque; keep the switch of their power in reach",
-                r->bus[i].name, d->info.name);
+                r->bus[i].name, d->name);
         }
     }
 }
@@ -163,6 +169,15 @@ static void say_hello(const struct service *s)
              c->policy->name, c->robot.policy_rate_hz);
     log_line(LOG_LEVEL_NOTE, "learner: products in %s (%s)", precision_names[c->learner.precision],
              kernel_of((enum precision)c->learner.precision)->name);
+    for (int i = 0; i < c->robot.n_buses; i++) {
+        struct bus_budget b;
+        char text[160];
+        bus_budget(&c->robot, i, &b);
+        if (b.frames > 0) {
+            (void)bus_budget_text(&c->robot, i, &b, text, (int)sizeof text);
+            log_line(LOG_LEVEL_NOTE, "%s", text);
+        }
+    }
     if (s->house.prior.rows > 0) {
         log_line(LOG_LEVEL_NOTE, "prior data: %lld transitions of %s, %g of each batch",
                  (long long)s->house.prior.rows, s->spec->house.prior, c->learner.prior_ratio);

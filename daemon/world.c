@@ -1,6 +1,7 @@
 #include "daemon/world.h"
 
 #include "daemon/base/clock.h"
+#include "daemon/bus_codec.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,9 +18,52 @@ struct world {
     struct rng rng_body, rng_sense;
     struct command command;
     int n_buses;
-    struct wire wire[BUSES_MAX];
-    int joint[BUSES_MAX][WIRE_DEVICES];
+    bool is_can[BUSES_MAX];
+    struct wire wire[BUSES_MAX];    /* of a serial bus ... */
+    struct can_wire can[BUSES_MAX]; /* ... or of this kind */
 };
+
+/* The devices on a bus. */
+struct crew {
+    int n;
+    const struct device *const *device;
+    void *const *state;
+};
+
+static struct crew crew_of(const struct world *w, int i)
+{
+    const struct wire *s = &w->wire[i];
+    const struct can_wire *c = &w->can[i];
+    return w->is_can[i] ? (struct crew){c->n, c->device, c->device_state}
+                        : (struct crew){s->n, s->device, s->device_state};
+}
+
+static void add_device(struct world *w, int i, const struct device *device, void *state)
+{
+    struct wire *s = &w->wire[i];
+    struct can_wire *c = &w->can[i];
+    const int n = w->is_can[i] ? c->n++ : s->n++;
+    *(w->is_can[i] ? &c->device[n] : &s->device[n]) = device;
+    *(w->is_can[i] ? &c->device_state[n] : &s->device_state[n]) = state;
+}
+
+static int64_t at_ns(double s)
+{
+    return (int64_t)(s * (double)NS_PER_S);
+}
+
+static void open_can(struct world *w, int i)
+{
+    const struct fault_settings *f = &w->config->faults;
+    w->can[i].config =
+        (struct can_wire_config){.rate = bus_cantime(&w->config->robot.bus[i]),
+                                 .p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
+                                 .late_ns = f->late_us * NS_PER_US,
+                                 .away_from_ns = at_ns(f->away_at_s),
+                                 .away_to_ns = at_ns(f->away_at_s + f->away_s),
+                                 .off_from_ns = at_ns(f->bus_off_at_s),
+                                 .off_to_ns = at_ns(f->bus_off_at_s + f->bus_off_s)};
+}
 
 static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, char *ret_why,
                     int cap)
@@ -27,14 +71,19 @@ static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, ch
     const struct robot *robot = &w->config->robot;
     struct wire *wire = &w->wire[i];
     const struct fault_settings *f = &w->config->faults;
-    wire->config = (struct wire_config){
-        .p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
-        .late_ns = f->late_us * NS_PER_US,
-        .away_from_ns = (int64_t)(f->away_at_s * (double)NS_PER_S),
-        .away_to_ns = (int64_t)((f->away_at_s + f->away_s) * (double)NS_PER_S)};
+    wire->config =
+        (struct wire_config){.p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
+                             .late_ns = f->late_us * NS_PER_US,
+                             .away_from_ns = at_ns(f->away_at_s),
+                             .away_to_ns = at_ns(f->away_at_s + f->away_s)};
+    w->is_can[i] = bus_codec_find(robot->bus[i].driver).can != NULL;
+    if (w->is_can[i]) {
+        open_can(w, i);
+    }
     char label[NAME_CHARS + 8];
     (void)snprintf(label, sizeof label, "wire.%s", robot->bus[i].name);
     rng_child(&wire->st.rng, seed, label);
+    w->can[i].st.rng = wire->st.rng;
     wire->st.baud = (uint32_t)robot->bus[i].baud;
     const struct device *device = device_find(robot->bus[i].driver);
     if (device == NULL) {
@@ -45,14 +94,13 @@ static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, ch
         if (robot->joint[j].bus != i) {
             continue;
         }
-        if (wire->n == WIRE_DEVICES) {
+        if (crew_of(w, i).n == WIRE_DEVICES) {
             return why(ret_why, cap, -EINVAL, "bus %s: more than %d emulated devices",
                        robot->bus[i].name, WIRE_DEVICES);
         }
-        wire->device[wire->n] = device;
-        wire->device_state[wire->n] = arena_take(mem, device->state_bytes);
-        device->init(robot->joint[j].device, robot, j, wire->device_state[wire->n]);
-        w->joint[i][wire->n++] = j;
+        void *state = arena_take(mem, device->state_bytes);
+        device->init(robot->joint[j].device, robot, j, state);
+        add_device(w, i, device, state);
     }
     return 0;
 }
@@ -128,8 +176,9 @@ static void substep(struct world *w)
     truth.t_ns = w->now_ns;
     cut_power(w, &truth);
     for (int i = 0; i < w->n_buses; i++) {
-        for (int k = 0; k < w->wire[i].n; k++) {
-            w->wire[i].device[k]->step(w->wire[i].device_state[k], w->now_ns, &truth, &w->command);
+        const struct crew c = crew_of(w, i);
+        for (int k = 0; k < c.n; k++) {
+            c.device[k]->step(c.state[k], w->now_ns, &truth, &w->command);
         }
     }
     w->sim->step(w->self, w->body, &w->command, (double)w->substep_ns / (double)NS_PER_S,
@@ -139,7 +188,11 @@ static void substep(struct world *w)
 static void advance_wires(struct world *w, int64_t t_ns)
 {
     for (int i = 0; i < w->n_buses; i++) {
-        wire_advance(&w->wire[i], t_ns);
+        if (w->is_can[i]) {
+            can_wire_advance(&w->can[i], t_ns);
+        } else {
+            wire_advance(&w->wire[i], t_ns);
+        }
     }
     w->now_ns = t_ns;
 }
@@ -158,21 +211,30 @@ void world_advance(struct world *w, int64_t t_ns)
 
 int64_t world_tx(struct world *w, int bus, const uint8_t *bytes, size_t n, uint32_t baud)
 {
-    return wire_host_tx(&w->wire[bus], bytes, n, w->now_ns, baud);
+    return w->is_can[bus] ? can_wire_host_tx(&w->can[bus], bytes, n, w->now_ns, baud)
+                          : wire_host_tx(&w->wire[bus], bytes, n, w->now_ns, baud);
+}
+
+/* What has reached the host by now; -EIO: the bus is away. */
+static int host_rx(struct world *w, int bus, uint8_t *ret_bytes, size_t cap)
+{
+    if (w->is_can[bus]) {
+        return can_wire_host_rx(&w->can[bus], w->now_ns, ret_bytes, cap);
+    }
+    return wire_away(&w->wire[bus], w->now_ns)
+               ? -EIO
+               : wire_host_rx(&w->wire[bus], w->now_ns, ret_bytes, cap);
 }
 
 int world_rx(struct world *w, int bus, int64_t t_ns, uint8_t *ret_bytes, size_t cap)
 {
-    struct wire *wire = &w->wire[bus];
     for (;;) {
-        if (wire_away(wire, w->now_ns)) {
-            return -EIO;
-        }
-        const int n = wire_host_rx(wire, w->now_ns, ret_bytes, cap);
-        if (n > 0 || w->now_ns >= t_ns) {
+        const int n = host_rx(w, bus, ret_bytes, cap);
+        if (n != 0 || w->now_ns >= t_ns) {
             return n;
         }
-        int64_t next_ns = wire_next_ns(wire);
+        int64_t next_ns =
+            w->is_can[bus] ? can_wire_next_ns(&w->can[bus]) : wire_next_ns(&w->wire[bus]);
         next_ns = next_ns < w->next_substep_ns ? next_ns : w->next_substep_ns;
         next_ns = next_ns > w->now_ns ? next_ns : w->now_ns + 1;
         world_advance(w, next_ns < t_ns ? next_ns : t_ns);
@@ -214,7 +276,16 @@ bool world_drives(const struct world *w, int j)
 
 int64_t world_heard_ns(const struct world *w, int bus)
 {
-    return w->wire[bus].st.heard_ns;
+    return w->is_can[bus] ? w->can[bus].st.heard_ns : w->wire[bus].st.heard_ns;
+}
+
+uint64_t world_frames(const struct world *w)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < w->n_buses; i++) {
+        n += w->is_can[i] ? w->can[i].st.frames : 0;
+    }
+    return n;
 }
 
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS])
@@ -222,7 +293,7 @@ void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS])
     for (int k = 0; k < WIRE_FAULTS; k++) {
         ret_counts[k] = 0;
         for (int i = 0; i < w->n_buses; i++) {
-            ret_counts[k] += w->wire[i].st.injected[k];
+            ret_counts[k] += w->is_can[i] ? w->can[i].st.injected[k] : w->wire[i].st.injected[k];
         }
     }
 }
@@ -235,13 +306,25 @@ struct flat {
     struct command command;
 };
 
+/* What a bus's wire remembers. */
+static size_t wire_bytes(const struct world *w, int i)
+{
+    return w->is_can[i] ? sizeof w->can[i].st : sizeof w->wire[i].st;
+}
+
+static const void *wire_state(const struct world *w, int i)
+{
+    return w->is_can[i] ? (const void *)&w->can[i].st : (const void *)&w->wire[i].st;
+}
+
 size_t world_state_bytes(const struct world *w)
 {
     size_t n = sizeof(struct flat) + w->body_bytes;
     for (int i = 0; i < w->n_buses; i++) {
-        n += sizeof(struct wire_state);
-        for (int k = 0; k < w->wire[i].n; k++) {
-            n += w->wire[i].device[k]->state_bytes;
+        const struct crew c = crew_of(w, i);
+        n += wire_bytes(w, i);
+        for (int k = 0; k < c.n; k++) {
+            n += c.device[k]->state_bytes;
         }
     }
     return n;
@@ -256,11 +339,12 @@ void world_save(const struct world *w, void *ret_state)
     memcpy(at, w->body, w->body_bytes);
     at += w->body_bytes;
     for (int i = 0; i < w->n_buses; i++) {
-        memcpy(at, &w->wire[i].st, sizeof w->wire[i].st);
-        at += sizeof w->wire[i].st;
-        for (int k = 0; k < w->wire[i].n; k++) {
-            memcpy(at, w->wire[i].device_state[k], w->wire[i].device[k]->state_bytes);
-            at += w->wire[i].device[k]->state_bytes;
+        const struct crew c = crew_of(w, i);
+        memcpy(at, wire_state(w, i), wire_bytes(w, i));
+        at += wire_bytes(w, i);
+        for (int k = 0; k < c.n; k++) {
+            memcpy(at, c.state[k], c.device[k]->state_bytes);
+            at += c.device[k]->state_bytes;
         }
     }
 }
@@ -279,11 +363,12 @@ void world_restore(struct world *w, const void *state)
     memcpy(w->body, at, w->body_bytes);
     at += w->body_bytes;
     for (int i = 0; i < w->n_buses; i++) {
-        memcpy(&w->wire[i].st, at, sizeof w->wire[i].st);
-        at += sizeof w->wire[i].st;
-        for (int k = 0; k < w->wire[i].n; k++) {
-            memcpy(w->wire[i].device_state[k], at, w->wire[i].device[k]->state_bytes);
-            at += w->wire[i].device[k]->state_bytes;
+        const struct crew c = crew_of(w, i);
+        memcpy(w->is_can[i] ? (void *)&w->can[i].st : (void *)&w->wire[i].st, at, wire_bytes(w, i));
+        at += wire_bytes(w, i);
+        for (int k = 0; k < c.n; k++) {
+            memcpy(c.state[k], at, c.device[k]->state_bytes);
+            at += c.device[k]->state_bytes;
         }
     }
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "daemon/config.h"
+#include "sim/firmware/can_wire.h"
 #include "sim/firmware/wire.h"
 
 struct world;
@@ -22,7 +23,8 @@ void world_begin(struct world *w, int64_t t_ns);
 int64_t world_now_ns(const struct world *w);
 /* Let everything happen up to t_ns. */
 void world_advance(struct world *w, int64_t t_ns);
-/* The host puts n bytes on a bus now; returns when the last one is on the wire. */
+/* The host puts n bytes on a bus now, or on a CAN bus whole frames, at the rate that it is set to;
+ * returns when the last one is on the wire. */
 int64_t world_tx(struct world *w, int bus, const uint8_t *bytes, size_t n, uint32_t baud);
 /*
  * Advance until bytes reach the host on this bus, or t_ns. Returns how many were copied; 0 at t_ns;
@@ -43,6 +45,8 @@ double world_speed_bound_m_s(const struct world *w);
 bool world_drives(const struct world *w, int j);
 /* When the last host packet on a bus ended; 0: none yet. */
 int64_t world_heard_ns(const struct world *w, int bus);
+/* Whole frames on the CAN buses so far, of the host and of the devices. */
+uint64_t world_frames(const struct world *w);
 /* Faults put on the wires so far, of each kind. */
 void world_injected(const struct world *w, uint64_t ret_counts[WIRE_FAULTS]);
 

@@ -6,6 +6,7 @@
 
 #include "daemon/base/option.h"
 #include "daemon/base/robot.h"
+#include "drivers/load.h"
 #include "drivers/setup.h"
 
 #include <linux/can.h>
@@ -42,13 +43,6 @@ struct driver_info {
 };
 
 #define DRIVER_BAUD 1000000
-
-/* What a bus carries in a tick at the most, whatever is read and commanded. */
-struct bus_load {
-    int read_bytes;  /* the first request of ask, and all replies to it */
-    int pauses_us;   /* of the devices, before they answer */
-    int goals_bytes; /* the commands of all driven joints */
-};
 
 struct identity {
     int model, firmware;
@@ -93,21 +87,6 @@ struct serial_driver {
     void (*load)(const struct robot *r, int bus, struct bus_load *ret_load);
 };
 
-/* Frames of one kind in a tick. */
-struct can_frames {
-    int n, bytes;  /* of data, each */
-    bool extended; /* 29-bit identifiers */
-};
-
-#define CAN_FRAMES_MAX 4
-
-/* As bus_load, on CAN: all kinds of frames that a tick carries, commands and replies. */
-struct can_load {
-    int n;
-    struct can_frames frames[CAN_FRAMES_MAX];
-    int reply_us; /* from a command's last bit to its reply's first, at the most */
-};
-
 /*
  * As serial_driver, in frames. A frame with CANFD_FDF in flags goes out as CAN FD, which a driver
  * sets where the bus has a data_bitrate. Motors that answer every command leave ask at 0 frames;
@@ -120,12 +99,16 @@ struct can_driver {
     int (*ask)(struct robot_bus *b, struct canfd_frame *ret_tx, int cap) BASAL_RT;
     int (*goals)(struct robot_bus *b, const struct command *cmd, struct canfd_frame *ret_tx,
                  int cap) BASAL_RT;
-    /* 1: ours; 0: not ours; -EBADMSG: ours and damaged. Error frames never come here. */
+    /* 1: ours; 0: not ours; -EBADMSG: ours and damaged; plant counts both. Error frames never come
+     * here. A sample's age is plant's to say. */
     int (*decode)(struct robot_bus *b, const struct canfd_frame *rx,
                   struct sensed *ret_sensed) BASAL_RT;
     int (*stop)(const struct robot_bus *b, enum stop_how how, struct canfd_frame *ret_tx,
                 int cap) BASAL_RT;
     void (*load)(const struct robot *r, int bus, struct can_load *ret_load);
+    /* before the start: which identifiers its devices send, so that the kernel wakes the loop for
+     * no others; returns how many filters, at most cap. NULL: all are heard */
+    int (*filters)(const struct robot *r, int bus, struct can_filter *ret_filters, int cap);
 };
 
 /* The joint of this bus that answers to id, or -1. */

@@ -8,7 +8,7 @@
 
 #include "daemon/config_tables.h"
 
-#include "drivers/driver.h"
+#include "daemon/bus_codec.h"
 #include "sim/firmware/device.h"
 
 #include <errno.h>
@@ -470,14 +470,15 @@ static void the_manual_lists_every_key(void **state)
     char *manual = malloc(CONFIG_DUMP_MAX);
     assert_true(config_manual(manual, CONFIG_DUMP_MAX) > 0);
     int n = check_manual(manual, "bus", config_bus_options);
+    n += check_manual(manual, "bus on CAN", config_can_options);
     n += check_manual(manual, "joints", config_joint_options);
     n += check_manual(manual, "extra", config_extra_options);
     n += check_manual(manual, "links", config_link_options);
     for (const struct section *s = config_sections; s->name != NULL; s++) {
         n += check_manual(manual, s->name, s->options);
     }
-    for (int i = 0; serial_drivers[i] != NULL; i++) {
-        n += check_manual(manual, serial_drivers[i]->info.name, serial_drivers[i]->info.options);
+    for (int i = 0; bus_codec_info(i) != NULL; i++) {
+        n += check_manual(manual, bus_codec_info(i)->name, bus_codec_info(i)->options);
     }
     for (int i = 0; devices[i] != NULL; i++) {
         n += check_manual(manual, devices[i]->name, devices[i]->options);
