@@ -161,14 +161,18 @@ static inline int double_filters(const struct robot *r, int bus, struct can_filt
     return n;
 }
 
-static const struct can_driver can_double = {.info = {.name = "double", .joint_bytes = 8},
-                                             .setup = double_setup,
-                                             .ask = double_ask,
-                                             .goals = double_goals,
-                                             .decode = double_decode,
-                                             .stop = double_stop,
-                                             .load = double_load,
-                                             .filters = double_filters};
+static const struct silence_row double_silence[] = {{.silence = SILENCE_OFF, .source = "itself"},
+                                                    {.source = NULL}};
+
+static const struct can_driver can_double = {
+    .info = {.name = "double", .joint_bytes = 8, .silence = double_silence},
+    .setup = double_setup,
+    .ask = double_ask,
+    .goals = double_goals,
+    .decode = double_decode,
+    .stop = double_stop,
+    .load = double_load,
+    .filters = double_filters};
 
 /* --- the motor --- */
 
