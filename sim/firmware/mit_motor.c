@@ -31,7 +31,7 @@ static unsigned next_bits(const uint8_t *data, int *at, int n)
 {
     unsigned u = 0;
     for (int i = 0; i < n; i++, (*at)++) {
-        u = u << 1 | (data[*at / 8] >> (7 - *at % 8) & 1u);
+        u = u << 1 | ((unsigned)data[*at / 8] >> (7 - *at % 8) & 1u);
     }
     return u;
 }
