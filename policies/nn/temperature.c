@@ -63,7 +63,7 @@ void alpha_init(struct alpha *ret_alpha, const struct temperature *t, const stru
 void alpha_init_by(struct alpha *ret_alpha, const struct temperature_settings *c, int n_act,
                    const struct kernel *kernel, double lr, struct arena *mem)
 {
-    struct temperature t;
+    struct temperature t = {.alpha = 1.0};
     const int rc = temperature_read(c->ent_coef, c->target_entropy, n_act, &t, NULL, 0);
     basal_assert(rc == 0);
     alpha_init(ret_alpha, &t, kernel, lr, mem);
