@@ -97,7 +97,9 @@ void dm_motor_write(struct dm_motor *z, unsigned rid, uint32_t value)
     if (is_writable(rid) && good && (!is_float(rid) || isfinite(can_f32(value)))) {
         z->regs[rid] = value;
     }
-    z->goal = rid == DM_CTRL_MODE ? (struct motor_command){0} : z->goal;
+    if (rid == DM_CTRL_MODE) { /* a goal is of its mode */
+        z->goal = (struct motor_command){0};
+    }
 }
 
 void dm_motor_release(struct dm_motor *z, int status)
