@@ -43,10 +43,13 @@ static int behind_a_header(const uint8_t *data, size_t n)
 static void look_up(const struct batch *b, int n_act)
 {
     static const float q[CHOICES] = {1.0f, 2.0f};
-    volatile float sum = 0.0f;
+    float sum = 0.0f;
     for (int i = 0; i < b->n * n_act; i++) {
         sum += q[(int)b->a[i]];
         sum += b->a2 != NULL ? q[(int)b->a2[i]] : 0.0f;
+    }
+    if (!(sum >= 0.0f)) {
+        abort();
     }
 }
 
