@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define TURN_NS (100 * NS_PER_US) /* of waiting on one bus while others may answer too */
+#define TURN_NS       (100 * NS_PER_US) /* of waiting on one bus while others may answer too */
+#define UNASKED_READS 64                /* a bus that never stops talking must not stop the tick */
 
 /* Whole frames out of the receive buffer; damage costs one byte at a time. */
 static void decode_all(struct bus_run *b, struct sensed *s)
@@ -102,16 +103,34 @@ static bool fits(const struct plant *p, const struct bus_run *b, int64_t now_ns)
     return now_ns + reply_ns <= plant_deadline_ns(p, b);
 }
 
+/* On CAN motors also speak of their own accord, of faults and of their state; and an answer that
+ * comes too late is the driver's to refuse. 0 or -EIO. */
+static int hear_unasked(struct plant *p, struct bus_run *b)
+{
+    int n = 1;
+    for (int i = 0; i < UNASKED_READS && n > 0; i++) {
+        n = port_read(&b->port, clock_now_ns(p->clock), b->rx, sizeof b->rx);
+        if (n > 0) {
+            plant_count(b, b->rx, (size_t)n, &p->counters.bytes_rx, &p->counters.frames_rx);
+            b->n_rx = (size_t)n;
+            decode_all(b, &p->sensed);
+        }
+    }
+    b->n_rx = 0;
+    return n < 0 ? n : 0;
+}
+
 static void begin_phase(struct plant *p, struct bus_run *b)
 {
     b->n_rx = 0;
     b->bus.asked = 0;
     b->bus.slow_due = true;
-    if (port_discard(&b->port) == -EIO) {
+    b->bus.pending = 0;
+    const int rc = b->codec.can != NULL ? hear_unasked(p, b) : port_discard(&b->port);
+    if (rc == -EIO) {
         plant_lose(p, b);
         return;
     }
-    b->bus.pending = 0;
     plant_send_stored(p, b);
     b->owed = b->bus.pending; /* by motors that answer their goals */
     b->reading = b->owed != 0;

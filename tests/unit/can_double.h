@@ -5,6 +5,7 @@
  *
  *   to the motor, id           what, 0, float q, 0, 0       answered each, once
  *   from it, DOUBLE_ID + id    torque, 0xA5, float q, 0, 0
+ *                              2, 0xA5, ...                unasked: it is hot
  */
 #pragma once
 
@@ -21,6 +22,7 @@ enum double_what { DOUBLE_QUERY, DOUBLE_GOAL, DOUBLE_ON, DOUBLE_OFF };
 #define DOUBLE_MARK     0xA5
 #define DOUBLE_PAUSE_NS (30 * NS_PER_US)
 #define DOUBLE_TRIES    3
+#define DOUBLE_HOT      2
 
 static inline struct canfd_frame double_frame(const struct robot_bus *b, int j, uint8_t what,
                                               double q)
@@ -42,6 +44,10 @@ static inline int double_decode(struct robot_bus *b, const struct canfd_frame *r
                       ? robot_bus_joint(b, (int)rx->can_id - DOUBLE_ID)
                       : -1;
     float q;
+    if (j >= 0 && rx->len == 8 && rx->data[0] == DOUBLE_HOT) {
+        ret_sensed->faults[j] |= FAULT_OVERHEAT;
+        return 1;
+    }
     if (j < 0 || (b->pending >> j & 1u) == 0) {
         return 0;
     }
@@ -178,6 +184,7 @@ static const struct can_driver can_double = {
 
 struct double_config {
     double mute_at_s, mute_s; /* answers nothing then, for so long */
+    double hot_at_s;          /* it says so then, once; 0: never */
     bool damaged;             /* its answers have no mark */
 };
 
@@ -189,6 +196,7 @@ struct double_motor {
     float goal;
     double q, kp, tau_max;
     int64_t due_ns;  /* of the answer; INT64_MAX: none */
+    int64_t hot_ns;  /* of what it says unasked; INT64_MAX: nothing */
     uint64_t heard;  /* commands to it */
     uint64_t others; /* frames of others */
 };
@@ -209,6 +217,13 @@ static const struct option double_options[] = {
      .max = 1e9,
      .def = "0",
      .help = "for this long"},
+    {.key = "hot_at_s",
+     .type = OPTION_DOUBLE,
+     .offset = AT(hot_at_s),
+     .min = 0,
+     .max = 1e9,
+     .def = "0",
+     .help = "complains then"},
     {.key = "damaged",
      .type = OPTION_BOOL,
      .offset = AT(damaged),
@@ -224,6 +239,7 @@ static inline void double_init(const void *config, const struct robot *robot, in
     const struct double_config *c = config;
     struct double_motor m = {.joint = joint, .due_ns = INT64_MAX};
     m.c = *c;
+    m.hot_ns = c->hot_at_s > 0.0 ? (int64_t)(c->hot_at_s * 1e9) : INT64_MAX;
     m.id = (canid_t)robot->joint[joint].id;
     m.tau_max = robot->joint[joint].tau_max;
     m.kp = 20.0 * m.tau_max;
@@ -257,7 +273,7 @@ static inline void double_rx(void *state, const uint8_t *bytes, size_t n, int64_
 static inline int64_t double_due(const void *state)
 {
     const struct double_motor *m = state;
-    return m->due_ns;
+    return m->due_ns < m->hot_ns ? m->due_ns : m->hot_ns;
 }
 
 static inline int double_tx(void *state, int64_t t_ns, uint8_t *ret_bytes, size_t cap)
@@ -265,12 +281,12 @@ static inline int double_tx(void *state, int64_t t_ns, uint8_t *ret_bytes, size_
     struct double_motor *m = state;
     const float q = (float)m->q;
     struct canfd_frame f = {.can_id = DOUBLE_ID + m->id, .len = 8};
-    (void)t_ns;
+    const bool hot = t_ns >= m->hot_ns;
     f.flags = m->fd ? CANFD_FDF | CANFD_BRS : 0;
-    f.data[0] = m->on;
+    f.data[0] = hot ? DOUBLE_HOT : m->on;
     f.data[1] = m->c.damaged ? 0 : DOUBLE_MARK;
     memcpy(f.data + 2, &q, sizeof q);
-    m->due_ns = INT64_MAX;
+    *(hot ? &m->hot_ns : &m->due_ns) = INT64_MAX;
     memcpy(ret_bytes, &f, cap < sizeof f ? cap : sizeof f);
     return (int)sizeof f;
 }

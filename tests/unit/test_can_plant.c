@@ -120,6 +120,26 @@ static void a_silent_motor_is_missed_alone(void **state)
     rig_close(r);
 }
 
+/* Between two ticks, when nobody has asked. */
+static void what_a_motor_says_unasked_is_heard(void **state)
+{
+    struct rig *r = *state;
+    static const char *const sets[] = {"joints.arm.device.hot_at_s=1.005"};
+    int hot = 0;
+    open_can(r, CLASSIC, sets, 1);
+    rig_until(r, PLANT_IDENTIFY, EVENT_IDENTIFIED);
+    while (r->t_ns < 1100 * NS_PER_MS) {
+        rig_tick(r, PLANT_LISTEN, NULL);
+        const bool now = (r->sensed.faults[0] & FAULT_OVERHEAT) != 0;
+        assert_true(!now || r->t_ns >= 1005 * NS_PER_MS);
+        hot += now;
+        assert_int_equal(r->sensed.faults[1] | r->sensed.faults[2], 0);
+    }
+    assert_true(hot > 0);
+    assert_int_equal(rig_misses(r), 0);
+    rig_close(r);
+}
+
 static void damaged_and_foreign_frames_are_counted(void **state)
 {
     struct rig *r = *state;
@@ -414,6 +434,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_limp_robot_sees_its_pose, setup, teardown),
         cmocka_unit_test_setup_teardown(goals_go_first_and_are_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_motor_is_missed_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_motor_says_unasked_is_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_and_foreign_frames_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_replies_are_misses, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unplugged_adapter_comes_back_limp, setup, teardown),
