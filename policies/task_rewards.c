@@ -16,6 +16,11 @@ static const struct option weight_options[] = {OPTION_WEIGHT, {.key = NULL}};
 static const struct option forward_options[] = {OPTION_WHEEL, OPTION_RADIUS, OPTION_WEIGHT, {.key = NULL}};
 static const struct option extra_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_WEIGHT, {.key = NULL}};
 
+static const struct option inside_options[] = {OPTION_EXTRA, OPTION_FIRST,
+    {.key = "min", .type = OPTION_DOUBLE, .offset = TERM(min), .min = -UNBOUNDED, .max = UNBOUNDED, .def = "-1e30", .help = "the least value that is rewarded"},
+    {.key = "max", .type = OPTION_DOUBLE, .offset = TERM(max), .min = -UNBOUNDED, .max = UNBOUNDED, .def = "1e30", .help = "the largest value that is rewarded"},
+    OPTION_WEIGHT, {.key = NULL}};
+
 static const struct option square_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_COUNT,
     {.key = "target", .type = OPTION_DOUBLE, .offset = TERM(offset), .min = -1e6, .max = 1e6, .def = "0", .help = "the value wanted"},
     {.key = "limit", .type = OPTION_DOUBLE, .offset = TERM(limit), .min = 0, .max = 1e6, .def = "0", .help = "each is clipped to +- this first; 0: it is not"},
@@ -33,6 +38,12 @@ static const struct option joint_end_options[] = {OPTION_ONE_JOINT, OPTION_BOUND
 static const struct option extra_end_options[] = {OPTION_EXTRA, OPTION_FIRST, OPTION_COUNT, OPTION_BOUNDS, {.key = NULL}};
 
 /* clang-format on */
+
+/* What is not a number is outside. */
+static bool outside(const struct term *a, double x)
+{
+    return !(x >= a->min && x <= a->max);
+}
 
 /*
  * weight per metre: by the odometer's angle, not its speed. Samples of the speed add up to the way
@@ -165,6 +176,15 @@ static double reward_extra(struct task *t, const struct term *a, const struct se
     return a->weight * s->extra[a->extra_index];
 }
 
+/* weight while what a sensor says when the period ends lies in its bounds */
+static double reward_extra_inside(struct task *t, const struct term *a, const struct sensed *s,
+                                  double dt_s)
+{
+    (void)t;
+    (void)dt_s;
+    return outside(a, s->extra[a->extra_index]) ? 0.0 : a->weight;
+}
+
 /* - weight x the sum of (x - target)^2 of a sensor's numbers when the period ends */
 static double reward_square(struct task *t, const struct term *a, const struct sensed *s,
                             double dt_s)
@@ -209,12 +229,7 @@ static double reward_at_end(struct task *t, const struct term *a, const struct s
     return is_terminal(t) ? a->weight : 0.0;
 }
 
-/* --- ends: is a value outside its bounds? What is not a number is. --- */
-
-static bool outside(const struct term *a, double x)
-{
-    return !(x >= a->min && x <= a->max);
-}
+/* --- ends --- */
 
 static bool end_joint_outside(const struct task *t, const struct term *a, const struct sensed *s)
 {
@@ -246,6 +261,7 @@ const struct reward_kind reward_kinds[] = {
     {"velocity_at_start", reward_options,  NULL,            reward_velocity_at_start},
     {"gain",              extra_options,   reward_gain,     NULL},
     {"extra",             extra_options,   NULL,            reward_extra},
+    {"extra_inside",      inside_options,  NULL,            reward_extra_inside},
     {"square",            square_options,  NULL,            reward_square},
     {"step",              weight_options,  NULL,            reward_step},
     {"until_end",         weight_options,  NULL,            reward_until_end},

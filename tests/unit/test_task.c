@@ -208,6 +208,8 @@ static const struct reward_case reward_cases[] = {
     {"velocity_at_start", {.weight = 1}, {0, 0, 0}},
     {"gain", {.extra = "imu", .first = 1, .weight = 2}, {0, -2, 4}},
     {"extra", {.extra = "foot", .weight = -1}, {0, -7, -3}},
+    {"extra_inside", {.extra = "foot", .min = 3, .max = 6, .weight = 2}, {0, 0, 2}},
+    {"extra_inside", {.extra = "foot", .min = -1e30, .max = 7, .weight = 2}, {2, 2, 2}},
     {"square",
      {.extra = "imu", .n = 2, .offset = 1, .limit = 1.5, .weight = 0.5},
      {-1, -2.125, -0.125}},
