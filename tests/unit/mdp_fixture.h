@@ -123,3 +123,56 @@ static inline void mdp_solve(struct mdp *m, struct world_rig *w, double gamma,
         assert_true(t < 20000);
     }
 }
+
+/* Where a greedy policy ends: a cycle of n steps, and its rewards from the first state that comes
+ * again on. Of a world without chance. */
+struct gait {
+    int n;
+    double reward[MDP_STATES];
+};
+
+static inline double gait_speed(const struct gait *g)
+{
+    double sum = 0.0;
+    for (int k = 0; k < g->n; k++) {
+        sum += g->reward[k];
+    }
+    return sum / g->n;
+}
+
+static inline int mdp_greedy(const struct mdp *m, int i, const double *q)
+{
+    int best = -1;
+    for (int a = 0; a < m->w->config.robot.n_choices; a++) {
+        if ((m->legal[i] >> a & 1) != 0 && (best < 0 || q[a] > q[best])) {
+            best = a;
+        }
+    }
+    return best;
+}
+
+/* Greedy by q [states, stride], from where a reset puts it. */
+static inline struct gait mdp_gait(struct mdp *m, const double *q, int stride)
+{
+    struct gait g = {0};
+    double state[3];
+    int met[MDP_STATES], n = 0, begin = -1;
+    m->w->sim->reset(m->w->self, m->w->state, NULL);
+    for (int i = mdp_index(m); begin < 0; i = mdp_index(m)) {
+        struct command cmd = {.choice = mdp_greedy(m, i, q + (ptrdiff_t)i * stride)};
+        for (int k = 0; k < n; k++) {
+            begin = met[k] == i ? k : begin;
+        }
+        if (begin < 0) {
+            const double before = rig_extra(m->w, m->gain, 0);
+            double p;
+            met[n] = i;
+            assert_int_equal(m->w->sim->outcomes(m->w->self, m->w->state, &cmd, state, &p, 1), 1);
+            rig_put(m->w, state, 3);
+            g.reward[n++] = rig_extra(m->w, m->gain, 0) - before;
+        }
+    }
+    g.n = n - begin;
+    memmove(g.reward, g.reward + begin, (size_t)g.n * sizeof *g.reward);
+    return g;
+}

@@ -137,6 +137,36 @@ static void its_values_are_those_of_2_4(void **state)
     rig_close(&w);
 }
 
+/* Who is greedy by the best values goes round, the longer the farther it looks. */
+static void its_greedy_cycles_are_those_of_2_4(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    static struct mdp m;
+
+    static const struct {
+        double gamma;
+        int steps;
+        double speed;
+    } cases[] = {
+        {0.8, 8, 1.758157}, {0.9, 10, 3.368062}, {0.95, 10, 3.368062}, {0.99, 12, 3.465909}};
+
+    /* of gamma 0.9: arm down, four times hand down, arm up, four times hand up */
+    static const double rewards[10] = {0.2844, 8.5327, 8.7089, 8.4659, 7.7264, -0.0376, 0, 0, 0, 0};
+
+    rig_open(&w, YAML);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mdp_solve(&m, &w, cases[i].gamma, SOLVE_MAX, 0);
+        const struct gait g = mdp_gait(&m, m.q[0], MDP_CHOICES);
+        assert_int_equal(g.n, cases[i].steps);
+        assert_near(gait_speed(&g), cases[i].speed, 1e-6);
+        for (int k = 0; k < 10 && cases[i].gamma == 0.9; k++) {
+            assert_near(g.reward[k], rewards[k], 5e-5);
+        }
+    }
+    rig_close(&w);
+}
+
 /* The best mean way per step that any cycle has: Karp 1978, from the start in 0 to n steps. */
 static double best_cycle(struct world_rig *w)
 {
@@ -225,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_range_ends),
         cmocka_unit_test(both_joints_move_where_it_is_asked),
         cmocka_unit_test(its_values_are_those_of_2_4),
+        cmocka_unit_test(its_greedy_cycles_are_those_of_2_4),
         cmocka_unit_test(its_best_gaits_are_those_of_2_4),
         cmocka_unit_test(at_random_it_stays_where_it_is_2_4),
         cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),

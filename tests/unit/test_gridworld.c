@@ -3,6 +3,8 @@
 #include "tests/unit/grid_values.h"
 #include "tests/unit/mdp_fixture.h"
 
+#include "policies/nn/boltzmann.h"
+
 #include <stdio.h>
 
 #define YAML ROBOT("gridworld")
@@ -118,6 +120,66 @@ static void their_values_are_those_of_3_1(void **state)
     }
 }
 
+/* The letters of 3.1: no other choice of that cell is better. */
+static void their_best_moves_are_those_of_3_1(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    static struct mdp m;
+    int letters = 0;
+    for (size_t i = 0; i < GRIDS_N; i++) {
+        const struct grid_values *g = &grid_values[i];
+        if (g->moves[0] == '\0') {
+            continue;
+        }
+        open_grid(&w, g);
+        mdp_solve(&m, &w, g->gamma, SOLVE_MAX, 0);
+        for (int c = 0; c < g->cells; c++) {
+            const char *letter = strchr("NSEW", g->moves[grid_place(g, c)]);
+            for (int a = NORTH; letter != NULL && a <= WEST; a++) {
+                const int best = (int)(letter - strchr("NSEW", 'N'));
+                if (!(m.q[c][a] <= m.q[c][best] + 1e-9)) {
+                    fail_msg("%s, noise %s, cell %d: not %c", g->layout, g->noise, c, *letter);
+                }
+            }
+            letters += letter != NULL;
+        }
+        rig_close(&w);
+    }
+    assert_int_equal(letters, 70);
+}
+
+/* 3.1: how a soft policy chooses at BookGrid's start, N S E W; of the solution and of ours. */
+static void its_soft_policy_is_that_of_3_1(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    static struct mdp m;
+
+    static const struct {
+        double alpha, pi[4];
+    } cases[] = {{0.01, {.980895, .004446, .000263, .014396}},
+                 {0.1, {.276398, .255453, .200757, .267392}}};
+
+    rig_open(&w, YAML);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        float q[5], pi[5];
+        mdp_solve(&m, &w, 0.9, SOLVE_SOFT, cases[i].alpha);
+        for (int a = 0; a < 5; a++) {
+            q[a] = (float)m.q[0][a];
+        }
+        const float v = soft_value(q, 5, m.legal[0], (float)cases[i].alpha, pi);
+        assert_near((double)v, m.v[0], 1e-6);
+        assert_true(pi[EXIT] == 0.0f);
+        for (int a = NORTH; a <= WEST; a++) {
+            const double p = exp((m.q[0][a] - m.v[0]) / cases[i].alpha);
+            assert_near(p, cases[i].pi[a], 5e-7);
+            assert_near((double)pi[a], cases[i].pi[a], 1e-5);
+        }
+    }
+    rig_close(&w);
+}
+
 /* 3.1: the four values of BookGrid's start, and all after five sweeps. */
 static void the_book_has_its_values_of_3_1(void **state)
 {
@@ -176,6 +238,8 @@ int main(void)
         cmocka_unit_test(an_exit_pays_and_ends),
         cmocka_unit_test(it_slips_to_the_sides),
         cmocka_unit_test(their_values_are_those_of_3_1),
+        cmocka_unit_test(their_best_moves_are_those_of_3_1),
+        cmocka_unit_test(its_soft_policy_is_that_of_3_1),
         cmocka_unit_test(the_book_has_its_values_of_3_1),
         cmocka_unit_test(a_copy_of_the_state_is_a_copy_of_the_world),
         cmocka_unit_test(what_it_lacks_is_refused),

@@ -88,27 +88,32 @@ static void the_riccati_gain_costs_s_p_s_14_4(void **state)
 }
 
 /* Two states in a robot with one sensor of two numbers. */
+static void rig_open_integrator(struct world_rig *w)
+{
+    const struct sim *lqr = sim_find("lqr");
+    char reason[WHY_CHARS] = "";
+    rig_open(w, YAML);
+    for (int i = 0; i < 4; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "%c", "abqr"[i]);
+        assert_int_equal(option_set(option_find(lqr->options, key), w->config.sim_config,
+                                    strchr(systems[4].sets[i], '=') + 1, reason, sizeof reason),
+                         0);
+    }
+    w->config.robot.extra[0].n = 2;
+    w->config.robot.extra[1].offset = 2;
+    if (lqr->open(w->config.sim_config, &w->config.robot, &w->mem, &w->self, reason,
+                  sizeof reason) < 0) {
+        fail_msg("%s", reason);
+    }
+}
+
 static void a_double_integrator_costs_s_p_s_14_4(void **state)
 {
     (void)state;
     static struct world_rig w;
     const struct system *y = &systems[4];
-    const struct sim *lqr = sim_find("lqr");
-    char reason[WHY_CHARS] = "";
-    rig_open(&w, YAML);
-    for (int i = 0; i < 4; i++) {
-        char key[8];
-        (void)snprintf(key, sizeof key, "%c", "abqr"[i]);
-        assert_int_equal(option_set(option_find(lqr->options, key), w.config.sim_config,
-                                    strchr(y->sets[i], '=') + 1, reason, sizeof reason),
-                         0);
-    }
-    w.config.robot.extra[0].n = 2;
-    w.config.robot.extra[1].offset = 2;
-    if (lqr->open(w.config.sim_config, &w.config.robot, &w.mem, &w.self, reason, sizeof reason) <
-        0) {
-        fail_msg("%s", reason);
-    }
+    rig_open_integrator(&w);
     const double ss[3][2] = {{1, 0}, {0, 1}, {1, 1}};
     const double want[3] = {y->p[0], y->p[2], y->p[0] + 2.0 * y->p[1] + y->p[2]};
     for (int i = 0; i < 3; i++) {
@@ -117,29 +122,40 @@ static void a_double_integrator_costs_s_p_s_14_4(void **state)
     rig_close(&w);
 }
 
-/* Of one step from s = 1 and the cost s'P s behind it, by the control u: its curvature in u is S =
- * R + gamma B'P B, its least is at -K s. */
+/* Of one step from s and the cost s'P s behind it, by the control u: its curvature in u is S = R +
+ * gamma B'P B, its least is at -K s. */
+static void check_curvature(struct world_rig *w, const struct system *y, const double *s0,
+                            double curvature, double relative)
+{
+    double q[3];
+    w->cmd.mode[0] = MODE_EFFORT;
+    for (int k = 0; k < 3; k++) {
+        rig_put(w, s0, 2);
+        w->cmd.tau[0] = k - 1;
+        w->sim->step(w->self, w->state, &w->cmd, w->dt_s, NULL);
+        const double *s = w->state;
+        q[k] = s[4] + y->gamma * (y->p[0] * s[0] * s[0] + 2.0 * y->p[1] * s[0] * s[1] +
+                                  y->p[2] * s[1] * s[1]);
+    }
+    const double bend = 0.5 * (q[2] + q[0]) - q[1];
+    assert_close(bend, curvature, relative);
+    assert_close(0.25 * (q[2] - q[0]) / bend, y->gain[0] * s0[0] + y->gain[1] * s0[1], relative);
+}
+
 static void the_value_of_a_control_has_the_curvature_s_14_4(void **state)
 {
     (void)state;
     static const double curvature[] = {2.4295630141, 2.5990987332, 2.6180339887, .4434510482};
     static struct world_rig w;
     for (size_t i = 0; i < 4; i++) {
-        const struct system *y = &systems[i];
-        double q[3];
-        rig_open_system(&w, y);
-        w.cmd.mode[0] = MODE_EFFORT;
-        for (int k = 0; k < 3; k++) {
-            rig_put(&w, (const double[]){1, 0}, 2);
-            w.cmd.tau[0] = k - 1;
-            w.sim->step(w.self, w.state, &w.cmd, w.dt_s, NULL);
-            q[k] = w.state[4] + y->gamma * y->p[0] * w.state[0] * w.state[0];
-        }
-        const double s = 0.5 * (q[2] + q[0]) - q[1];
-        assert_close(s, curvature[i], 1e-9);
-        assert_close(0.25 * (q[2] - q[0]) / s, y->gain[0], 1e-9);
+        rig_open_system(&w, &systems[i]);
+        check_curvature(&w, &systems[i], (const double[]){1, 0}, curvature[i], 1e-9);
         rig_close(&w);
     }
+    rig_open_integrator(&w); /* whose P is printed to eight digits */
+    check_curvature(&w, &systems[4], (const double[]){1, 0}, .0170673479, 1e-7);
+    check_curvature(&w, &systems[4], (const double[]){-.5, 2}, .0170673479, 1e-7);
+    rig_close(&w);
 }
 
 /* What any gain is worth from 1 on, and the slope of that: J(K) of the fourth row. */

@@ -106,6 +106,62 @@ static void free_flight_is_gymnasiums_11_2(void **state)
     }
 }
 
+/* Mass times the velocity of its centre, and its height. */
+static void momentum_of(const mjModel *m, mjData *d, const struct body *b, double *ret_p,
+                        double *ret_z)
+{
+    memcpy(d->qpos, qpos(b), (size_t)m->nq * sizeof(double));
+    memcpy(d->qvel, extra(b, "qvel"), (size_t)m->nv * sizeof(double));
+    mj_forward(m, d);
+    mj_subtreeVel(m, d);
+    for (int k = 0; k < 3; k++) {
+        ret_p[k] = mj_getTotalmass(m) * d->subtree_linvel[k];
+    }
+    *ret_z = d->subtree_com[2];
+}
+
+/* What drives its joints moves no centre: that falls by g t^2 / 2, or by steps of semi-implicit
+ * Euler, and its horizontal momentum is kept; as exactly as each body's steps are. (Armature turns
+ * with no partner: angular momentum is none of these.) */
+static void in_flight_a_centre_only_falls_11_2(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *robot;
+        bool euler;
+        double amplitude, tolerance;
+        int steps;
+    } cases[] = {
+        {"hopper", false, 1, 1e-7, 10},
+        {"walker2d", false, 1, 1e-4, 5},
+        {"ant", false, 1, 1e-4, 4},
+        {"half-cheetah", true, 0, 1e-12, 10},
+    };
+
+    static struct body b;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const mjModel *m = model_of(cases[i].robot);
+        const double g = 9.81, dt_s = m->opt.timestep;
+        mjData *d = mj_makeData(m);
+        double p[3], z0, z;
+        open_wrapped(&b, cases[i].robot, FREE);
+        momentum_of(m, d, &b, p, &z0);
+        fly(&b, cases[i].amplitude, cases[i].steps);
+        momentum_of(m, d, &b, p, &z);
+        const double t_s = cases[i].steps * b.config.sim_settings.substep_us * 1e-6;
+        const double n = t_s / dt_s;
+        const double fall_m =
+            cases[i].euler ? g * dt_s * dt_s * n * (n + 1) / 2 : g * t_s * t_s / 2;
+        const double want[4] = {0, 0, -g * t_s * mj_getTotalmass(m), fall_m};
+        const double got[4] = {p[0], p[1], p[2], z0 - z};
+        assert_near_all(cases[i].robot, got, want, 4, cases[i].tolerance);
+        mj_deleteData(d);
+        mujoco_model_drop(m);
+        body_close(&b);
+    }
+}
+
 /* --- 11.3 --- */
 
 struct inertia {
@@ -192,21 +248,35 @@ struct landing {
     const char *robot;
     int steps, first, n;
     double q[9], tolerance;
+    int contacts;
 };
 
 /* clang-format off */
 static const struct landing landings[] = {
-    {"half-cheetah", 1, 1, 1, {-.014715}, 1e-12}, /* before it touches */
-    {"half-cheetah", 200, 0, 9, {-.01231863, -.1324451, .0521247, .0342037, .0678635, -.0139069, -.0589357, -.1399817, -.1310319}, 1e-6},
-    {"hopper", 1, 1, 1, {1.24968608}, 1e-8},
-    {"hopper", 10, 1, 1, {1.218608}, 1e-6},
-    {"hopper", 50, 1, 2, {1.206457, -.01562}, 1e-5},
-    {"walker2d", 50, 1, 2, {1.207723, -.005288}, 1e-6},
-    {"ant", 10, 2, 1, {.5821554}, 1e-6},
-    {"ant", 400, 2, 1, {.3724810}, 1e-6},
+    {"half-cheetah", 1, 1, 1, {-.014715}, 1e-12, 0}, /* before it touches */
+    {"half-cheetah", 200, 0, 9, {-.01231863, -.1324451, .0521247, .0342037, .0678635, -.0139069, -.0589357, -.1399817, -.1310319}, 1e-6, 2},
+    {"hopper", 1, 1, 1, {1.24968608}, 1e-8, 0},
+    {"hopper", 10, 1, 1, {1.218608}, 1e-6, 0},
+    {"hopper", 50, 1, 2, {1.206457, -.01562}, 1e-5, 2},
+    {"walker2d", 50, 1, 2, {1.207723, -.005288}, 1e-6, 4},
+    {"ant", 10, 2, 1, {.5821554}, 1e-6, 0},
+    {"ant", 400, 2, 1, {.3724810}, 1e-6, 4},
 };
 
 /* clang-format on */
+
+/* How often a body in that pose touches anything. */
+static int contacts_of(const char *robot, const double *q)
+{
+    const mjModel *m = model_of(robot);
+    mjData *d = mj_makeData(m);
+    memcpy(d->qpos, q, (size_t)m->nq * sizeof *q);
+    mj_forward(m, d);
+    const int n = d->ncon;
+    mj_deleteData(d);
+    mujoco_model_drop(m);
+    return n;
+}
 
 static void landings_are_gymnasiums_11_4(void **state)
 {
@@ -219,8 +289,24 @@ static void landings_are_gymnasiums_11_4(void **state)
             body_step(&b, NULL);
         }
         assert_near_all(w->robot, qpos(&b) + w->first, w->q, w->n, w->tolerance);
+        assert_int_equal(contacts_of(w->robot, qpos(&b)), w->contacts);
         body_close(&b);
     }
+}
+
+/* Until it touches, the hopper falls as a stone does: -g t after steps of 8 ms. */
+static void the_hopper_falls_11_4(void **state)
+{
+    (void)state;
+    static struct body b;
+    open_wrapped(&b, "hopper", "");
+    for (int k = 1; k <= 10; k++) {
+        body_step(&b, NULL);
+        const double zdot = extra(&b, "qvel")[1];
+        assert_true(k != 1 || fabs(zdot - -.07848) < 1e-12);
+        assert_true(k != 10 || fabs(zdot - -.7848) < 1e-9);
+    }
+    body_close(&b);
 }
 
 static void settled_bodies_lie_still_11_4(void **state)
@@ -264,9 +350,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free_flight_is_gymnasiums_11_2),
+        cmocka_unit_test(in_flight_a_centre_only_falls_11_2),
         cmocka_unit_test(inertia_is_gymnasiums_11_3),
         cmocka_unit_test(contact_weights_are_gymnasiums_5_3),
         cmocka_unit_test(landings_are_gymnasiums_11_4),
+        cmocka_unit_test(the_hopper_falls_11_4),
         cmocka_unit_test(settled_bodies_lie_still_11_4),
         cmocka_unit_test(the_swimmer_swims_11_4),
     };
