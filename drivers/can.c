@@ -18,6 +18,15 @@ void can_frame(const struct robot_bus *b, uint32_t id, const uint8_t *data, int 
     }
 }
 
+bool can_owed(struct robot_bus *b, int joint)
+{
+    const uint64_t bit = UINT64_C(1) << joint;
+    const bool owed = (b->pending & bit) != 0;
+    b->bad_replies += !owed;
+    b->pending &= ~bit;
+    return owed;
+}
+
 double can_watchdog_s(const struct robot_bus *b)
 {
     const double periods_s = 3.0 / b->robot->control_rate_hz;

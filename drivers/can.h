@@ -91,6 +91,9 @@ enum can_heard can_pose(struct setup *s, int joint, double device_rad) BASAL_RT;
 /* id with CAN_EFF_FLAG or CAN_RTR_FLAG as it is; CAN FD where the bus has a data phase. */
 void can_frame(const struct robot_bus *b, uint32_t id, const uint8_t *data, int n,
                struct canfd_frame *ret_frame) BASAL_RT;
+/* For decode: this is a reply of the joint's. Returns whether it owed one, which is paid now; one
+ * that nobody asked for, or that was answered before, is counted. */
+bool can_owed(struct robot_bus *b, int joint) BASAL_RT;
 /* As serial drivers compute it: three periods, or two deadlines, unless the bus says. */
 double can_watchdog_s(const struct robot_bus *b) BASAL_RT;
 enum silence can_silence(const struct silence_row *rows, int model, int mode,

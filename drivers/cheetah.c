@@ -14,7 +14,6 @@
 
 #include <errno.h>
 
-#define REPLY_US   200              /* from the end of a command to its answer; not in the papers */
 #define VOLT_V     (40.0f / 255.0f) /* of a mini-cheetah */
 #define N_VARIANTS 7
 
@@ -139,12 +138,6 @@ void cheetah_note(const struct robot_bus *b, int joint, const struct canfd_frame
     z->error = cheetah_is_ak(b, joint) && rx->len == 8 ? rx->data[7] : 0;
 }
 
-static int cheetah_ask(struct robot_bus *b, struct canfd_frame *ret_tx, int cap)
-{
-    (void)b, (void)ret_tx, (void)cap;
-    return 0; /* every goal is answered */
-}
-
 static int cheetah_goals(struct robot_bus *b, const struct command *cmd, struct canfd_frame *ret_tx,
                          int cap)
 {
@@ -196,16 +189,12 @@ static int cheetah_decode(struct robot_bus *b, const struct canfd_frame *rx,
 {
     for (int k = 0; k < b->n; k++) {
         const int j = b->joint[k];
-        const uint64_t bit = UINT64_C(1) << j;
         if (!cheetah_is_answer(b, j, rx)) {
             continue;
         }
-        if ((b->pending & bit) == 0) {
-            b->bad_replies++; /* nobody asked, or it was answered before */
-            return 1;
+        if (can_owed(b, j)) {
+            take(b, j, rx, ret_sensed);
         }
-        b->pending &= ~bit;
-        take(b, j, rx, ret_sensed);
         return 1;
     }
     return 0;
@@ -226,13 +215,6 @@ static int cheetah_stop(const struct robot_bus *b, enum stop_how how, struct can
     return b->n;
 }
 
-static void cheetah_load(const struct robot *r, int bus, struct can_load *ret_load)
-{
-    *ret_load = (struct can_load){.n = 1,
-                                  .frames = {{.n = 2 * can_joints(r, bus), .bytes = MIT_BYTES}},
-                                  .reply_us = REPLY_US};
-}
-
 const struct can_driver can_driver_cheetah = {
     .info = {.name = "cheetah",
              .options = cheetah_options,
@@ -240,9 +222,9 @@ const struct can_driver can_driver_cheetah = {
              .silence = cheetah_silence_rows,
              .joint_bytes = sizeof(struct cheetah_joint)},
     .setup = cheetah_setup,
-    .ask = cheetah_ask,
+    .ask = mit_ask,
     .goals = cheetah_goals,
     .decode = cheetah_decode,
     .stop = cheetah_stop,
-    .load = cheetah_load,
+    .load = mit_load,
 };

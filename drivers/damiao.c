@@ -14,10 +14,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* From the end of a command to its answer. Not in the vendor's papers; openarm_can waits 500 us for
- * the first, its adapter's time included. */
-#define REPLY_US 200
-
 #define AT(field) offsetof(struct dm_config, field)
 
 /* clang-format off */
@@ -84,12 +80,6 @@ void dm_mit(const struct robot_bus *b, int joint, const struct mit_goal *g,
         return;
     }
     can_frame(b, (uint32_t)b->robot->joint[joint].id, data, MIT_BYTES, ret_tx);
-}
-
-static int damiao_ask(struct robot_bus *b, struct canfd_frame *ret_tx, int cap)
-{
-    (void)b, (void)ret_tx, (void)cap;
-    return 0; /* every goal is answered */
 }
 
 /* An enabled motor goes on with its last command until it gets another: off is a frame without
@@ -165,17 +155,13 @@ static int damiao_decode(struct robot_bus *b, const struct canfd_frame *rx,
     bool on_our_id = false;
     for (int k = 0; k < b->n; k++) {
         const int j = b->joint[k];
-        const uint64_t bit = UINT64_C(1) << j;
         on_our_id = on_our_id || dm_on_master_id(b, j, rx);
         if (!dm_is_state(b, j, rx)) {
             continue;
         }
-        if ((b->pending & bit) == 0) {
-            b->bad_replies++; /* nobody asked, or it was answered before */
-            return 1;
+        if (can_owed(b, j)) {
+            take(b, j, rx, ret_sensed);
         }
-        b->pending &= ~bit;
-        take(b, j, rx, ret_sensed);
         return 1;
     }
     return on_our_id ? -EBADMSG : 0;
@@ -199,13 +185,6 @@ static int damiao_stop(const struct robot_bus *b, enum stop_how how, struct canf
     return b->n;
 }
 
-static void damiao_load(const struct robot *r, int bus, struct can_load *ret_load)
-{
-    *ret_load = (struct can_load){.n = 1,
-                                  .frames = {{.n = 2 * can_joints(r, bus), .bytes = MIT_BYTES}},
-                                  .reply_us = REPLY_US};
-}
-
 const struct can_driver can_driver_damiao = {
     .info = {.name = "damiao",
              .options = dm_options,
@@ -213,9 +192,9 @@ const struct can_driver can_driver_damiao = {
              .silence = dm_silence_rows,
              .joint_bytes = sizeof(struct dm_joint)},
     .setup = dm_setup,
-    .ask = damiao_ask,
+    .ask = mit_ask,
     .goals = damiao_goals,
     .decode = damiao_decode,
     .stop = damiao_stop,
-    .load = damiao_load,
+    .load = mit_load,
 };

@@ -5,6 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 
+/* From the end of a command to its answer. Not in the makers' papers; openarm_can waits 500 us for
+ * the first of a Damiao, its adapter's time included. */
+#define REPLY_US 200
+
 static double clip(double x, double most)
 {
     return x > most ? most : x < -most ? -most : x;
@@ -91,6 +95,19 @@ void mit_sense(struct robot_bus *b, int joint, const struct mit_state *m, struct
     ret_sensed->q[joint] = joint_from_device(j, m->p);
     ret_sensed->qd[joint] = joint_rate_from_device(j, m->v);
     ret_sensed->tau[joint] = j->sign * m->t * j->gear;
+}
+
+int mit_ask(struct robot_bus *b, struct canfd_frame *ret_tx, int cap)
+{
+    (void)b, (void)ret_tx, (void)cap;
+    return 0;
+}
+
+void mit_load(const struct robot *r, int bus, struct can_load *ret_load)
+{
+    *ret_load = (struct can_load){.n = 1,
+                                  .frames = {{.n = 2 * can_joints(r, bus), .bytes = MIT_BYTES}},
+                                  .reply_us = REPLY_US};
 }
 
 enum can_heard mit_range_fits(struct setup *s, int joint, const struct mit_range *range,

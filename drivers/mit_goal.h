@@ -32,6 +32,11 @@ void mit_sense(struct robot_bus *b, int joint, const struct mit_state *m,
 /* The same for set-up, which senses nothing. */
 void mit_note(const struct robot_bus *b, int joint, const struct mit_state *m) BASAL_RT;
 
+/* struct can_driver's ask: every goal is answered. */
+int mit_ask(struct robot_bus *b, struct canfd_frame *ret_tx, int cap) BASAL_RT;
+/* struct can_driver's load: a goal and its answer for each joint. */
+void mit_load(const struct robot *r, int bus, struct can_load *ret_load);
+
 /* For hear: can these ranges carry the joint's limits and gains? */
 enum can_heard mit_range_fits(struct setup *s, int joint, const struct mit_range *range,
                               const struct mit_gains *gains) BASAL_RT;

@@ -16,9 +16,6 @@
 #include <errno.h>
 #include <math.h>
 
-/* From the end of a command to its answer. Not in the manuals. */
-#define REPLY_US 200
-
 static const char *const motor_names[] = {"rs00", "rs01", "rs02", "rs03", "rs04",
                                           "rs05", "rs06", "el05", NULL};
 
@@ -127,12 +124,6 @@ void rs_note(const struct robot_bus *b, int joint, const struct canfd_frame *rx,
     mit_note(b, joint, ret_state);
 }
 
-static int robstride_ask(struct robot_bus *b, struct canfd_frame *ret_tx, int cap)
-{
-    (void)b, (void)ret_tx, (void)cap;
-    return 0; /* every goal is answered */
-}
-
 /* A motor that is stopped answers a frame without torque, too. */
 static int robstride_goals(struct robot_bus *b, const struct command *cmd,
                            struct canfd_frame *ret_tx, int cap)
@@ -204,7 +195,6 @@ static int robstride_decode(struct robot_bus *b, const struct canfd_frame *rx,
 {
     for (int k = 0; k < b->n; k++) {
         const int j = b->joint[k];
-        const uint64_t bit = UINT64_C(1) << j;
         struct rs_joint *z = b->state[j];
         if (rs_is(b, j, RS_FAULT, rx)) { /* of its own accord: no answer */
             z->told |= frame_faults(rx->data);
@@ -214,12 +204,9 @@ static int robstride_decode(struct robot_bus *b, const struct canfd_frame *rx,
         if (!rs_is(b, j, RS_FEEDBACK, rx)) {
             continue;
         }
-        if ((b->pending & bit) == 0) {
-            b->bad_replies++; /* nobody asked, or it was answered before */
-            return 1;
+        if (can_owed(b, j)) {
+            take(b, j, rx, ret_sensed);
         }
-        b->pending &= ~bit;
-        take(b, j, rx, ret_sensed);
         return 1;
     }
     return 0;
@@ -244,10 +231,8 @@ static int robstride_stop(const struct robot_bus *b, enum stop_how how, struct c
 
 static void robstride_load(const struct robot *r, int bus, struct can_load *ret_load)
 {
-    *ret_load = (struct can_load){
-        .n = 1,
-        .frames = {{.n = 2 * can_joints(r, bus), .bytes = MIT_BYTES, .extended = true}},
-        .reply_us = REPLY_US};
+    mit_load(r, bus, ret_load);
+    ret_load->frames[0].extended = true;
 }
 
 const struct can_driver can_driver_robstride = {
@@ -257,7 +242,7 @@ const struct can_driver can_driver_robstride = {
              .silence = rs_silence_rows,
              .joint_bytes = sizeof(struct rs_joint)},
     .setup = rs_setup,
-    .ask = robstride_ask,
+    .ask = mit_ask,
     .goals = robstride_goals,
     .decode = robstride_decode,
     .stop = robstride_stop,

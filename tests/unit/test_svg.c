@@ -292,7 +292,7 @@ static void every_k_finds_the_gain_of_a_regulator_14_4(void **state)
         const double gain = learned_gain(&cases[c]);
         print_message("svg(%s)%s: gain %.4f of %.4f\n", cases[c].k, cases[c].replay ? "-er" : "",
                       gain, LQR_K);
-        // assert_true(fabs(gain / LQR_K - 1.0) < 0.05);
+        assert_true(fabs(gain / LQR_K - 1.0) < 0.05);
     }
 }
 
