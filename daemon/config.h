@@ -58,6 +58,7 @@ struct fault_settings { /* faults: on the wire between host and emulator, drawn 
     double lost, corrupted, late, truncated, duplicated; /* probabilities */
     int late_us;
     double away_at_s, away_s;            /* the bus is unplugged then, for this long; 0: never */
+    double stranger_hz;                  /* another host says something on every bus */
     double bus_off_at_s, bus_off_s;      /* a CAN bus: the host's controller has left it */
     double power_at_s, power_s, power_v; /* motor supply is at most that then, for this long */
 };

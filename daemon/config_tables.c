@@ -132,6 +132,7 @@ static const struct option faults[] = {
     {.key = "late_us", .type = OPTION_INT, .offset = AT(faults.late_us), .min = 0, .max = 1000000, .def = "6000", .help = "how late"},
     {.key = "away_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_at_s), .min = 0, .max = 1e9, .def = "0", .help = "the buses are unplugged at this simulated time"},
     {.key = "away_s", .type = OPTION_DOUBLE, .offset = AT(faults.away_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
+    {.key = "stranger_hz", .type = OPTION_DOUBLE, .offset = AT(faults.stranger_hz), .min = 0, .max = 1000, .def = "0", .help = "another host says something on every bus this often; 0: never"},
     {.key = "bus_off_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.bus_off_at_s), .min = 0, .max = 1e9, .def = "0", .help = "the host's controllers leave their CAN buses at this simulated time"},
     {.key = "bus_off_s", .type = OPTION_DOUBLE, .offset = AT(faults.bus_off_s), .min = 0, .max = 1e9, .def = "0", .help = "for this long; 0: never"},
     {.key = "power_at_s", .type = OPTION_DOUBLE, .offset = AT(faults.power_at_s), .min = 0, .max = 1e9, .def = "0", .help = "motor power falls at this simulated time"},

@@ -52,6 +52,11 @@ static int64_t at_ns(double s)
     return (int64_t)(s * (double)NS_PER_S);
 }
 
+static int64_t every_ns(double hz)
+{
+    return hz > 0.0 ? (int64_t)((double)NS_PER_S / hz) : 0;
+}
+
 static void open_can(struct world *w, int i)
 {
     const struct fault_settings *f = &w->config->faults;
@@ -62,7 +67,8 @@ static void open_can(struct world *w, int i)
                                  .away_from_ns = at_ns(f->away_at_s),
                                  .away_to_ns = at_ns(f->away_at_s + f->away_s),
                                  .off_from_ns = at_ns(f->bus_off_at_s),
-                                 .off_to_ns = at_ns(f->bus_off_at_s + f->bus_off_s)};
+                                 .off_to_ns = at_ns(f->bus_off_at_s + f->bus_off_s),
+                                 .stranger_ns = every_ns(f->stranger_hz)};
 }
 
 static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, char *ret_why,
@@ -75,7 +81,8 @@ static int open_bus(struct world *w, int i, uint64_t seed, struct arena *mem, ch
         (struct wire_config){.p = {f->lost, f->corrupted, f->late, f->truncated, f->duplicated},
                              .late_ns = f->late_us * NS_PER_US,
                              .away_from_ns = at_ns(f->away_at_s),
-                             .away_to_ns = at_ns(f->away_at_s + f->away_s)};
+                             .away_to_ns = at_ns(f->away_at_s + f->away_s),
+                             .stranger_ns = every_ns(f->stranger_hz)};
     w->is_can[i] = bus_codec_find(robot->bus[i].driver).can != NULL;
     if (w->is_can[i]) {
         open_can(w, i);

@@ -57,6 +57,9 @@ extern const struct servo_protocol dxl_protocol;
 extern const struct option dxl_options[];
 extern const struct silence_row dxl_silence_rows[];
 
+/* Hardware Error Status (70) onto enum joint_fault. */
+uint32_t dxl_faults(uint8_t status) BASAL_RT;
+
 /* struct serial_driver's setup and decode. */
 int dxl_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
               size_t cap) BASAL_RT;

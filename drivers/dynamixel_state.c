@@ -82,7 +82,7 @@ static void take_state(struct robot_bus *b, int j, const uint8_t *p, struct sens
 }
 
 /* Hardware Error Status (70) onto enum joint_fault. */
-static uint32_t faults_of(uint8_t status)
+uint32_t dxl_faults(uint8_t status)
 {
     static const struct {
         uint8_t bit;
@@ -111,7 +111,7 @@ static void take_slow(struct robot_bus *b, int j, const uint8_t *p, struct sense
         s->temp_c[j] = (float)power[2];
         break;
     case DXL_STATUS_LEVEL:
-        s->faults[j] = (s->faults[j] & ~HARDWARE_FAULTS) | faults_of(hardware);
+        s->faults[j] = (s->faults[j] & ~HARDWARE_FAULTS) | dxl_faults(hardware);
         break;
     case DXL_TORQUE_ENABLE:
         s->torque[j] = p[0] != 0 ? TORQUE_ON : TORQUE_OFF;

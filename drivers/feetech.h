@@ -52,6 +52,9 @@ extern const struct silence_row feetech_silence_rows[];
 /* The table's part that feetech_ask reads of one joint in turn. */
 enum { FEETECH_SLOW_FROM = FEETECH_TORQUE_ENABLE, FEETECH_SLOW_BYTES = 10 };
 
+/* The error byte, or Status (65), onto enum joint_fault. */
+uint32_t feetech_faults(uint8_t error) BASAL_RT;
+
 /* struct serial_driver's setup and decode. */
 int feetech_setup(struct setup *s, int64_t now_ns, const uint8_t *rx, size_t n, uint8_t *ret_tx,
                   size_t cap) BASAL_RT;

@@ -19,28 +19,34 @@
     ((uint32_t)(FAULT_VOLTAGE | FAULT_OVERHEAT | FAULT_ENCODER | FAULT_ELECTRICAL |                \
                 FAULT_OVERLOAD | FAULT_ALERT))
 
-/* The error byte onto enum joint_fault; it comes with every status and says how things are now. */
-static uint32_t faults_of(struct feetech_joint *z, uint8_t error, int64_t now_ns)
+uint32_t feetech_faults(uint8_t error)
 {
     static const struct {
         uint8_t bit;
         uint32_t fault;
-    } map[] = {{FEETECH_ERR_ENCODER, FAULT_ENCODER},
+    } map[] = {{FEETECH_ERR_VOLTAGE, FAULT_VOLTAGE},
+               {FEETECH_ERR_ENCODER, FAULT_ENCODER},
                {FEETECH_ERR_TEMPERATURE, FAULT_OVERHEAT},
                {FEETECH_ERR_CURRENT, FAULT_ELECTRICAL},
                {FEETECH_ERR_OVERLOAD, FAULT_OVERLOAD}};
 
     uint32_t faults = 0;
-    uint8_t known = FEETECH_ERR_VOLTAGE;
+    uint8_t known = 0;
     for (unsigned i = 0; i < sizeof map / sizeof map[0]; i++) {
         faults |= (error & map[i].bit) != 0 ? map[i].fault : 0;
         known |= map[i].bit;
     }
+    return faults | ((error & ~known) != 0 ? FAULT_ALERT : 0);
+}
+
+/* It comes with every status and says how things are now. */
+static uint32_t faults_of(struct feetech_joint *z, uint8_t error, int64_t now_ns)
+{
+    const uint32_t others = feetech_faults(error) & ~(uint32_t)FAULT_VOLTAGE;
     const bool sags = (error & FEETECH_ERR_VOLTAGE) != 0;
     z->sags_ns = sags && z->sags ? z->sags_ns : now_ns;
     z->sags = sags;
-    faults |= sags && now_ns - z->sags_ns >= SAG_NS ? FAULT_VOLTAGE : 0;
-    return faults | ((error & ~known) != 0 ? FAULT_ALERT : 0);
+    return others | (sags && now_ns - z->sags_ns >= SAG_NS ? FAULT_VOLTAGE : 0);
 }
 
 /* The encoder knows one turn. Whoever is only measured may turn on: whole turns are counted here,

@@ -57,6 +57,8 @@ struct servo_protocol {
                      struct identity *ret_id) BASAL_RT;
     void (*begin)(struct robot_bus *b, int joint) BASAL_RT; /* its run-time state, anew */
     int32_t (*counts)(uint32_t raw) BASAL_RT;               /* of the register that POSE reads */
+    /* of the register that NO_ERROR reads, onto enum joint_fault */
+    uint32_t (*faults)(uint8_t error) BASAL_RT;
 
     /* Length of a whole good frame at the front, 0: more is needed, -EBADMSG: drop one byte. */
     int (*parse)(const uint8_t *bytes, size_t n, struct answer *ret_answer) BASAL_RT;
@@ -79,6 +81,7 @@ struct servo_protocol {
     int factory_baud, id_max;
     int all_answer_id; /* a question to it is answered by all, one after the other; -1: by none */
     uint8_t (*delay_code)(const struct joint_spec *j); /* what its settings want */
+    int delay_us;                                      /* of one count of that */
     const char *(*model_name)(int model);
 
     /* halves of sentences: what is the matter; what to do */

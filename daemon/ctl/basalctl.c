@@ -25,6 +25,7 @@ static const struct verb verbs[] = {
     {"monitor",     NULL,                 "lines hz seconds until-fault",         "a screen that follows the robot; q leaves it",     ctl_monitor},
     {"scan",        NULL,                 "device driver baud",                   "look for servos at all baud rates, or at one",     ctl_scan},
     {"setup-motor", "JOINT",              "config device id baud",                "bring one new servo to a joint's settings",        ctl_setup_motor},
+    {"doctor",      NULL,                 "config fix",                           "what is the matter with a robot's buses; moves nothing", ctl_doctor},
     {"identify",    "RECORDING",          "config",                               "masses, inertias and friction from a recorded motion", ctl_identify},
     {"arm",         NULL,                 "",                                     "check, torque on, hold the measured pose",         ctl_arm},
     {"run",         NULL,                 "policy no-explore no-learn random attended", "the policy drives and learns",                     ctl_run},
@@ -57,7 +58,8 @@ static const struct flag flags[] = {
     {"attended",    NULL,   "run: only as long as this basalctl lives; Ctrl-C holds"},
     {"reward",      "X",    "episode end: added to the last step"},
     {"success",     NULL,   "episode end: it was one"},
-    {"config",      "FILE", "setup-motor, identify: the robot file"},
+    {"config",      "FILE", "doctor, setup-motor, identify: the robot file"},
+    {"fix",         NULL,   "doctor: set the latency timer, clear errors of servos without torque"},
     {"device",      "PATH", "scan, setup-motor: the bus's device"},
     {"driver",      "NAME", "scan: whose servos (default dynamixel)"},
     {"id",          "N",    "setup-motor: the servo's id now (default 1)"},
@@ -81,7 +83,8 @@ static bool take(void *self, const char *name, const char *value)
                     {"no-learn", &c->no_learn},
                     {"random", &c->random},
                     {"attended", &c->attended},
-                    {"success", &c->success}};
+                    {"success", &c->success},
+                    {"fix", &c->fix}};
 
     const struct {
         const char *name;

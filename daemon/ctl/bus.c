@@ -4,7 +4,7 @@
 #include "daemon/base/clock.h"
 #include "drivers/io/serial.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 #define REPLY_NS       (40 * NS_PER_MS)
 #define LOOK_NS        (20 * NS_PER_MS) /* for one id of many: an adapter may hold 16 ms back */
 #define TRIES          3
-#define IDENTITY_BYTES 14 /* a Dynamixel's answer to a ping */
+#define IDENTITY_BYTES 14       /* a Dynamixel's answer to a ping */
+#define BOOT_NS        NS_PER_S /* a servo that starts anew is silent for 0.3 to 1 s */
 #define DRIVER         "dynamixel"
 
 /* Statuses that come in until a deadline. */
@@ -139,18 +140,76 @@ bool line_identify(const struct line *l, int id, struct identity *ret_id)
     return identify_for(l, id, TRIES, REPLY_NS, ret_id);
 }
 
-int line_count(const struct line *l, int id)
+/* The step of a list that is of this kind; NULL: there is none. */
+static const struct step *step_of(const struct servo_protocol *p, enum setup_goal goal,
+                                  enum step_kind kind)
+{
+    const struct step *step;
+    int i = 0;
+    do {
+        step = p->step(goal, i++);
+    } while (step != NULL && step->kind != kind);
+    return step;
+}
+
+static struct heard hear(const struct line *l, const struct question *q)
 {
     struct listener ear = {.line = l, .deadline_ns = now_ns() + REPLY_NS};
-    const struct question q = who(l->p, id);
+    struct heard h = {0};
     struct answer a;
-    int n = 0;
     discard(l->fd);
-    if (q.n < 0 || serial_write(l->fd, q.tx, (size_t)q.n) != q.n) {
-        return 0;
+    if (q->n < 0 || serial_write(l->fd, q->tx, (size_t)q->n) != q->n) {
+        return h;
     }
     while (listen_status(&ear, &a)) {
-        n += a.id == id && a.n == q.n_data;
+        h.answers += a.id == q->id && a.n == q->n_data;
+    }
+    h.damaged = (int)(ear.dropped + ear.n); /* what is left began a packet and did not end it */
+    return h;
+}
+
+int line_count(const struct line *l, int id)
+{
+    const struct question q = who(l->p, id);
+    return hear(l, &q).answers;
+}
+
+struct heard line_hear_pose(const struct line *l, int id)
+{
+    const struct step *pose = step_of(l->p, SETUP_ARM, STEP_POSE);
+    struct question q = {.id = id, .n_data = pose->size};
+    q.n = l->p->read((uint8_t)id, pose->addr, pose->size, q.tx, sizeof q.tx);
+    return hear(l, &q);
+}
+
+bool line_read_error(const struct line *l, int id, uint8_t *ret_error)
+{
+    return line_read(l, id, step_of(l->p, SETUP_CLEAR, STEP_NO_ERROR)->addr, ret_error);
+}
+
+bool line_reboot(const struct line *l, int id)
+{
+    struct question q = {.id = id};
+    struct identity back;
+    q.n = l->p->reboot != NULL ? l->p->reboot((uint8_t)id, q.tx, sizeof q.tx) : -ENOTSUP;
+    if (q.n < 0 || serial_write(l->fd, q.tx, (size_t)q.n) != q.n) {
+        return false;
+    }
+    (void)line_listen(l, BOOT_NS);
+    return line_identify(l, id, &back);
+}
+
+int line_listen(const struct line *l, int64_t for_ns)
+{
+    const int64_t until_ns = now_ns() + for_ns;
+    uint8_t junk[256];
+    int n = 0;
+    while (serial_wait(l->fd, until_ns) == 1) {
+        const int got = serial_read(l->fd, junk, sizeof junk);
+        if (got < 0) {
+            return n;
+        }
+        n += got;
     }
     return n;
 }
@@ -186,29 +245,12 @@ bool line_baud_code(const struct servo_protocol *p, int baud, uint8_t *ret_code)
     return false;
 }
 
-void line_say_found(const struct ctl *c, const struct servo_protocol *p, int id, int baud,
-                    const struct identity *found)
-{
-    if (c->json) {
-        struct json_object *o = json_begin();
-        json_int(o, "id", id);
-        json_int(o, "baud", baud);
-        json_int(o, "model", found->model);
-        json_text(o, "name", p->model_name(found->model));
-        json_int(o, "firmware", found->firmware);
-        json_print(o, stdout, true);
-    } else {
-        (void)printf("id %3d  %7d baud  model %d (%s)  firmware %d\n", id, baud, found->model,
-                     p->model_name(found->model), found->firmware);
-    }
-}
-
 /*
  * A ping to all at one rate. Each servo answers in its turn; the wait is that of the maker's SDK:
  * 3 ms an id, 16 ms, and the time of all answers on the wire. Returns servos found, or -1: bytes
  * came, but no good packet.
  */
-static int scan_all(struct ctl *c, const struct line *line, int baud)
+static int find_all(const struct line *line, int baud, const struct finder *f)
 {
     const struct servo_protocol *p = line->p;
     const int64_t wire_ns = (int64_t)IDENTITY_BYTES * p->id_max * 10 * NS_PER_S / baud;
@@ -217,13 +259,14 @@ static int scan_all(struct ctl *c, const struct line *line, int baud)
     const struct question q = who(p, p->all_answer_id);
     struct answer a;
     int found = 0;
+    discard(line->fd);
     if (q.n < 0 || serial_write(line->fd, q.tx, (size_t)q.n) != q.n) {
         return 0;
     }
     while (listen_status(&l, &a)) {
         if (a.n >= p->identity_bytes) {
             const struct identity id = identity_of(p, &a);
-            line_say_found(c, p, a.id, baud, &id);
+            f->found(f->self, a.id, baud, &id);
             found++;
         }
     }
@@ -231,61 +274,20 @@ static int scan_all(struct ctl *c, const struct line *line, int baud)
 }
 
 /* Where all would speak at once each id is asked by itself. */
-static int scan_each(struct ctl *c, const struct line *line, int baud)
+static int find_each(const struct line *line, int baud, const struct finder *f)
 {
     int found = 0;
     for (int id = 0; id <= line->p->id_max; id++) {
         struct identity who_is;
         if (identify_for(line, id, 1, LOOK_NS, &who_is)) {
-            line_say_found(c, line->p, id, baud, &who_is);
+            f->found(f->self, id, baud, &who_is);
             found++;
         }
     }
     return found;
 }
 
-static int scan_at(struct ctl *c, const struct line *line, int baud)
+int line_find(const struct line *l, int baud, const struct finder *f)
 {
-    const bool wanted = c->joint_baud == 0 || c->joint_baud == baud;
-    if (!wanted || serial_set_baud(line->fd, baud) < 0) {
-        return 0;
-    }
-    const int found =
-        line->p->all_answer_id >= 0 ? scan_all(c, line, baud) : scan_each(c, line, baud);
-    if (found < 0) {
-        ctl_say(c,
-                "at %d baud something answers that cannot be read: two servos of one id, or "
-                "another rate",
-                baud);
-    }
-    return found > 0 ? found : 0;
-}
-
-int ctl_scan(struct ctl *c)
-{
-    char reason[WHY_CHARS];
-    uint8_t code;
-    int n = 0;
-    struct line line = {.p = line_protocol(c, c->driver)};
-    if (line.p == NULL) {
-        return EXIT_USAGE;
-    }
-    if (c->device == NULL || c->joint_baud > INT_MAX ||
-        (c->joint_baud != 0 && !line_baud_code(line.p, (int)c->joint_baud, &code))) {
-        return ctl_usage(c, "scan --device PATH [--driver NAME] [--baud N], the bus's device file, "
-                            "a servo's rate");
-    }
-    line.fd = serial_open(c->device, line.p->bauds[0].baud, reason, (int)sizeof reason);
-    if (line.fd < 0) {
-        ctl_say(c, "%s", reason);
-        return EXIT_UNAVAILABLE;
-    }
-    for (const struct baud_code *b = line.p->bauds; b->baud != 0; b++) {
-        n += scan_at(c, &line, b->baud);
-    }
-    serial_close(line.fd);
-    if (n == 0) {
-        ctl_say(c, "no servo answers on %s: check power and cable", c->device);
-    }
-    return n > 0 ? 0 : EXIT_FAILURE;
+    return l->p->all_answer_id >= 0 ? find_all(l, baud, f) : find_each(l, baud, f);
 }

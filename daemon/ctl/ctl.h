@@ -13,7 +13,7 @@
 struct ctl {
     const char *verb; /* its name */
     const char *runtime_dir;
-    bool json, no_explore, no_learn, random, attended, success, lines, until_fault;
+    bool json, no_explore, no_learn, random, attended, success, lines, until_fault, fix;
     double seconds, reward, hz;
     const char *policy, *config, *device, *driver;
     int64_t id, joint_baud;
@@ -94,3 +94,4 @@ int ctl_version(struct ctl *c);
 int ctl_scan(struct ctl *c);
 int ctl_setup_motor(struct ctl *c);
 int ctl_identify(struct ctl *c);
+int ctl_doctor(struct ctl *c);

@@ -1,7 +1,7 @@
 /* One new servo, alone on the bus, comes to a joint's settings. */
 #include "daemon/ctl/bus.h"
+#include "daemon/ctl/robotfile.h"
 
-#include "daemon/config.h"
 #include "drivers/io/serial.h"
 
 #include <errno.h>
@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CONFIG_BYTES ((size_t)16 << 20)
 
 /* A servo as it is, and as its joint wants it. */
 struct motor {
@@ -180,23 +178,8 @@ static int setup_joint(struct ctl *c, const struct config *config)
 
 int ctl_setup_motor(struct ctl *c)
 {
-    struct arena mem;
-    char reason[WHY_CHARS] = "";
-    int status = EXIT_CONFIG;
     if (c->config == NULL || c->n_words != 1 || c->id > UINT8_MAX || c->joint_baud > INT_MAX) {
         return ctl_usage(c, "setup-motor --config FILE [--device PATH] [--id N] [--baud N] JOINT");
     }
-    struct config *config = calloc(1, sizeof *config);
-    if (config == NULL || arena_open(&mem, "config", CONFIG_BYTES) < 0) {
-        free(config);
-        return exit_no_memory("basalctl");
-    }
-    if (config_load(config, c->config, NULL, 0, &mem, reason, (int)sizeof reason) < 0) {
-        ctl_say(c, "%s", reason);
-    } else {
-        status = setup_joint(c, config);
-    }
-    arena_close(&mem);
-    free(config);
-    return status;
+    return ctl_on_config(c, c->config, setup_joint);
 }

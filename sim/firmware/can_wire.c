@@ -6,7 +6,8 @@
 
 #define NS_PER_S INT64_C(1000000000)
 /* error flags of sender and receivers, delimiter, intermission: 17 to 23 bits */
-#define ERROR_BITS 20
+#define ERROR_BITS  20
+#define STRANGER_ID 0x6A5 /* between the ids of motors and that of their registers */
 
 static bool between(int64_t t_ns, int64_t from_ns, int64_t to_ns)
 {
@@ -198,8 +199,32 @@ static void go_off(struct can_wire *w, int64_t t_ns)
     }
 }
 
+/* When the other host speaks next. */
+static int64_t stranger_due_ns(const struct can_wire *w)
+{
+    return w->config.stranger_ns > 0 ? w->st.stranger_ns + w->config.stranger_ns : INT64_MAX;
+}
+
+/* A frame that no motor takes for its own. */
+static void stranger_speaks(struct can_wire *w, int64_t t_ns)
+{
+    const struct canfd_frame f = {.can_id = STRANGER_ID, .len = 2, .data = {0x5A, 0xA5}};
+    struct can_wire_state *z = &w->st;
+    const int64_t start_ns = t_ns > z->busy_ns ? t_ns : z->busy_ns;
+    z->stranger_ns = t_ns;
+    z->busy_ns = start_ns + cantime_frame_ns(&w->config.rate, &f);
+    z->frames++;
+    heard_by_devices(w, &f, -1, z->busy_ns);
+    if (!is_away(w, start_ns) && !is_off(w, start_ns)) {
+        to_host(w, &f, z->busy_ns);
+    }
+}
+
 void can_wire_advance(struct can_wire *w, int64_t t_ns)
 {
+    while (stranger_due_ns(w) <= t_ns) {
+        stranger_speaks(w, stranger_due_ns(w));
+    }
     for (;;) {
         const int64_t next_ns = next_start_ns(w);
         go_off(w, next_ns < t_ns ? next_ns : t_ns); /* what waited may be gone now */
@@ -227,6 +252,7 @@ int64_t can_wire_next_ns(const struct can_wire *w)
     for (int i = 0; i < z->n_rx; i++) {
         next_ns = z->rx_ns[i] < next_ns ? z->rx_ns[i] : next_ns;
     }
+    next_ns = stranger_due_ns(w) < next_ns ? stranger_due_ns(w) : next_ns;
     if (!z->off_told && w->config.off_from_ns < w->config.off_to_ns &&
         w->config.off_from_ns < next_ns) {
         next_ns = w->config.off_from_ns;

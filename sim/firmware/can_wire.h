@@ -21,12 +21,14 @@ struct can_wire_config {
     int64_t late_ns;
     int64_t away_from_ns, away_to_ns; /* the adapter is unplugged between these; equal: never */
     int64_t off_from_ns, off_to_ns;   /* the host's controller is bus-off; equal: never */
+    int64_t stranger_ns;              /* another host says something this often; 0: never */
 };
 
 struct can_wire_state {
-    int64_t busy_ns;  /* the bus is taken until then */
-    int64_t heard_ns; /* when the last frame of the host ended */
-    struct rng rng;   /* of the faults */
+    int64_t busy_ns;     /* the bus is taken until then */
+    int64_t heard_ns;    /* when the last frame of the host ended */
+    int64_t stranger_ns; /* when the other host spoke last */
+    struct rng rng;      /* of the faults */
     uint64_t injected[WIRE_FAULTS];
     uint64_t frames; /* on the bus, whole ones */
     bool off_told;

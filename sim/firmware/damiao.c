@@ -20,6 +20,7 @@ static const struct option device_options[] = {
     {.key = "p_max_rad", .type = OPTION_DOUBLE, .offset = AT(p_max_rad), .min = -1000, .max = 1000, .def = "0", .help = "range of its positions, register 21; 0: the model's"},
     {.key = "v_max_rad_s", .type = OPTION_DOUBLE, .offset = AT(v_max_rad_s), .min = -1000, .max = 1000, .def = "0", .help = "range of its speeds, register 22; 0: the model's"},
     {.key = "t_max_nm", .type = OPTION_DOUBLE, .offset = AT(t_max_nm), .min = -1000, .max = 1000, .def = "0", .help = "range of its torques, register 23; 0: the model's"},
+    {.key = "id", .type = OPTION_INT, .offset = AT(id), .min = 0, .max = 255, .def = "0", .help = "the id that it has, register 8; 0: its joint's"},
     {.key = "master_id", .type = OPTION_INT, .offset = AT(master_id), .min = -1, .max = 2047, .def = "-1", .help = "CAN id of its answers, register 7; -1: its id + 16"},
     {.key = "can_br", .type = OPTION_INT, .offset = AT(can_br), .min = -1, .max = 11, .def = "-1", .help = "bit rate code, register 35, CAN FD from 5 on; -1: as the bus"},
     {.key = "sw_version", .type = OPTION_INT, .offset = AT(sw_version), .min = 0, .max = 1000000000, .def = "5015", .help = "software version, register 14"},

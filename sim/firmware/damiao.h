@@ -11,6 +11,7 @@
 struct dm_device_config {
     int model; /* row of its table */
     double p_max_rad, v_max_rad_s, t_max_nm;
+    int id; /* 0: the joint's */
     int master_id, can_br, sw_version, serial, status;
     double status_at_s;
     bool lost_latches, ignores_timeout;

@@ -65,8 +65,9 @@ void dm_motor_leave_factory(struct dm_motor *z, const struct robot *robot)
     for (unsigned i = 0; i < sizeof floats / sizeof floats[0]; i++) {
         z->flash[floats[i].rid] = can_bits(floats[i].value);
     }
-    z->flash[DM_ESC_ID] = (uint32_t)j->id;
-    z->flash[DM_MST_ID] = (uint32_t)(c->master_id >= 0 ? c->master_id : j->id + DM_MST_ID_MORE);
+    const int id = c->id > 0 ? c->id : j->id;
+    z->flash[DM_ESC_ID] = (uint32_t)id;
+    z->flash[DM_MST_ID] = (uint32_t)(c->master_id >= 0 ? c->master_id : id + DM_MST_ID_MORE);
     z->flash[DM_CTRL_MODE] = DM_MODE_MIT;
     z->flash[DM_HW_VERSION] = 1;
     z->flash[DM_SW_VERSION] = (uint32_t)c->sw_version;

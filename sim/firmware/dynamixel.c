@@ -23,6 +23,7 @@ static const struct option device_options[] = {
     {.key = "firmware", .type = OPTION_INT, .offset = AT(firmware), .min = 1, .max = 255, .def = "45", .help = "firmware version"},
     {.key = "watchdog", .type = OPTION_CHOICE, .offset = AT(watchdog), .def = "brake", .choices = watchdog_names, .help = "what a tripped bus watchdog does to the motor"},
     {.key = "factory_new", .type = OPTION_BOOL, .offset = AT(factory_new), .def = "false", .help = "as delivered: id 1, 57600 baud, return delay 500 us"},
+    {.key = "id", .type = OPTION_INT, .offset = AT(id), .min = 0, .max = 252, .def = "0", .help = "the id that it has; 0: its joint's"},
     {.key = "noise", .type = OPTION_DOUBLE, .offset = AT(noise), .min = 0, .max = 100, .def = "1", .help = "scale of sensor noise"},
     {.key = "overload_at_s", .type = OPTION_DOUBLE, .offset = AT(overload_at_s), .min = 0, .max = 1e9, .def = "0", .help = "latches an overload error then; 0: never"},
     {.key = "brownout_at_s", .type = OPTION_DOUBLE, .offset = AT(brownout_at_s), .min = 0, .max = 1e9, .def = "0", .help = "loses power for a moment then; 0: never"},
@@ -59,7 +60,7 @@ static void leave_factory(struct servo *z, const struct robot *robot, const stru
         return;
     }
     const uint32_t baud = j->bus >= 0 ? (uint32_t)robot->bus[j->bus].baud : 1000000;
-    servo_set(z, DXL_ID, j->id);
+    servo_set(z, DXL_ID, z->c.id > 0 ? z->c.id : j->id);
     servo_set(z, DXL_RETURN_DELAY, 0);
     for (int code = 0; code < 8; code++) {
         if (bauds[code] == baud) {

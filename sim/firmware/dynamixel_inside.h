@@ -20,6 +20,7 @@ enum watchdog { WATCHDOG_BRAKE, WATCHDOG_OFF, WATCHDOG_HOLD, WATCHDOG_KEEPS_GOIN
 
 struct dxl_device_config {
     int model, firmware, watchdog;
+    int id; /* 0: the joint's */
     bool factory_new;
     double noise; /* 0..1: scale of sensor noise */
     double overload_at_s, brownout_at_s, torque_flip_at_s;

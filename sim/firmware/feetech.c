@@ -22,6 +22,7 @@ static const struct option sts_options[] = {
     {.key = "model", .type = OPTION_INT, .offset = AT(model), .min = 0, .max = 65535, .def = "777", .help = "model number; 777 is an STS3215"},
     {.key = "firmware", .type = OPTION_INT, .offset = AT(firmware), .min = 0, .max = 25599, .def = "310", .help = "firmware version; 310 is 3.10"},
     {.key = "factory_new", .type = OPTION_BOOL, .offset = AT(factory_new), .def = "false", .help = "as delivered: id 1, 1000000 baud, return delay 500 us"},
+    {.key = "id", .type = OPTION_INT, .offset = AT(id), .min = 0, .max = 253, .def = "0", .help = "the id that it has; 0: its joint's"},
     {.key = "goal_turns_on", .type = OPTION_BOOL, .offset = AT(goal_turns_on), .def = "false", .help = "a goal switches torque on by itself"},
     {.key = "gap", .type = OPTION_CHOICE, .offset = AT(gap), .def = "silence", .choices = gap_names, .help = "what it does in a sync read when one before it is missing"},
     {.key = "overload_silences", .type = OPTION_BOOL, .offset = AT(overload_silences), .def = "false", .help = "after an overload it answers nothing until its power is cycled"},
@@ -93,7 +94,7 @@ static void sts_init(const void *config, const struct robot *robot, int joint, v
     sts_table_factory(z->regs, z->c.model, z->c.firmware);
     if (!z->c.factory_new) {
         const uint32_t baud = j->bus >= 0 ? (uint32_t)robot->bus[j->bus].baud : bauds[0];
-        sts_set(z, FEETECH_ID, j->id);
+        sts_set(z, FEETECH_ID, z->c.id > 0 ? z->c.id : j->id);
         sts_set(z, FEETECH_RETURN_DELAY, 0);
         for (int code = 0; code < 8; code++) {
             if (bauds[code] == baud) {

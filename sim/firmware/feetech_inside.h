@@ -20,6 +20,7 @@ enum sts_gap { STS_GAP_SILENCE, STS_GAP_SKIP };
 
 struct sts_config {
     int model, firmware, gap;
+    int id; /* 0: the joint's */
     bool factory_new, goal_turns_on, overload_silences;
     double noise; /* scale of sensor noise */
     double overload_at_s, overheat_at_s, brownout_at_s, torque_flip_at_s, silent_at_s,

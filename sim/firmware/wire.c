@@ -55,12 +55,19 @@ static int64_t next_byte_ns(const struct wire *w)
     return next_ns;
 }
 
+/* When the other host speaks next. */
+static int64_t stranger_due_ns(const struct wire *w)
+{
+    return w->config.stranger_ns > 0 ? w->st.stranger_ns + w->config.stranger_ns : INT64_MAX;
+}
+
 int64_t wire_next_ns(const struct wire *w)
 {
     int64_t device_ns;
     (void)due_device(w, &device_ns);
-    const int64_t byte_ns = next_byte_ns(w);
-    return device_ns < byte_ns ? device_ns : byte_ns;
+    const int64_t byte_ns = next_byte_ns(w), stranger_ns = stranger_due_ns(w);
+    const int64_t next_ns = device_ns < byte_ns ? device_ns : byte_ns;
+    return stranger_ns < next_ns ? stranger_ns : next_ns;
 }
 
 /* From t_ns on, but never into another reply: an adapter hands over one after the other. */
@@ -151,8 +158,27 @@ static void answer(struct wire *w, int i, int64_t due_ns)
     }
 }
 
+/* Bytes that begin no packet of any protocol here. */
+static void stranger_speaks(struct wire *w, int64_t t_ns)
+{
+    static const uint8_t bytes[] = {0x5A, 0xA5, 0x5A, 0xA5, 0x5A, 0xA5};
+    struct wire_state *z = &w->st;
+    const int64_t start_ns = t_ns > z->busy_ns ? t_ns : z->busy_ns;
+    z->stranger_ns = t_ns;
+    z->busy_ns = start_ns + bytes_ns(sizeof bytes, z->baud);
+    for (int i = 0; i < w->n; i++) {
+        w->device[i]->rx(w->device_state[i], bytes, sizeof bytes, z->busy_ns, z->baud);
+    }
+    if (!wire_away(w, start_ns)) {
+        (void)enqueue(w, bytes, (int)sizeof bytes, start_ns);
+    }
+}
+
 void wire_advance(struct wire *w, int64_t t_ns)
 {
+    while (stranger_due_ns(w) <= t_ns) {
+        stranger_speaks(w, stranger_due_ns(w));
+    }
     for (;;) {
         int64_t due_ns;
         const int i = due_device(w, &due_ns);

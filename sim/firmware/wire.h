@@ -26,6 +26,7 @@ struct wire_config {
     double p[WIRE_FAULTS]; /* probabilities per reply */
     int64_t late_ns;
     int64_t away_from_ns, away_to_ns; /* the bus is unplugged between these; equal: never */
+    int64_t stranger_ns;              /* another host says something this often; 0: never */
 };
 
 /* Bytes that reach the host from t_ns on, one every byte_ns. */
@@ -43,7 +44,8 @@ struct wire_state {
     uint64_t replies;
     int n_queued;
     struct wire_reply queue[WIRE_QUEUE];
-    int64_t heard_ns; /* when the last host packet ended */
+    int64_t heard_ns;    /* when the last host packet ended */
+    int64_t stranger_ns; /* when the other host spoke last */
 };
 
 struct wire {

@@ -212,6 +212,22 @@ static void unplugged_and_at_another_rate_nobody_hears(void **state)
     assert_int_equal(d.motor[0].heard, 0);
 }
 
+/* Another host's frames come when nobody asked, and are on the bus like any. */
+static void a_stranger_speaks_unasked(void **state)
+{
+    struct canfd_frame rx[8];
+    struct desk d;
+    (void)state;
+    open_desk(&d, 0);
+    d.wire.config.stranger_ns = 5 * NS_PER_MS;
+    assert_int_equal(can_wire_next_ns(&d.wire), 5 * NS_PER_MS);
+    assert_int_equal(hear(&d, 5 * NS_PER_MS, rx, 8), 0); /* it has only begun */
+    assert_int_equal(hear(&d, 16 * NS_PER_MS, rx, 8), 3);
+    assert_true(rx[0].can_id == 0x6A5 && rx[2].len == 2);
+    assert_int_equal(d.wire.st.frames, 3);
+    assert_int_equal(d.motor[0].others, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_repeat_takes_time),
         cmocka_unit_test(bus_off_is_said_and_empties_the_queue),
         cmocka_unit_test(unplugged_and_at_another_rate_nobody_hears),
+        cmocka_unit_test(a_stranger_speaks_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

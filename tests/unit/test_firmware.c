@@ -350,6 +350,36 @@ static void lists_are_answered_in_order(void **state)
     }
 }
 
+/* Another host's bytes come when nobody asked, at their own pace, and are answered by nobody. */
+static void a_stranger_speaks_unasked(void **state)
+{
+    struct desk *d = *state;
+    uint8_t rx[64];
+    const int64_t every_ns = 20 * NS_PER_MS, from_ns = d->now_ns;
+    d->wire.config.stranger_ns = every_ns;
+    d->wire.st.stranger_ns = from_ns;
+    wire_advance(&d->wire, from_ns + every_ns - 1);
+    assert_int_equal(wire_host_rx(&d->wire, from_ns + every_ns - 1, rx, sizeof rx), 0);
+    assert_int_equal(wire_next_ns(&d->wire), from_ns + every_ns);
+    wire_advance(&d->wire, from_ns + 3 * every_ns);
+    assert_int_equal(wire_host_rx(&d->wire, from_ns + 4 * every_ns - 1, rx, sizeof rx), 18);
+    d->wire.config.stranger_ns = 0;
+    assert_int_equal(wire_next_ns(&d->wire), INT64_MAX);
+}
+
+/* A servo that has another id than its joint. */
+static void an_id_may_be_another_one(void **state)
+{
+    struct desk *d = *state;
+    struct dxl_packet p;
+    struct dxl_device_config c = d->servo[0].c;
+    c.id = 77;
+    device_find("dynamixel")->init(&c, &d->robot, 0, &d->servo[0]);
+    assert_int_equal(request(d, 1, DXL_PING, "", &p), -1);
+    assert_int_equal(request(d, 77, DXL_PING, "", &p), 0);
+    assert_int_equal(p.id, 77);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_desk, close_desk)
@@ -366,6 +396,8 @@ int main(void)
         TEST(time_is_that_of_the_wire),
         TEST(a_new_servo_is_as_delivered),
         TEST(lists_are_answered_in_order),
+        TEST(a_stranger_speaks_unasked),
+        TEST(an_id_may_be_another_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
