@@ -58,7 +58,7 @@ int host_set_latency_ms(const char *sys, const char *device, int ms)
 /* Has this program the device open, and not its other side? */
 static bool holds(const char *proc, const char *pid, const char *real)
 {
-    char path[PATH_MAX], link[PATH_MAX];
+    char path[PATH_CHARS], link[PATH_MAX];
     bool here = false, other_side = false;
     (void)snprintf(path, sizeof path, "%.64s/%.16s/fd", proc, pid);
     DIR *d = opendir(path);
@@ -67,7 +67,7 @@ static bool holds(const char *proc, const char *pid, const char *real)
     }
     const struct dirent *e;
     while ((e = readdir(d)) != NULL) {
-        char file[PATH_MAX];
+        char file[PATH_CHARS];
         (void)snprintf(file, sizeof file, "%.128s/%.16s", path, e->d_name);
         const ssize_t n = readlink(file, link, sizeof link - 1);
         link[n > 0 ? n : 0] = '\0';
@@ -81,7 +81,7 @@ static bool holds(const char *proc, const char *pid, const char *real)
 
 static void name_of(const char *proc, const char *pid, char *ret_name, size_t cap)
 {
-    char path[PATH_MAX];
+    char path[PATH_CHARS];
     (void)snprintf(path, sizeof path, "%.64s/%.16s/comm", proc, pid);
     (void)snprintf(ret_name, cap, "a program");
     FILE *f = fopen(path, "re");

@@ -140,7 +140,7 @@ bool line_identify(const struct line *l, int id, struct identity *ret_id)
     return identify_for(l, id, TRIES, REPLY_NS, ret_id);
 }
 
-/* The step of a list that is of this kind; NULL: there is none. */
+/* The step of a list that is of this kind: every servo protocol has those asked for here. */
 static const struct step *step_of(const struct servo_protocol *p, enum setup_goal goal,
                                   enum step_kind kind)
 {
@@ -149,6 +149,7 @@ static const struct step *step_of(const struct servo_protocol *p, enum setup_goa
     do {
         step = p->step(goal, i++);
     } while (step != NULL && step->kind != kind);
+    basal_assert(step != NULL);
     return step;
 }
 
