@@ -35,6 +35,10 @@ const struct option task_options[] = {
      .help = "the odometer: a joint that measures the way"},
     {.key = "travel_radius_m", .type = OPTION_DOUBLE, .offset = AT(travel_radius_m), .min = 0, .max = 10, .def = "0",
      .help = "radius of the odometer's wheel"},
+    {.key = "target_min_m", .type = OPTION_DOUBLES, .offset = AT(target_min), .min = -100, .max = 100, .def = "[]", .n_max = 3, .n_offset = AT(n_target_min),
+     .help = "lower corner, in the frame of the base, of a box: each episode has a target for the tip in it, a place of the tip at a pose drawn evenly from the joints' ranges; [] : no target"},
+    {.key = "target_max_m", .type = OPTION_DOUBLES, .offset = AT(target_max), .min = -100, .max = 100, .def = "[]", .n_max = 3, .n_offset = AT(n_target_max),
+     .help = "upper corner of that box"},
     {.key = NULL},
 };
 

@@ -1,6 +1,6 @@
 /* The names in a task's rows against the robot: what there is, how many numbers, what is refused.
  */
-#include "policies/task.h"
+#include "policies/task_options.h"
 
 #include <errno.h>
 #include <math.h>
@@ -251,7 +251,8 @@ int task_open(struct task *ret_task, const struct task_spec *spec, const struct 
                    "task.travel_max_m needs task.travel_joint, the joint that measures the way");
     }
     t->ticks_per_period = (int)llround(robot->control_rate_hz / robot->policy_rate_hz);
-    rc = open_slots(t, ret_why, cap);
+    rc = task_open_sensors(t, ret_why, cap);
+    rc = rc == 0 ? open_slots(t, ret_why, cap) : rc;
     rc = rc == 0 ? open_rewards(t, ret_why, cap) : rc;
     return rc == 0 ? open_ends(t, ret_why, cap) : rc;
 }

@@ -153,7 +153,7 @@ static const struct refusal_row {
     {11, "policy: {rate_hz: 20}", "r.yaml:11:9: policy: needs its kind first"},
     {99, "sim: {kind: crowler}", "r.yaml:12:13: sim.kind: no body is called \"crowler\"; the nearest is crawler"},
     {99, "extra: [{n: 2}]", "r.yaml:12:9: extra: every sensor needs a name"},
-    {99, "extra: [{name: light, n: 2}]", "r.yaml:1:1: extra: no driver of this version has any: leave it out"},
+    {99, "extra: [{name: light, n: 2}]", "r.yaml:1:1: extra light: no driver of this version has such a sensor: leave it out"},
     {99, "extra: [{name: light, n: 399}, {name: sound, n: 2}]", "extra: more than 400 numbers in all"},
     {99, "choices: [left, right]", "r.yaml:1:1: choices: no driver of this version has any: leave it out"},
     {99, "choices: left", "r.yaml:12:10: choices: a list of names is wanted here"},
