@@ -24,6 +24,7 @@ struct task_settings {
     int action;          /* enum action_meaning */
     int reset;           /* enum reset_kind */
     double episode_s;    /* truncation; 0: continuing */
+    double lag_max_rad;  /* of a goal by steps, from the pose; 0: no bound */
     double travel_max_m; /* ends an episode before the robot leaves its table; 0: no such bound */
     char travel_joint[NAME_CHARS]; /* the odometer that measures it; "" with travel_max_m 0 */
     double travel_radius_m;

@@ -219,6 +219,11 @@ static int open_actions(struct task *t, char *ret_why, int cap)
         }
         t->act_joint[t->n_act++] = j;
     }
+    if (t->spec->settings.lag_max_rad > 0.0 && t->spec->settings.action != ACTION_INCREMENT) {
+        return why(ret_why, cap, -EINVAL,
+                   "task.lag_max_rad is for task.action increment, whose goals it keeps near the "
+                   "pose");
+    }
     t->n_act_joints = t->n_act;
     t->n_act = r->n_choices > 0 ? 1 : t->n_act;
     if (r->n_choices > 0 && t->spec->settings.actuation == ACTUATE_RAMP) {
