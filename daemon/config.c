@@ -1,4 +1,4 @@
-/* Load: defaults, included file, file, --set; then the checks of config_check.c. */
+/* Load: defaults, included files, file, --set; then the checks of config_check.c. */
 #include "daemon/config_yaml.h"
 
 #include "daemon/base/hash.h"
@@ -48,8 +48,25 @@ static int read_file(const char *path, char **ret_text, size_t *ret_n, char *ret
     return 0;
 }
 
-/* The included file itself includes nothing: one level is enough for robot + task, and no cycle can
- * be written. */
+/* 1: it was read before; or -EINVAL: it is being read, or there are too many. */
+static int is_read(struct walk *w, const char *path, const yaml_node_t *at)
+{
+    struct files *f = w->files;
+    for (int i = 0; i < f->n; i++) {
+        if (strcmp(f->path[i], path) == 0) {
+            return f->is_open[i] ? config_bad(w, at, "include: %s includes itself", path) : 1;
+        }
+    }
+    if (f->n == FILES_MAX) {
+        return config_bad(w, at, "include: a robot is more than %d files", FILES_MAX);
+    }
+    f->is_open[f->n] = true;
+    f->path[f->n++] = path;
+    return 0;
+}
+
+/* A file that others have included before changes nothing any more: so two that build on the same
+ * robot can be included together. */
 static int include(struct walk *w, const char *path, const yaml_node_t *at)
 {
     char *full = arena_take(w->mem, PATH_CHARS); /* messages name it later, too */
@@ -60,13 +77,18 @@ static int include(struct walk *w, const char *path, const yaml_node_t *at)
     if (snprintf(full, PATH_CHARS, "%.*s%s", dir, w->file, path) >= PATH_CHARS) {
         return config_bad(w, at, "include: the path is longer than %d characters", PATH_CHARS - 1);
     }
+    const int known = is_read(w, full, at), me = w->files->n - 1;
+    if (known != 0) {
+        return known < 0 ? known : 0;
+    }
     int rc = read_file(full, &text, &n, reason, (int)sizeof reason);
     if (rc < 0) {
         (void)config_bad(w, at, "include: %s", reason);
         return rc;
     }
     w->file = full;
-    rc = config_walk(w, text, n, NULL);
+    rc = config_walk(w, text, n, include);
+    w->files->is_open[me] = false;
     free(text);
     return rc;
 }
@@ -249,11 +271,13 @@ int config_load_text(struct config *ret_config, const struct config_text *from,
     memcpy(c->robot.folder, c->path, slash == NULL ? 0 : (size_t)(slash - c->path) + 1);
     struct places places = {.root = {.file = c->path, .line = 1, .column = 1}};
     struct given given = {.n = 0};
+    struct files files = {.n = 1, .path = {c->path}, .is_open = {true}};
     struct walk w = {.config = c,
                      .mem = mem,
                      .file = c->path,
                      .places = &places,
                      .given = &given,
+                     .files = &files,
                      .ret_why = ret_why,
                      .cap = cap};
     const int rc = config_walk(&w, from->text, from->n, include);

@@ -1,5 +1,5 @@
 /*
- * One YAML file per robot, which may include another. Read with libyaml's document API and walked
+ * One YAML file per robot, which may include others. Read with libyaml's document API and walked
  * by option tables: what is unknown, of the wrong type, out of range, not finite or not consumed
  * whole is refused with file, line, column, key, range and nearest name.
  */

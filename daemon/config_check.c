@@ -147,13 +147,18 @@ static int check_direct(const struct walk *w)
                              "there is neither a bus nor a section sim: nothing to drive");
     }
     const struct robot *r = &c->robot;
-    const char *const what = r->n_choices > 0   ? "choices"
-                             : r->n_extra > 0   ? "extra"
-                             : r->picture.c > 0 ? "picture"
-                                                : NULL;
+    const char *const what = r->n_choices > 0 ? "choices" : r->picture.c > 0 ? "picture" : NULL;
     if (!r->direct && what != NULL) {
         return config_bad_at(w, &w->places->root,
                              "%s: no driver of this version has any: leave it out", what);
+    }
+    for (int k = 0; k < r->n_extra && !r->direct; k++) {
+        if (r->extra[k].source == EXTRA_OF_BODY) {
+            return config_bad_at(w, &w->places->root,
+                                 "extra %s: no driver of this version has such a sensor: leave it "
+                                 "out",
+                                 r->extra[k].name);
+        }
     }
     if (!c->robot.direct && c->task.settings.action == ACTION_EFFORT) {
         return config_bad_at(w, place_of(w, "task"),
@@ -309,6 +314,7 @@ static int check_modules(const struct walk *w)
 int config_check(const struct walk *w)
 {
     w->config->robot.direct = w->config->robot.n_buses == 0;
+    task_claim(&w->config->robot);
     int rc = check_sections(w);
     rc = rc == 0 ? check_words(w) : rc;
     rc = rc == 0 ? check_direct(w) : rc;

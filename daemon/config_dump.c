@@ -248,7 +248,8 @@ int config_manual(char *ret_text, int cap)
     struct out o = {.text = ret_text, .cap = cap};
     put(&o, "# Every key of a robot file, with its range and default. Units are the last word of a "
             "key.\n");
-    put(&o, "# # another file that is read before this one; path of a file\n# include: FILE\n");
+    put(&o, "# # another file that is read before this one, or a list of them; each is read once\n"
+            "# include: FILE\n");
     manual_table(&o, config_sections[0].options, " ");
     put(&o, "#\n# bus:   a list of buses\n");
     manual_table(&o, config_bus_options, "   ");

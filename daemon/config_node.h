@@ -11,6 +11,7 @@
 #define TABLES_MAX   3
 #define SECTIONS_MAX 16
 #define GIVEN_MAX    128
+#define FILES_MAX    8
 
 /* Where something stands; line 0: nowhere in particular, or not in a file. */
 struct place {
@@ -29,6 +30,13 @@ struct given {
     const char *key[GIVEN_MAX];
 };
 
+/* The files of a robot, itself first: each is read once, however many include it. */
+struct files {
+    int n;
+    const char *path[FILES_MAX];
+    bool is_open[FILES_MAX]; /* what it includes is read */
+};
+
 struct walk {
     struct config *config;
     struct arena *mem;
@@ -37,6 +45,7 @@ struct walk {
     yaml_document_t *doc;
     struct places *places;
     struct given *given;
+    struct files *files;
     char *ret_why;
     int cap;
 };

@@ -263,6 +263,28 @@ static int walk_root(struct walk *w, const yaml_node_t *root)
     return rc;
 }
 
+/* A path, or a list of them, in order. */
+static int walk_includes(const struct walk *w, const yaml_node_t *at,
+                         int (*include_fn)(struct walk *w, const char *path, const yaml_node_t *at))
+{
+    const bool list = at->type == YAML_SEQUENCE_NODE;
+    const int n = list ? (int)(at->data.sequence.items.top - at->data.sequence.items.start) : 1;
+    if (include_fn == NULL) {
+        return config_bad(w, at, "include: only a file may include another");
+    }
+    for (int i = 0; i < n; i++) {
+        const yaml_node_t *one = list ? node_at(w, at->data.sequence.items.start[i]) : at;
+        struct walk inner = *w;
+        const char *path = node_scalar(one);
+        const int rc = path == NULL ? config_bad(w, one, "include: a file name is wanted here")
+                                    : include_fn(&inner, path, one);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
 /* The document that is now walked; includes walk their own before it. */
 static int walk_document(struct walk *w, yaml_document_t *doc,
                          int (*include_fn)(struct walk *w, const char *path, const yaml_node_t *at))
@@ -275,19 +297,8 @@ static int walk_document(struct walk *w, yaml_document_t *doc,
                              "keys and values are wanted here");
     }
     const yaml_node_t *include = node_value(&own, root, "include");
-    if (include != NULL) {
-        struct walk inner = own;
-        const int rc =
-            node_scalar(include) == NULL
-                ? config_bad(&own, include, "include: a file name is wanted here")
-            : include_fn == NULL
-                ? config_bad(&own, include, "include: only the robot file itself may include")
-                : include_fn(&inner, node_scalar(include), include);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    return walk_root(&own, root);
+    const int rc = include != NULL ? walk_includes(&own, include, include_fn) : 0;
+    return rc < 0 ? rc : walk_root(&own, root);
 }
 
 int config_walk(struct walk *w, const char *text, size_t n,

@@ -1,12 +1,13 @@
 /*
  * Walk one YAML document by the option tables into struct config. Later documents override earlier
- * ones: the included file first, then the file, then each --set.
+ * ones: the included files first, then the file, then each --set.
  */
 #pragma once
 
 #include "daemon/config_node.h"
 
-/* Walk text; an include is loaded through include_fn first. 0, or -errno and one sentence. */
+/* Walk text; what it includes is loaded through include_fn first, NULL: it may not. 0, or -errno
+ * and one sentence. */
 int config_walk(struct walk *w, const char *text, size_t n,
                 int (*include_fn)(struct walk *w, const char *path,
                                   const yaml_node_t *at)) BASAL_MUST_USE;

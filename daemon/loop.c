@@ -45,6 +45,7 @@ int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena 
     l->st.plant_event = -1;
     l->st.source = SOURCE_HOLD;
     rng_child(&l->st.rng, spec->seed, "exploration");
+    task_seed(&l->task, spec->seed);
     return 0;
 }
 
@@ -180,6 +181,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     }
 
     mark[PHASE_OBSERVE] = clock_now_ns(l->clock);
+    task_sense(&l->task, &z->sensed);
     if (z->open) {
         task_tick(&l->task, &z->sensed, l->dt_s * (double)(1 + skipped));
     }

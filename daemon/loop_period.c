@@ -159,6 +159,7 @@ static uint8_t row_bits(const struct loop *l, bool opens)
 
 static void begin_episode(struct loop *l)
 {
+    task_aim(&l->task, &l->st.sensed);
     task_begin(&l->task, &l->st.sensed);
     l->config->policy->reset(l->actor, &l->st.rng);
     l->st.end_asked = l->st.end_success = false;
@@ -265,6 +266,10 @@ void loop_period(struct loop *l, int64_t now_ns)
             return;
         }
         if (!driving(l)) {
+            return;
+        }
+        if (!task_ready(&l->task)) { /* its target is still looked for */
+            z->reset_left = 1;
             return;
         }
         if (!is_begun(l)) { /* a run begins: no episode has just ended */

@@ -19,6 +19,8 @@ const struct option task_options[] = {
      .help = "how the command moves between two actions: in a straight line, or at once"},
     {.key = "action", .type = OPTION_CHOICE, .offset = AT(action), .def = "position", .choices = action_names,
      .help = "what an action is: a pose, -1 to 1 being the joint's range; a torque, -1 to 1 being its ceiling either way; or a step of the goal, -1 to 1 being what qd_max_rad_s allows in a period, either way"},
+    {.key = "lag_max_rad", .type = OPTION_DOUBLE, .offset = AT(lag_max_rad), .min = 0, .max = 100, .def = "0",
+     .help = "action increment: the goal is at most this far from the pose that the period began with, so that a joint that something holds does not gather force; 0: no bound"},
     {.key = "reset", .type = OPTION_CHOICE, .offset = AT(reset), .def = "hold", .choices = reset_names,
      .help = "what happens between two episodes; body: a simulated body that is driven directly begins anew"},
     {.key = "reset_s", .type = OPTION_DOUBLE, .offset = AT(reset_s), .min = 0, .max = 600, .def = "0",
@@ -35,6 +37,10 @@ const struct option task_options[] = {
      .help = "the odometer: a joint that measures the way"},
     {.key = "travel_radius_m", .type = OPTION_DOUBLE, .offset = AT(travel_radius_m), .min = 0, .max = 10, .def = "0",
      .help = "radius of the odometer's wheel"},
+    {.key = "target_min_m", .type = OPTION_DOUBLES, .offset = AT(target_min), .min = -100, .max = 100, .def = "[]", .n_max = 3, .n_offset = AT(n_target_min),
+     .help = "lower corner, in the frame of the base, of a box: each episode has a target for the tip in it, a place of the tip at a pose drawn evenly from the joints' ranges; [] : no target"},
+    {.key = "target_max_m", .type = OPTION_DOUBLES, .offset = AT(target_max), .min = -100, .max = 100, .def = "[]", .n_max = 3, .n_offset = AT(n_target_max),
+     .help = "upper corner of that box"},
     {.key = NULL},
 };
 
@@ -177,6 +183,12 @@ static double step_of(const struct task *t, const struct joint_spec *j)
     return j->qd_max / t->robot->policy_rate_hz;
 }
 
+static double near_pose(const struct task *t, int joint, double goal)
+{
+    const double q = t->st.q_start[joint], most = t->spec->settings.lag_max_rad;
+    return most > 0.0 ? fmax(q - most, fmin(q + most, goal)) : goal;
+}
+
 /* Action -1..1 spans the joint's range, its torque either way, or a step of its goal either way. */
 static double goal_of(const struct task *t, int joint, double a)
 {
@@ -187,7 +199,7 @@ static double goal_of(const struct task *t, int joint, double a)
     }
     if (is_increment(t)) {
         const double goal = t->st.goal_last[joint] + clipped * step_of(t, j);
-        return fmax(j->q_min, fmin(j->q_max, goal));
+        return fmax(j->q_min, fmin(j->q_max, near_pose(t, joint, goal)));
     }
     return j->q_min + 0.5 * (clipped + 1.0) * (j->q_max - j->q_min);
 }

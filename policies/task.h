@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "daemon/base/chain.h"
+#include "daemon/base/rng.h"
 #include "policies/task_rows.h"
 
 #define SLOTS_MAX   64
@@ -22,12 +24,15 @@ struct task_settings {
     int action;          /* enum action_meaning */
     int reset;           /* enum reset_kind */
     double episode_s;    /* truncation; 0: continuing */
+    double lag_max_rad;  /* of a goal by steps, from the pose; 0: no bound */
     double travel_max_m; /* ends an episode before the robot leaves its table; 0: no such bound */
     char travel_joint[NAME_CHARS]; /* the odometer that measures it; "" with travel_max_m 0 */
     double travel_radius_m;
     double reset_s;    /* how long a reset by hold takes */
     int eval_episodes; /* whole ones in lockstep's evaluation; 0: it counts seconds */
     bool eval_explore; /* the evaluation acts as learning does */
+    double target_min[3], target_max[3]; /* m: where targets of the tip are drawn */
+    int n_target_min, n_target_max;      /* numbers that the file gave; 0: nothing is aimed at */
 };
 
 extern const struct option task_options[]; /* into struct task_settings */
@@ -49,6 +54,10 @@ struct observation {
 
 enum task_end { END_NONE, END_TERMINAL = 1, END_TRUNCATED = 2 };
 
+/* Sensors that are computed here: from the chain, then of the target. Their names and lengths are
+ * in task_sense.c. */
+enum { TASK_TIP, TASK_TIP_VELOCITY, TASK_TARGET, TASK_TO_TARGET, TASK_DISTANCE, TASK_SENSORS_N };
+
 /* All flat but for the three const pointers: a checkpoint holds struct task_state. */
 struct task_state {
     double reward;   /* of the period so far */
@@ -65,6 +74,9 @@ struct task_state {
     double goal_last[JOINTS_MAX]; /* safe command at the period's end: where the ramp starts */
     double extra_last[EXTRA_MAX]; /* sensed in the tick before */
     double held_s[ENDS_MAX];      /* how long each end's condition has held */
+    struct rng rng;               /* targets are drawn from it */
+    double target[3], target2[3]; /* m: of this episode; of the next, once it is found */
+    bool target2_found;
     bool primed;
     bool success; /* an end that is wanted has come */
     int end;      /* enum task_end bits */
@@ -83,6 +95,9 @@ struct task {
     struct end end[ENDS_MAX];
     int travel_joint;
     int ticks_per_period;
+    int sensor_at[TASK_SENSORS_N]; /* in sensed.extra; -1: nobody listens */
+    bool senses, aims;             /* any of them is listened to; there are targets */
+    struct chain chain;            /* where it senses */
     struct task_state st;
 };
 
@@ -90,6 +105,18 @@ struct task {
  * last_action ...). */
 int task_open(struct task *ret_task, const struct task_spec *spec, const struct robot *robot,
               char *ret_why, int cap) BASAL_MUST_USE;
+
+/* Which of the robot's sensors are computed here, by their names: fills their source. Only a robot
+ * with links has such. */
+void task_claim(struct robot *robot);
+/* Targets are drawn from this seed on; task_open seeds with 0. */
+void task_seed(struct task *t, uint64_t seed);
+/* Computes those sensors from the joints; looks on for the next target, a few tries a tick. */
+void task_sense(struct task *t, struct sensed *s) BASAL_RT;
+/* The next target is found, or none is wanted: an episode may begin. */
+bool task_ready(const struct task *t) BASAL_RT;
+/* It is this episode's from now on, and is sensed. */
+void task_aim(struct task *t, struct sensed *s) BASAL_RT;
 
 void task_begin(struct task *t, const struct sensed *s) BASAL_RT; /* an episode begins */
 void task_tick(struct task *t, const struct sensed *s, double dt_s) BASAL_RT;

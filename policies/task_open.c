@@ -1,6 +1,6 @@
 /* The names in a task's rows against the robot: what there is, how many numbers, what is refused.
  */
-#include "policies/task.h"
+#include "policies/task_options.h"
 
 #include <errno.h>
 #include <math.h>
@@ -219,6 +219,11 @@ static int open_actions(struct task *t, char *ret_why, int cap)
         }
         t->act_joint[t->n_act++] = j;
     }
+    if (t->spec->settings.lag_max_rad > 0.0 && t->spec->settings.action != ACTION_INCREMENT) {
+        return why(ret_why, cap, -EINVAL,
+                   "task.lag_max_rad is for task.action increment, whose goals it keeps near the "
+                   "pose");
+    }
     t->n_act_joints = t->n_act;
     t->n_act = r->n_choices > 0 ? 1 : t->n_act;
     if (r->n_choices > 0 && t->spec->settings.actuation == ACTUATE_RAMP) {
@@ -251,7 +256,8 @@ int task_open(struct task *ret_task, const struct task_spec *spec, const struct 
                    "task.travel_max_m needs task.travel_joint, the joint that measures the way");
     }
     t->ticks_per_period = (int)llround(robot->control_rate_hz / robot->policy_rate_hz);
-    rc = open_slots(t, ret_why, cap);
+    rc = task_open_sensors(t, ret_why, cap);
+    rc = rc == 0 ? open_slots(t, ret_why, cap) : rc;
     rc = rc == 0 ? open_rewards(t, ret_why, cap) : rc;
     return rc == 0 ? open_ends(t, ret_why, cap) : rc;
 }

@@ -1,6 +1,7 @@
 /*
- * What the rows of task_slots.c and task_rewards.c are written with: option rows that they share,
- * and which joints a term means. Where a row names no joint it means all actuated joints, in order.
+ * Inside of the task: what the rows of task_slots.c and task_rewards.c are written with, option
+ * rows that they share and which joints a term means; and what task_open.c calls. Where a row names
+ * no joint it means all actuated joints, in order.
  */
 #pragma once
 
@@ -31,6 +32,9 @@
                        .help = "radius of the wheel on that joint"}
 
 /* clang-format on */
+
+/* Within task_open: what is computed here, in task_sense.c. 0, or -EINVAL and one sentence. */
+int task_open_sensors(struct task *t, char *ret_why, int cap) BASAL_MUST_USE;
 
 /* How many joints a term means, and which: term_joint(t, a, 0) ... term_joint(t, a, n - 1). */
 static inline int term_joints(const struct task *t, const struct term *a)

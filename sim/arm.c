@@ -19,13 +19,12 @@
  * behind until it presses the other flank; torque passes at all times.
  *
  * The valve is a disc on a vertical hinge with posts on it, at equal angles; the tip, a ball,
- * pushes them sideways. Its target is drawn about valve_target_rad, the target of the tip from the
- * tip's places at poses drawn evenly from the joints' ranges, until one lies in the box.
+ * pushes them sideways. Its target is drawn about valve_target_rad.
  *
- * Sensors beside the joints: tip, tip_velocity, target, to_target = target - tip, distance = its
- * length, table_force, valve_angle, valve_velocity, valve_turn = (cos, sin) of the angle,
- * valve_target, valve_error = target - angle in [-pi, pi], valve_off = its size, to_peg = nearest
- * post - tip.
+ * Sensors beside the joints: table_force, valve_angle, valve_velocity, valve_turn = (cos, sin) of
+ * the angle, valve_target, valve_error = target - angle in [-pi, pi], valve_off = its size, to_peg
+ * = nearest post - tip. Where the tip is, and the target that it has, a robot with links knows
+ * without its body: policies/task_sense.c.
  */
 #include "sim/arm_inside.h"
 #include "sim/sense.h"
@@ -39,22 +38,12 @@
 
 #define STEP_MAX_S 0.001
 #define FIT        1e-9 /* 2 ms are two steps of 1 ms, whatever the rounding */
-#define TRIES_MAX  10000
 
 static const struct world_sensor sensors[ARM_SENSORS_N] = {
-    [TIP] = {"tip", 3},
-    [TIP_VELOCITY] = {"tip_velocity", 3},
-    [TARGET] = {"target", 3},
-    [TO_TARGET] = {"to_target", 3},
-    [DISTANCE] = {"distance", 1},
-    [TABLE_FORCE] = {"table_force", 1},
-    [VALVE_ANGLE] = {"valve_angle", 1},
-    [VALVE_VELOCITY] = {"valve_velocity", 1},
-    [VALVE_TURN] = {"valve_turn", 2},
-    [VALVE_TARGET] = {"valve_target", 1},
-    [VALVE_ERROR] = {"valve_error", 1},
-    [VALVE_OFF] = {"valve_off", 1},
-    [TO_PEG] = {"to_peg", 3},
+    [TABLE_FORCE] = {"table_force", 1},       [VALVE_ANGLE] = {"valve_angle", 1},
+    [VALVE_VELOCITY] = {"valve_velocity", 1}, [VALVE_TURN] = {"valve_turn", 2},
+    [VALVE_TARGET] = {"valve_target", 1},     [VALVE_ERROR] = {"valve_error", 1},
+    [VALVE_OFF] = {"valve_off", 1},           [TO_PEG] = {"to_peg", 3},
 };
 
 #define AT(field) offsetof(struct arm_config, field)
@@ -77,10 +66,6 @@ static const struct option arm_options[] = {
      .help = "pose after a reset; one for all joints, or one a link"},
     {.key = "start_noise_rad", .type = OPTION_DOUBLE, .offset = AT(start_noise_rad), .min = 0, .max = 3, .def = "0",
      .help = "a reset moves each joint by up to this, either way"},
-    {.key = "target_min_m", .type = OPTION_DOUBLES, .offset = AT(target_min), .min = -100, .max = 100, .def = "[-10, -10, -10]", .n_max = 3, .n_offset = AT(n_target_min),
-     .help = "lower corner of the box of targets, in the frame of the base"},
-    {.key = "target_max_m", .type = OPTION_DOUBLES, .offset = AT(target_max), .min = -100, .max = 100, .def = "[10, 10, 10]", .n_max = 3, .n_offset = AT(n_target_max),
-     .help = "upper corner of that box"},
     {.key = "table", .type = OPTION_BOOL, .offset = AT(table), .def = "true",
      .help = "there is a table, which the tip cannot leave downwards"},
     {.key = "table_z_m", .type = OPTION_DOUBLE, .offset = AT(table_z_m), .min = -10, .max = 10, .def = "0",
@@ -142,9 +127,8 @@ static int check_lists(struct arm *z, char *ret_why, int cap)
     int rc = spread("kp_nm_rad", c->kp, c->n_kp, n, ret_why, cap);
     rc = rc == 0 ? spread("kd_nms_rad", c->kd, c->n_kd, n, ret_why, cap) : rc;
     rc = rc == 0 ? spread("start_rad", c->start, c->n_start, n, ret_why, cap) : rc;
-    if (rc == 0 && (c->n_target_min != 3 || c->n_target_max != 3 || c->n_valve != 3)) {
-        return why(ret_why, cap, -EINVAL,
-                   "sim: target_min_m, target_max_m and valve_xyz_m are lists of 3 numbers");
+    if (rc == 0 && c->n_valve != 3) {
+        return why(ret_why, cap, -EINVAL, "sim.valve_xyz_m is a list of 3 numbers");
     }
     return rc;
 }
@@ -157,36 +141,6 @@ static void take_limits(struct arm *z, const struct robot *robot)
         z->q_hi[i] = j->q_max + z->c.stop_margin_rad;
         z->tau_most[i] = isfinite(j->tau_stall) ? j->tau_stall : j->tau_max;
     }
-}
-
-static bool in_box(const struct arm_config *c, const double *p)
-{
-    for (int i = 0; i < 3; i++) {
-        if (!(p[i] >= c->target_min[i] && p[i] <= c->target_max[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Returns whether one was found. */
-static bool draw_target(const struct arm *z, struct rng *rng, double *ret_target)
-{
-    struct frame link[CHAIN_MAX], tool;
-    double q[CHAIN_MAX];
-    for (int k = 0; k < TRIES_MAX; k++) {
-        for (int i = 0; i < z->chain.n; i++) {
-            const double m = z->c.stop_margin_rad;
-            q[i] = rng_between(rng, z->q_lo[i] + m, z->q_hi[i] - m);
-        }
-        chain_frames(&z->chain, q, link, &tool);
-        if (in_box(&z->c, tool.p)) {
-            memcpy(ret_target, tool.p, sizeof tool.p);
-            return true;
-        }
-    }
-    memcpy(ret_target, tool.p, sizeof tool.p);
-    return false;
 }
 
 static int arm_open(const void *config, const struct robot *robot, struct arena *mem,
@@ -208,15 +162,6 @@ static int arm_open(const void *config, const struct robot *robot, struct arena 
                    z->c.latency_s, ORDERS_MAX - 1, robot->control_rate_hz);
     }
     take_limits(z, robot);
-    struct rng rng;
-    double target[3];
-    rng_seed(&rng, 0);
-    if (!draw_target(z, &rng, target)) {
-        return why(ret_why, cap, -EINVAL,
-                   "sim: the box from target_min_m to target_max_m holds no place of the tip at "
-                   "%d poses drawn from the joints' ranges",
-                   TRIES_MAX);
-    }
     *ret_self = z;
     return 0;
 }
@@ -243,7 +188,6 @@ static void arm_reset(void *self, void *state, struct rng *rng)
         const double q = c->start[i] + rng_between(rng, -c->start_noise_rad, c->start_noise_rad);
         s->q[i] = s->q_seen[i] = s->q_held[i] = fmax(z->q_lo[i], fmin(z->q_hi[i], q));
     }
-    (void)draw_target(z, rng, s->target);
     s->q[n] = c->valve_start_rad + rng_between(rng, -c->valve_spread_rad, c->valve_spread_rad);
     s->valve_target =
         c->valve_target_rad + rng_between(rng, -c->valve_spread_rad, c->valve_spread_rad);
@@ -376,21 +320,26 @@ static void arm_step(void *self, void *state, const struct command *cmd, double 
     }
 }
 
-static void sense_valve(const struct arm *z, const struct arm_state *s, const double *tip,
-                        struct sensed *ret_sensed)
+static void sense_peg(const struct arm *z, const struct arm_state *s, struct sensed *ret_sensed)
+{
+    struct frame link[CHAIN_MAX], tool;
+    double peg[3];
+    chain_frames(&z->chain, s->q, link, &tool);
+    arm_nearest_peg(&z->c, s->q[z->chain.n], tool.p, peg);
+    vec3_add(-1.0, tool.p, peg);
+    sense_put_all(ret_sensed, z->at[TO_PEG], peg, 3);
+}
+
+static void sense_valve(const struct arm *z, const struct arm_state *s, struct sensed *ret_sensed)
 {
     const double angle = s->q[z->chain.n], turn[2] = {cos(angle), sin(angle)};
     const double error = wrap(s->valve_target - angle);
-    double peg[3];
-    arm_nearest_peg(&z->c, angle, tip, peg);
-    vec3_add(-1.0, tip, peg);
     sense_put(ret_sensed, z->at[VALVE_ANGLE], angle);
     sense_put(ret_sensed, z->at[VALVE_VELOCITY], s->qd[z->chain.n]);
     sense_put_all(ret_sensed, z->at[VALVE_TURN], turn, 2);
     sense_put(ret_sensed, z->at[VALVE_TARGET], s->valve_target);
     sense_put(ret_sensed, z->at[VALVE_ERROR], error);
     sense_put(ret_sensed, z->at[VALVE_OFF], fabs(error));
-    sense_put_all(ret_sensed, z->at[TO_PEG], peg, 3);
 }
 
 static void arm_sense(void *self, const void *state, struct rng *noise, struct sensed *ret_sensed)
@@ -398,30 +347,19 @@ static void arm_sense(void *self, const void *state, struct rng *noise, struct s
     (void)noise; /* its sensors are perfect, but for the play */
     const struct arm *z = self;
     const struct arm_state *s = state;
-    struct frame link[CHAIN_MAX], tool;
-    double jac[6 * CHAIN_MAX], speed[3] = {0.0}, way[3];
     sense_begin(ret_sensed, z->n_joints);
-    chain_frames(&z->chain, s->q, link, &tool);
-    chain_jacobian(&z->chain, link, tool.p, jac);
     for (int i = 0; i < z->chain.n; i++) {
         const int j = z->chain.link[i].joint;
         ret_sensed->q[j] = s->q_seen[i];
         ret_sensed->qd[j] = s->qd[i];
         ret_sensed->tau[j] = s->tau[i];
         ret_sensed->torque[j] = s->now.mode[i] == MODE_OFF ? TORQUE_OFF : TORQUE_ON;
-        for (int k = 0; k < 3; k++) {
-            speed[k] += jac[k * z->chain.n + i] * s->qd[i];
-        }
     }
-    memcpy(way, s->target, sizeof way);
-    vec3_add(-1.0, tool.p, way);
-    sense_put_all(ret_sensed, z->at[TIP], tool.p, 3);
-    sense_put_all(ret_sensed, z->at[TIP_VELOCITY], speed, 3);
-    sense_put_all(ret_sensed, z->at[TARGET], s->target, 3);
-    sense_put_all(ret_sensed, z->at[TO_TARGET], way, 3);
-    sense_put(ret_sensed, z->at[DISTANCE], sqrt(vec3_dot(way, way)));
     sense_put(ret_sensed, z->at[TABLE_FORCE], s->table_n);
-    sense_valve(z, s, tool.p, ret_sensed);
+    sense_valve(z, s, ret_sensed);
+    if (z->at[TO_PEG] >= 0) {
+        sense_peg(z, s, ret_sensed);
+    }
 }
 
 const struct sim sim_arm = {

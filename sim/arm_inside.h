@@ -10,11 +10,6 @@
 #define SPEEDS_MAX (CHAIN_MAX + 1) /* joints, then the valve */
 
 enum {
-    TIP,
-    TIP_VELOCITY,
-    TARGET,
-    TO_TARGET,
-    DISTANCE,
     TABLE_FORCE,
     VALVE_ANGLE,
     VALVE_VELOCITY,
@@ -33,8 +28,6 @@ struct arm_config {
     double latency_s, backlash_rad, stop_margin_rad;
     double start[CHAIN_MAX], start_noise_rad;
     int n_start;
-    double target_min[3], target_max[3];
-    int n_target_min, n_target_max;
     bool table;
     double table_z_m, tip_radius_m, stiffness_n_m, damping_ns_m, mu;
     int pegs;
@@ -63,7 +56,7 @@ struct arm_order {
 /* Flat: copying it copies the world. */
 struct arm_state {
     double q[SPEEDS_MAX], qd[SPEEDS_MAX]; /* joints, then the valve */
-    double target[3], valve_target;
+    double valve_target;
     double q_seen[CHAIN_MAX]; /* by the encoders, behind the play */
     double q_held[CHAIN_MAX]; /* goal of MODE_HOLD: where it was when the mode began */
     double tau[CHAIN_MAX];    /* Nm: of the motors, over the last step */

@@ -36,6 +36,9 @@ int sense_extras(const char *world, const struct robot *robot, const struct worl
     }
     for (int k = 0; k < robot->n_extra; k++) {
         const struct extra_spec *e = &robot->extra[k];
+        if (e->source != EXTRA_OF_BODY) {
+            continue;
+        }
         const int i = find(have, n_have, e->name);
         if (i < 0) {
             return why(ret_why, cap, -EINVAL, "extra: sim %s has no sensor \"%s\"", world, e->name);

@@ -19,8 +19,8 @@ int sense_joint(const char *world, const struct robot *robot, const char *name, 
 
 /*
  * Where each of a world's sensors lies in sensed.extra: ret_offset [n_have], -1 where the robot
- * file does not list it. -EINVAL and one sentence: the file lists a sensor that this world has not,
- * or one of another length.
+ * file does not list it. -EINVAL and one sentence: the file lists a sensor of the body that this
+ * world has not, or one of another length.
  */
 int sense_extras(const char *world, const struct robot *robot, const struct world_sensor *have,
                  int n_have, int *ret_offset, char *ret_why, int cap) BASAL_MUST_USE;

@@ -46,10 +46,14 @@ struct joint_spec {
     void *device; /* settings of the joint's emulated device; may be NULL */
 };
 
+/* Who fills a sensor that is no joint: the simulated body; forward kinematics; the task. */
+enum extra_source { EXTRA_OF_BODY, EXTRA_OF_CHAIN, EXTRA_OF_TASK };
+
 struct extra_spec {
     char name[NAME_CHARS];
     char unit[NAME_CHARS];
     int offset, n; /* into sensed.extra */
+    int source;    /* enum extra_source; what has a chain is told by name: task_claim */
 };
 
 struct picture_spec {

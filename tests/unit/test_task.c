@@ -408,6 +408,33 @@ static void an_increment_is_a_step_of_the_goal(void **state)
     assert_non_null(strstr(reason, "the slot lag wants goals of pose"));
 }
 
+/* Told further and further, a joint that does not move is asked for no more than the lag. */
+static void a_goal_stays_near_its_pose(void **state)
+{
+    (void)state;
+    static struct robot quick;
+    static struct task t;
+    static const float act[] = {1.0f, -1.0f};
+    struct command c = {.n = 3, .q = {states[0].q[0], 0.0, states[0].q[2]}};
+    char reason[WHY_CHARS] = "";
+    struct task_spec *spec = spec_of("last_action", &(struct term){.scale = 1});
+    spec->settings.lag_max_rad = 0.15;
+    quick = robot;
+    quick.joint[0].qd_max = quick.joint[2].qd_max = 2.0;
+    quick.joint[0].q_max = 9.0;
+    assert_int_equal(task_open(&t, spec, &quick, reason, sizeof reason), -EINVAL);
+    assert_non_null(strstr(reason, "task.lag_max_rad is for task.action increment"));
+    spec->settings.action = ACTION_INCREMENT;
+    assert_int_equal(task_open(&t, spec, &quick, reason, sizeof reason), 0);
+    task_begin(&t, &states[0]);
+    for (int k = 1; k < 5; k++) {
+        task_remember(&t, act, &c);
+        task_actuate(&t, act, 4, &c);
+        assert_true(fabs(c.q[0] - (states[0].q[0] + fmin(0.1 * k, 0.15))) < 1e-12);
+        assert_true(c.q[2] >= quick.joint[2].q_min);
+    }
+}
+
 static void open_acting(struct task *ret_task, int actuation)
 {
     struct task_spec *spec = spec_of("last_action", &(struct term){.scale = 1});
@@ -585,6 +612,7 @@ int main(void)
         cmocka_unit_test(costs_are_of_where_the_period_began),
         cmocka_unit_test(an_effort_is_a_part_of_the_ceiling),
         cmocka_unit_test(an_increment_is_a_step_of_the_goal),
+        cmocka_unit_test(a_goal_stays_near_its_pose),
         cmocka_unit_test(ramps_go_straight_from_the_last_safe_command),
         cmocka_unit_test(without_a_last_command_a_ramp_is_a_step),
         cmocka_unit_test(holds_are_there_at_once),

@@ -73,15 +73,16 @@ static inline void rig_put(struct world_rig *w, const double *numbers, int n)
     memcpy(w->state, numbers, (size_t)n * sizeof *numbers);
 }
 
-static inline struct sensed rig_truth(const struct world_rig *w)
+static inline struct sensed rig_truth(struct world_rig *w)
 {
     struct sensed s = {0};
     w->sim->sense(w->self, w->state, NULL, &s);
+    task_sense(&w->task, &s);
     return s;
 }
 
 /* The number of a sensor that is no joint. */
-static inline double rig_extra(const struct world_rig *w, const char *name, int i)
+static inline double rig_extra(struct world_rig *w, const char *name, int i)
 {
     const struct robot *r = &w->config.robot;
     const struct sensed s = rig_truth(w);
@@ -271,7 +272,7 @@ static inline struct ride *ride_open_with(const char *path, const char *const *s
         fail_msg("%s", reason);
     }
     const struct loop_state *z = &r->house.loop.st;
-    for (int i = 0; i < 20 && z->fsm.state != STATE_RUNNING; i++) {
+    for (int i = 0; i < 100 && z->fsm.state != STATE_RUNNING; i++) {
         if (z->fsm.state == STATE_LIMP && plant_ready(r->house.plant)) {
             ride_ask(r, REQUEST_ARM);
         } else if (z->fsm.state == STATE_READY) {
