@@ -15,7 +15,9 @@ import time
 
 import zmq
 
-PROTO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto", "basald.proto")
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROTOS = [os.path.join(HERE, "..", "..", "proto", "basald.proto"), os.path.join(HERE, "..", "proto", "basald.proto")]
+PROTO = next(filter(os.path.exists, PROTOS)) # in the clone, or installed
 TOPIC = b"basald/telemetry"
 
 

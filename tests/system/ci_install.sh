@@ -16,7 +16,7 @@ root=$work/usr
 for f in bin/basald bin/basalctl bin/basalsim bin/basal-bench lib/systemd/system/basald.service lib/systemd/system/basald@.service \
     lib/sysusers.d/basald.conf lib/tmpfiles.d/basald.conf lib/udev/rules.d/60-basald.rules share/man/man8/basald.8 \
     share/man/man1/basalctl.1 share/man/man1/basalsim.1 share/man/man1/basal-bench.1 share/man/man5/basald.yaml.5 share/basald/robots/crawler.yaml \
-    share/basald/proto/basald.proto; do
+    share/basald/proto/basald.proto share/basald/examples/telemetry.py; do
     [ -s "$root/usr/$f" ] || say "$f is not installed"
 done
 cmp deploy/basald.service "$root/usr/lib/systemd/system/basald.service" || say "under /usr the unit is the one in deploy"

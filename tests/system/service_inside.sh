@@ -7,56 +7,13 @@
 set -euo pipefail
 stop_limit_s=12 # far above what a stop takes: a loaded machine is not what is tested
 
-fail() {
-    echo "FAILED $scenario: $1"
-    journalctl -b -o short-monotonic -u basald --no-pager | tail -n 60
-    exit 1
-}
-status() { basalctl status --json 2>/dev/null || true; }
-field() { status | grep -o "\"$1\": *\"\{0,1\}[^,\"}]*" | head -n 1 | sed 's/^[^:]*: *"\{0,1\}//'; }
-number() { local n; n=$(field "$1"); echo "${n:-0}"; }
-state() { field state; }
-pid() { systemctl show -p MainPID --value basald; }
-restarts() { systemctl show -p NRestarts --value basald; }
-said() { journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" | grep -cF "$1" || true; }
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-
-until_true() { # what seconds command...
-    local what=$1 n=$(($2 * 20))
-    shift 2
-    for _ in $(seq $n); do
-        "$@" && return 0
-        sleep 0.05
-    done
-    fail "$what: the robot is $(state)"
-}
-is() { [ "$(state)" = "$1" ]; }
-at_least() { awk -v a="$(number "$1")" -v b="$2" 'BEGIN { exit !(a >= b) }'; }
-another_pid() { local p; p=$(pid); [ "$p" != "$1" ] && [ "$p" != 0 ] && [ -n "$(state)" ]; }
-said_it() { [ "$(said "$1")" -ge 1 ]; }
-torques_off() { [ "$(status | grep -o '"torque": *"off"' | wc -l)" -ge 2 ]; }
+. "$(dirname "$0")/service_steps.sh"
 
 set_up() {
     cp -a /t/usr/. /usr/
     systemd-sysusers 2>/dev/null
     systemd-tmpfiles --create basald.conf
-    # a machine that is busy elsewhere starves basalsim: half a second of silence is no fault here
-    sed 's/^\( *\(misses_max\|stale_ticks_max\)\): [0-9]*/\1: 50/' /usr/share/basald/robots/crawler.yaml >/etc/basald/basald.yaml
-    # what udev does on a machine that has one
-    install -d -o basald /dev/basald
-    minor=$(awk '$2 == "cpu_dma_latency" { print $1 }' /proc/misc)
-    [ -z "$minor" ] || { mknod -m 660 /dev/cpu_dma_latency c 10 "$minor" && chgrp basald /dev/cpu_dma_latency; } || true
-    cat >/etc/systemd/system/basalsim.service <<'U'
-[Service]
-User=basald
-ExecStart=/usr/bin/basalsim --config /etc/basald/basald.yaml --truth /run/basalsim/truth.jsonl
-AmbientCapabilities=CAP_SYS_NICE CAP_IPC_LOCK
-RuntimeDirectory=basalsim
-U
-    systemctl daemon-reload
-    systemctl start basalsim
-    for _ in $(seq 100); do [ -e /dev/basald/servo ] && return; sleep 0.05; done
-    fail "basalsim makes no /dev/basald/servo"
+    a_robot
 }
 
 begin() { # words added to the command line
@@ -68,18 +25,8 @@ begin() { # words added to the command line
         sed -n "s|^\(ExecStart=.*\)|\1 $*|p" /usr/lib/systemd/system/basald.service
     } >/etc/systemd/system/basald.service.d/test.conf
     systemctl daemon-reload
-    cursor=$(journalctl -b -n 0 --show-cursor | sed -n 's/^-- cursor: //p')
-    systemctl start basald || fail "systemctl start"
-    until_true "limp" 5 is limp
-    until_true "torque off" 5 torques_off
+    start_limp
 }
-go() {
-    basalctl arm >/dev/null || fail "arm"
-    until_true "ready" 10 is ready
-    basalctl run "$@" >/dev/null || fail "run"
-    until_true "running" 5 is running
-}
-end() { systemctl stop basald || true; }
 
 # --- what a service does ---
 
@@ -104,18 +51,17 @@ ready_learn_stop() {
     [ "$stop_ms" -lt $((stop_limit_s * 1000)) ] || fail "the stop took $stop_ms ms"
     [ "$(systemctl show -p Result --value basald)" = success ] || fail "the stop is no success"
     local order
-    order=$(journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" |
-        grep -oE 'SIGTERM: stopping|running -> stopping|stopping -> limp|leaving; newest checkpoint|make safe: torque is off on every device' | tr '\n' '|')
+    order=$(order_of 'SIGTERM: stopping|running -> stopping|stopping -> limp|leaving; newest checkpoint|make safe: torque is off on every device')
     [ "$order" = 'SIGTERM: stopping|running -> stopping|stopping -> limp|leaving; newest checkpoint|make safe: torque is off on every device|' ] ||
         fail "the order of the stop was $order"
     [ -e /var/lib/basald/last/state.pb ] || fail "no networks were saved"
     [ ! -e /run/basald ] || fail "/run/basald is still there"
-    stop_exit_ms=$(journalctl -b -u basald --no-pager -o short-monotonic --after-cursor="$cursor" |
+    stop_exit_ms=$(journal -o short-monotonic |
         awk '/SIGTERM: stopping/ { gsub(/[][]/, "", $0); a = $1 } /leaving; newest checkpoint/ { gsub(/[][]/, "", $0); printf "%d", 1000 * ($1 - a) }')
-    lines=$(journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" | wc -l)
+    lines=$(journal -o cat | wc -l)
     [ "$lines" -lt 40 ] || fail "$lines lines in the journal for one short life"
-    journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" | grep -nE '<[0-7]>' && fail "a priority stands in the text"
-    [ "$(journalctl -b -u basald --no-pager -o cat -p err --after-cursor="$cursor" | wc -l)" = 0 ] || fail "errors in the journal"
+    journal -o cat | grep -nE '<[0-7]>' && fail "a priority stands in the text"
+    [ "$(journal -o json | grep -cE '"PRIORITY" *: *"[0-3]"')" = 0 ] || fail "errors in the journal"
 }
 
 kill_9() {
@@ -193,11 +139,7 @@ another_schema() {
 # A second robot on the same machine.
 instance() {
     begin
-    sed 's|/dev/basald/servo|/dev/basald/arm|; $a comms:\n  telemetry: off' /etc/basald/basald.yaml >/etc/basald/arm.yaml
-    systemd-run --quiet --unit=armsim -p User=basald -p AmbientCapabilities=CAP_SYS_NICE basalsim --config /etc/basald/arm.yaml
-    until_true "a second bus" 5 test -e /dev/basald/arm
-    systemctl start basald@arm || fail "systemctl start basald@arm"
-    until_true "the second robot" 5 basalctl --runtime-dir /run/basald-arm health >/dev/null
+    second_robot
     is limp || fail "the first robot minds the second"
     basalctl --runtime-dir /run/basald-arm arm >/dev/null || fail "the second arms"
     sleep 0.5
@@ -254,8 +196,7 @@ stall_main() {
     after_failure "$p"
     said_it "Watchdog timeout" || fail "the service manager's watchdog did not fire"
     local order
-    order=$(journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" |
-        grep -oE 'running -> stopping|stopping -> limp|Watchdog timeout' | tr '\n' '|')
+    order=$(order_of 'running -> stopping|stopping -> limp|Watchdog timeout')
     [ "$order" = 'running -> stopping|stopping -> limp|Watchdog timeout|' ] || fail "the order was $order"
 }
 
@@ -283,8 +224,7 @@ crash_beside() { # thread
 crash_learner() {
     crash_beside learner
     local order
-    order=$(journalctl -b -u basald --no-pager -o cat --after-cursor="$cursor" |
-        grep -oE 'SIGILL on a thread|running -> stopping' | tr '\n' '|')
+    order=$(order_of 'SIGILL on a thread|running -> stopping')
     [ "$order" = 'SIGILL on a thread|running -> stopping|' ] || fail "the order was $order"
 }
 crash_comms() { crash_beside comms; }
@@ -299,13 +239,6 @@ crash_loop() {
     said_it "code=killed, status=4/ILL" || said_it "code=dumped, status=4/ILL" || fail "it did not die of it"
 }
 
-scenario=set_up
 set_up
-done_list=
-for scenario in "$@"; do
-    from=$(now_ms)
-    $scenario
-    echo "passed $scenario ($(($(now_ms) - from)) ms)"
-    done_list="$done_list\"$scenario\", "
-done
+scenarios "$@"
 echo "{\"test\": \"service\", \"good\": true, \"scenarios\": [${done_list%, }], \"stop_exit_ms\": ${stop_exit_ms:-null}, \"stop_unit_ms\": ${stop_ms:-null}, \"kill9_to_limp_ms\": ${kill_ms:-null}, \"kept_rows\": ${kept_rows:-null}}"

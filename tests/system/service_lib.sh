@@ -1,17 +1,37 @@
 # shellcheck shell=bash
-# Shared by the tests of the service: what was built, installed aside and run in a container with a real systemd.
-inside() { # build folder, scenarios
-    local build=$1 status=0
+# Shared by the tests in a container with a real systemd: what they bring along lies in $work, /t in there.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+container() { # script of tests/system, its arguments
+    local status=0 script=$1
     shift
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
-    trap 'exit 130' INT TERM
-    DESTDIR=$work cmake --install "$build" --prefix /usr >/dev/null
-    cp tests/system/service_inside.sh "$work/"
-    tests/system/nspawn-run -t 240 -n --bind-ro="$work:/t" bash /t/service_inside.sh "$@" || status=$?
+    cp tests/system/service_steps.sh "tests/system/$script" "$work/"
+    tests/system/nspawn-run -t 240 -n --bind-ro="$work:/t" bash "/t/$script" "$@" || status=$?
     if [ $status = 125 ]; then
         echo "skipped: no container with a systemd can be started here"
         return 77
     fi
     return $status
+}
+
+inside() { # build folder, scenarios: what was built, installed aside
+    local build=$1
+    shift
+    DESTDIR=$work cmake --install "$build" --prefix /usr >/dev/null
+    container service_inside.sh "$@"
+}
+
+packages() { # build folder: the package, and two upgrades of it, which differ in their version alone
+    local version name
+    BUILD_DIR=$1 deploy/package.sh >"$work/package.log" 2>&1 || { cat "$work/package.log"; return 1; }
+    cp "$(tail -n 1 "$work/package.log")" "$work/old.deb"
+    version=$(dpkg-deb -f "$work/old.deb" Version)
+    dpkg-deb -R "$work/old.deb" "$work/deb"
+    for name in new newer; do
+        version=$version+1
+        sed -i "s/^Version: .*/Version: $version/" "$work/deb/DEBIAN/control"
+        dpkg-deb --root-owner-group -Zgzip -z1 -b "$work/deb" "$work/$name.deb" >/dev/null
+    done
 }
