@@ -50,6 +50,9 @@ static int set(struct config *c, const char *section, const char *key, const cha
         return why(ret_why, cap, -EINVAL, "%s.%s: only keys of policy and learner count here",
                    section, key);
     }
+    if (ours && (strcmp(key, "kernel") == 0 || strcmp(key, "precision") == 0)) {
+        return why(ret_why, cap, -EINVAL, "learner.%s: --%s says it here", key, key);
+    }
     const struct option *o = option_find(ours ? learner->options : c->policy->options, key);
     if (o == NULL) {
         return why(ret_why, cap, -EINVAL, "%s.%s: there is no such key", section, key);

@@ -36,6 +36,7 @@ struct learner_settings { /* learner: */
     int64_t normalize_until;
     double checkpoint_s; /* real time: a checkpoint this often; 0: at stop only */
     int precision;       /* enum precision */
+    int kernel;          /* place in kernel_names; KERNEL_AUTO: the best one here */
 };
 
 struct replay_settings { /* replay: */

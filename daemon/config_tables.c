@@ -94,6 +94,8 @@ static const struct option learner[] = {
      .help = "time between two checkpoints of the service; 0: at the stop only"},
     {.key = "precision", .type = OPTION_CHOICE, .offset = AT(learner.precision), .def = "fp32", .choices = precision_names,
      .help = "operands of the networks' products while they learn: fp32, or bf16 where the processor has AVX512_BF16; sums, weights and the acting policy are fp32 always"},
+    {.key = "kernel", .type = OPTION_CHOICE, .offset = AT(learner.kernel), .def = "auto", .choices = kernel_names,
+     .help = "what computes while it learns: auto is the best that this machine has for that precision; cblas is OpenBLAS, portable plain C"},
     {.key = NULL},
 };
 

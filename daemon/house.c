@@ -227,11 +227,9 @@ static int build(struct house *h, const struct house_spec *spec, char *ret_why, 
     if (rc < 0) {
         return rc;
     }
-    if (d.kernel == NULL) {
-        return why(ret_why, cap, -EINVAL,
-                   "learner.precision %s needs a processor with AVX512_BF16, which this one has "
-                   "not: set it to fp32",
-                   precision_names[h->config.learner.precision]);
+    rc = problem_check_kernel(&h->config, ret_why, cap);
+    if (rc < 0) {
+        return rc;
     }
     const int n_weights = count_weights(&h->config, &d, ret_why, cap);
     if (n_weights < 0) {

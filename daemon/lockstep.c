@@ -5,6 +5,7 @@
 #include "daemon/evaltrace.h"
 #include "daemon/json.h"
 #include "daemon/runfiles.h"
+#include "daemon/problem.h"
 #include "policies/nn/kernel.h"
 
 #include <errno.h>
@@ -359,13 +360,12 @@ static int run(const struct lockstep_spec *spec, struct lockstep_result *ret_res
         if (rc == 0 && ret_result == NULL) {
             print_result(k, &e, now_s() - begun_s);
         } else if (rc == 0) {
-            const enum precision products = (enum precision)k->house.config.learner.precision;
             *ret_result =
                 (struct lockstep_result){.steps = k->learned,
                                          .updates = k->house.learner.counters[LEARNER_UPDATES],
                                          .learned_s = k->learned_s,
                                          .eval = e,
-                                         .kernel = kernel_of(products)->name};
+                                         .kernel = problem_kernel(&k->house.config)->name};
         }
     }
     house_close(&k->house); /* as far as it was built */

@@ -34,6 +34,44 @@ static unsigned gives(const struct config *c, const struct task *t)
     return NEEDS_LOGP | (alike ? runs : 0) | (alike && model ? NEEDS_MODEL : 0);
 }
 
+const struct kernel *problem_kernel(const struct config *c)
+{
+    const enum precision precision = (enum precision)c->learner.precision;
+    if (c->learner.kernel == KERNEL_AUTO) {
+        return kernel_of(precision);
+    }
+    const struct kernel *k = kernel_find(kernel_names[c->learner.kernel]);
+    return k != NULL && k->precision == precision ? k : NULL;
+}
+
+int problem_check_kernel(const struct config *c, char *ret_why, int cap)
+{
+    const struct learner_settings *l = &c->learner;
+    char here[96];
+    if (problem_kernel(c) != NULL) {
+        return 0;
+    }
+    if (l->kernel == KERNEL_AUTO) {
+        return why(ret_why, cap, -EINVAL,
+                   "learner.precision %s needs a processor with AVX512_BF16, which this one has "
+                   "not: set it to fp32",
+                   precision_names[l->precision]);
+    }
+    const struct kernel *k = kernel_find(kernel_names[l->kernel]);
+    if (k == NULL) {
+        kernel_list(here, (int)sizeof here);
+        return why(ret_why, cap, -EINVAL,
+                   "learner.kernel %s does not run on this machine, which has %s: set one of "
+                   "these, or auto",
+                   kernel_names[l->kernel], here);
+    }
+    return why(ret_why, cap, -EINVAL,
+               "learner.kernel %s multiplies in %s, learner.precision is %s: set that to %s, or "
+               "the kernel to auto",
+               k->name, precision_names[k->precision], precision_names[l->precision],
+               precision_names[k->precision]);
+}
+
 void problem_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
 {
     struct wants w;
@@ -55,7 +93,7 @@ void problem_dims(const struct config *c, const struct task *t, struct dims *ret
         .minibatch = c->learner.batch_size,
         .policy_rate_hz = c->robot.policy_rate_hz,
         .gives = gives(c, t),
-        .kernel = kernel_of((enum precision)c->learner.precision),
+        .kernel = problem_kernel(c),
     };
 }
 

@@ -6,6 +6,12 @@
 
 #include "daemon/config.h"
 
+/* What the learner computes with; NULL: this machine has no such. */
+const struct kernel *problem_kernel(const struct config *c);
+
+/* Is there one? Errors: -EINVAL and one sentence. */
+int problem_check_kernel(const struct config *c, char *ret_why, int cap) BASAL_MUST_USE;
+
 /* The dims. Whose policy wants NEEDS_MODEL gets dims.batch when the model is there (model.h). */
 void problem_dims(const struct config *c, const struct task *t, struct dims *ret_dims);
 

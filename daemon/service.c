@@ -7,6 +7,7 @@
 #include "daemon/crash.h"
 #include "daemon/kept.h"
 #include "daemon/service_inside.h"
+#include "daemon/problem.h"
 #include "policies/nn/kernel.h"
 
 #include <errno.h>
@@ -168,7 +169,7 @@ static void say_hello(const struct service *s)
              BASALD_VERSION, c->robot.name, (unsigned long long)c->hash, c->robot.control_rate_hz,
              c->policy->name, c->robot.policy_rate_hz);
     log_line(LOG_LEVEL_NOTE, "learner: products in %s (%s)", precision_names[c->learner.precision],
-             kernel_of((enum precision)c->learner.precision)->name);
+             problem_kernel(c)->name);
     for (int i = 0; i < c->robot.n_buses; i++) {
         struct bus_budget b;
         char text[160];

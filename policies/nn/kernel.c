@@ -1,6 +1,7 @@
 /* The back ends that were built, and the choice among them. */
 #include "policies/nn/kernel.h"
 
+#include <stdio.h>
 #include <string.h>
 
 extern const struct kernel kernel_portable;
@@ -30,6 +31,9 @@ const struct kernel *const kernels[] = {
 
 const char *const precision_names[] = {"fp32", "bf16", NULL};
 
+const char *const kernel_names[] = {
+    [KERNEL_AUTO] = "auto", "avx512_bf16", "avx512", "avx2", "neon", "portable", "cblas", NULL};
+
 int matrix_stride(int n)
 {
     return (n + PANEL - 1) / PANEL * PANEL + PANEL;
@@ -57,4 +61,16 @@ const struct kernel *kernel_find(const char *name)
         }
     }
     return NULL;
+}
+
+void kernel_list(char *ret_text, int cap)
+{
+    int n = 0;
+    ret_text[0] = '\0';
+    for (int i = 0; kernels[i] != NULL && n < cap; i++) {
+        if (kernels[i]->usable()) {
+            n += snprintf(ret_text + n, (size_t)(cap - n), "%s%s", n > 0 ? ", " : "",
+                          kernels[i]->name);
+        }
+    }
 }

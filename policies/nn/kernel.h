@@ -46,6 +46,9 @@ enum precision { PRECISION_FP32, PRECISION_BF16 };
 /* For option tables: the names of enum precision. */
 extern const char *const precision_names[];
 
+/* Place in kernel_names of the choice that is left to the machine. */
+enum { KERNEL_AUTO };
+
 /* Of layer normalisation; epsilon is torch's. */
 #define NORM_EPS ((float)1e-5)
 
@@ -123,3 +126,7 @@ const struct kernel *kernel_best(void) BASAL_RT;
 const struct kernel *kernel_of(enum precision precision) BASAL_RT;
 /* By name; NULL: unknown, not built, or not usable here. */
 const struct kernel *kernel_find(const char *name);
+/* For option tables: KERNEL_AUTO, then all that any machine may have. */
+extern const char *const kernel_names[];
+/* Those that this processor can run, with commas between. */
+void kernel_list(char *ret_text, int cap);

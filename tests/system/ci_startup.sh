@@ -46,6 +46,7 @@ expect "an empty run folder" 78 "there is no checkpoint in $work/empty" "${daemo
 expect_alive "an empty run folder, begun" "boot -> limp" "${daemon[@]}" --run-dir "$work/empty" --continue
 expect_alive "no device" "bus servo: there is no $work/servo: is the robot plugged in and on?" "${daemon[@]}" --set bus.servo.device="$work/servo"
 expect_alive "no serial port" "bus servo: /dev/null is no serial port" "${daemon[@]}" --set bus.servo.device=/dev/null
+expect_alive "a kernel" "learner: products in fp32 (portable)" "${daemon[@]}" --set learner.kernel=portable
 if grep -qw avx512_bf16 /proc/cpuinfo; then
     expect_alive "bf16" "learner: products in bf16 (avx512_bf16)" "${daemon[@]}" --set learner.precision=bf16
 else

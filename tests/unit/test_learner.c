@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,70 @@ static void a_precision_that_is_not_there_is_refused(void **state)
     without_bf16 = false;
     house_close(h);
     free(h);
+}
+
+/* Another architecture's, which no machine of this one has. */
+#ifdef __aarch64__
+#define NOT_HERE "avx2"
+#else
+#define NOT_HERE "neon"
+#endif
+
+static void a_kernel_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *sets[2], *begins, *ends;
+    } cases[] = {
+        {{"learner.kernel=" NOT_HERE, "learner.precision=fp32"},
+         "learner.kernel " NOT_HERE " does not run on this machine, which has ",
+         "portable, cblas: set one of these, or auto"},
+        {{"learner.kernel=portable", "learner.precision=bf16"},
+         "learner.kernel portable multiplies in fp32, learner.precision is bf16: ",
+         "set that to fp32, or the kernel to auto"},
+        {{"learner.kernel=avx", "learner.precision=fp32"}, "--set learner.kernel", "avx2"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct house_spec spec = crawler_spec(cases[i].sets, 2);
+        struct house *h = calloc(1, sizeof *h);
+        char reason[WHY_CHARS] = "";
+        assert_int_equal(house_open(h, &spec, reason, sizeof reason), -EINVAL);
+        if (strstr(reason, cases[i].begins) == NULL || strstr(reason, cases[i].ends) == NULL) {
+            fail_msg("%s", reason);
+        }
+        house_close(h);
+        free(h);
+    }
+}
+
+/* Each that is here computes when it is named; all that were built have a name to be asked for. */
+static void the_kernel_that_is_named_learns(void **state)
+{
+    (void)state;
+    for (int i = 0; kernels[i] != NULL; i++) {
+        char kernel[48], precision[48];
+        int k = 0;
+        while (kernel_names[k] != NULL && strcmp(kernel_names[k], kernels[i]->name) != 0) {
+            k++;
+        }
+        assert_non_null(kernel_names[k]);
+        if (!kernels[i]->usable()) {
+            continue;
+        }
+        (void)snprintf(kernel, sizeof kernel, "learner.kernel=%s", kernels[i]->name);
+        (void)snprintf(precision, sizeof precision, "learner.precision=%s",
+                       precision_names[kernels[i]->precision]);
+        const char *const sets[] = {kernel, precision, "learner.learning_starts=0"};
+        struct bench *b = bench_open(sets, 3);
+        assert_ptr_equal(b->house.learner.dims.kernel, kernels[i]);
+        for (int n = 1; n <= 5; n++) {
+            step(b, (float)n);
+        }
+        assert_true(work(b) > 0);
+        bench_close(b);
+    }
 }
 
 static void learning_in_bf16(void **state)
@@ -373,6 +438,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_are_owed_by_steps),
         cmocka_unit_test(a_precision_that_is_not_there_is_refused),
+        cmocka_unit_test(a_kernel_that_is_not_there_is_refused),
+        cmocka_unit_test(the_kernel_that_is_named_learns),
         cmocka_unit_test(learning_in_bf16),
         cmocka_unit_test(a_pause_is_forgiven),
         cmocka_unit_test(who_is_off_learns_nothing),

@@ -67,7 +67,7 @@ static void desk_close(struct desk *d)
     free(d);
 }
 
-/* Another step, which the policy took by version; its observation is its number. */
+/* Another step, which the policy took by version; its observation and its reward are its number. */
 static void act(struct desk *d, uint32_t version)
 {
     const float a = 0.5f;
@@ -78,6 +78,7 @@ static void act(struct desk *d, uint32_t version)
                                               .asked = &a,
                                               .applied = &a,
                                               .logp = -1.0f,
+                                              .reward = (float)step,
                                               .source = SOURCE_POLICY,
                                               .version = version,
                                               .obs2 = &o});
@@ -304,16 +305,39 @@ static void passes_are_owed_and_published(void **state)
     desk_close(d);
 }
 
+/* --- sums of rewards --- */
+
+static void three_steps(struct config *c)
+{
+    c->learner.n_steps = 3;
+}
+
+/* learner.n_steps: r is the sum of that many rewards, s2 and g are of what follows them. */
+static void rewards_of_n_steps_are_summed(void **state)
+{
+    (void)state;
+    const struct policy p = probe_policy((struct wants){.seg_len = 1});
+    struct desk *d = desk_open(&p, three_steps);
+    for (int step = 1; step <= 40; step++) {
+        act(d, 0);
+        (void)learner_step(&d->learner);
+    }
+    assert_true(probe.updates > 20);
+    const struct batch *b = &probe.batch;
+    for (int i = 0; i < b->n; i++) {
+        const float s = b->s[i];
+        assert_true(fabsf(b->r[i] - (s + 1.0f + 0.9f * (s + 2.0f) + 0.81f * (s + 3.0f))) < 1e-4f);
+        assert_true(b->s2[i] == s + 3.0f);
+        assert_true(fabsf(b->g[i] - 0.729f) < 1e-6f);
+    }
+    desk_close(d);
+}
+
 /* --- settings that do not fit --- */
 
 static void by_rank(struct config *c)
 {
     c->learner.prioritized_replay = PRIORITY_RANK;
-}
-
-static void three_steps(struct config *c)
-{
-    c->learner.n_steps = 3;
 }
 
 static void short_replay(struct config *c)
@@ -412,6 +436,7 @@ int main(void)
         cmocka_unit_test(learners_of_all_kinds_go_on_exactly),
         cmocka_unit_test(each_row_is_learnt_once),
         cmocka_unit_test(passes_are_owed_and_published),
+        cmocka_unit_test(rewards_of_n_steps_are_summed),
         cmocka_unit_test(what_does_not_fit_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
