@@ -81,7 +81,7 @@ static void drive(struct bench_robot *b)
     const struct record *r = &b->last;
     if (r->state == STATE_LIMP && r->plant_ready) {
         ask(b, REQUEST_ARM);
-    } else if (r->state == STATE_READY) {
+    } else if (r->state == STATE_READY || (r->state == STATE_HOLDING && r->latch == LATCH_NONE)) {
         ask(b, REQUEST_RUN);
     } else if (r->state == STATE_FAULT) {
         ask(b, REQUEST_CLEAR);
@@ -131,7 +131,7 @@ static int warm_up(struct bench_robot *b, char *ret_why, int cap)
     clock_resume(l->clock, begun_ns);
     loop_begin(l);
     for (int64_t i = 0; l->st.step < STEPS_BEFORE || l->st.fsm.state != STATE_RUNNING; i++) {
-        if (i == ticks_max || l->st.fsm.state == STATE_FAULT || l->st.fsm.state == STATE_ESTOP) {
+        if (i == ticks_max || l->st.fsm.latch != LATCH_NONE) {
             return why(ret_why, cap, -EIO, "the robot does not run at %.0f Hz; it is %s: %.160s",
                        robot->control_rate_hz, fsm_state_name(l->st.fsm.state),
                        b->trouble[0] != '\0' ? b->trouble : plant_why(l->plant));

@@ -168,15 +168,15 @@ static void note_episode(struct comms *c, const struct happened *h)
  */
 static void note_reason(struct comms *c, const struct happened *h, const char *sentence)
 {
-    const bool latched_now = c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP;
+    const bool latched_now = c->last.latch != LATCH_NONE;
     if (h->kind == HAPPENED_PLANT && !latched_now) {
         (void)snprintf(c->reason, sizeof c->reason, "%s", h->text);
     } else if (h->kind == HAPPENED_TRIP) {
         (void)snprintf(c->reason, sizeof c->reason, "%s", sentence);
     } else if (h->kind == HAPPENED_STATE) {
-        const bool latched = h->b == STATE_FAULT || h->b == STATE_ESTOP;
+        const bool responds = fsm_responds((enum fsm_state)h->b);
         const bool stopped = h->a == STATE_STOPPING && h->b == STATE_LIMP;
-        if (h->text[0] != '\0' || !(latched || stopped)) {
+        if (h->text[0] != '\0' || !(responds || stopped)) {
             (void)snprintf(c->reason, sizeof c->reason, "%s", h->text);
         }
     }

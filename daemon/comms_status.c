@@ -156,8 +156,8 @@ static void fill_learner(const struct comms *c, Basald__V1__Status *m, struct st
 
 static void fill_robot(struct comms *c, Basald__V1__Status *m, struct status_scratch *k)
 {
-    const bool rests =
-        c->last.state == STATE_FAULT || c->last.state == STATE_ESTOP || c->last.state == STATE_LIMP;
+    const enum fsm_state state = (enum fsm_state)c->last.state;
+    const bool rests = state == STATE_LIMP || fsm_responds(state);
     m->version = wire_text(BASALD_VERSION);
     m->robot = wire_text(c->spec.config->robot.name);
     m->state = comms_state_text(c);

@@ -7,6 +7,7 @@
 
 #include "daemon/base/option.h"
 #include "daemon/base/robot.h"
+#include "daemon/causes.h"
 #include "daemon/safety.h"
 #include "policies/policy.h"
 #include "policies/task.h"
@@ -69,6 +70,7 @@ struct config {
     struct robot robot;
     struct control_settings control;
     struct safety_settings safety;
+    struct response_settings responses;
     struct task_spec task;
     const struct policy *policy;
     void *policy_config;

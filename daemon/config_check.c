@@ -3,6 +3,7 @@
 
 #include "daemon/base/chain.h"
 #include "daemon/problem.h"
+#include "daemon/respond.h"
 #include "drivers/driver.h"
 
 #include <errno.h>
@@ -128,16 +129,6 @@ static int check_rates(const struct walk *w)
     return 0;
 }
 
-/* Every stop of this version ends with torque off. */
-static bool may_drop(const struct robot *r)
-{
-    bool driven = false;
-    for (int j = 0; j < r->n_joints; j++) {
-        driven = driven || r->joint[j].actuated;
-    }
-    return r->n_buses > 0 && driven && !r->drop_accepted;
-}
-
 /* Without a bus there must be a body; on a bus this version's devices take poses alone. */
 static int check_direct(const struct walk *w)
 {
@@ -199,12 +190,6 @@ static int check_reset(const struct walk *w)
 static int check_words(const struct walk *w)
 {
     const struct config *c = w->config;
-    if (may_drop(&c->robot)) {
-        return config_bad_at(w, place_of(w, "estop"),
-                             "estop.drop_accepted must be true: every stop ends with torque off, "
-                             "and a joint that carries something then drops; see that none does, "
-                             "or that it may");
-    }
     if (c->robot.estop_hardware == ESTOP_GPIO) {
         return config_bad_at(w, place_of(w, "estop"),
                              "estop.hardware gpio is not available in this version; use "
@@ -289,6 +274,20 @@ static int check_body(const struct walk *w)
                  : 0;
 }
 
+static int check_responses(const struct walk *w)
+{
+    const struct config *c = w->config;
+    struct responder *r = arena_take(w->mem, sizeof *r);
+    char reason[WHY_CHARS];
+    if (respond_init(r, &c->robot, &c->responses, c->control.stop_s, reason, (int)sizeof reason) ==
+        0) {
+        return 0;
+    }
+    const bool of_estop = strncmp(reason, "estop.", strlen("estop.")) == 0;
+    return config_bad_at(w, place_of_reason(w, reason, of_estop ? "estop" : "responses"), "%s",
+                         reason);
+}
+
 /* What the modules themselves say about their settings. */
 static int check_modules(const struct walk *w)
 {
@@ -330,5 +329,6 @@ int config_check(const struct walk *w)
         rc = config_check_wire(w, i);
     }
     rc = rc == 0 ? check_chain(w) : rc;
+    rc = rc == 0 ? check_responses(w) : rc;
     return rc == 0 ? check_modules(w) : rc;
 }

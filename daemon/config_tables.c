@@ -7,6 +7,7 @@ static const char *const realtime_names[] = {"off", "prefer", "enforce", NULL};
 static const char *const action_names[] = {"asked", "applied", "by_source", NULL};
 static const char *const priority_names[] = {"none", "proportional", "rank", NULL};
 static const char *const estop_names[] = {"unset", "none", "power_sense", "gpio", NULL};
+static const char *const response_names[] = {"hold", "retreat", "damped", "limp", NULL};
 static const char *const order_names[] = {"same_tick", "pipelined", "by_rate", NULL};
 
 #define AT(field) offsetof(struct config, field)
@@ -48,7 +49,9 @@ static const struct option estop[] = {
     {.key = "power_min_v", .type = OPTION_DOUBLE, .offset = AT(robot.power_min_v), .min = 0, .max = 100, .def = "0",
      .help = "power_sense: below this voltage motor power counts as cut"},
     {.key = "drop_accepted", .type = OPTION_BOOL, .offset = AT(robot.drop_accepted), .def = "false",
-     .help = "the owner accepts that a loaded joint drops when torque is cut, as it is at the end of every stop; must be true where joints are driven"},
+     .help = "the owner accepts that a loaded joint drops when torque is cut; must be true where joints are driven and no brake holds them, for a response that is limp or for the daemon's death"},
+    {.key = "brake", .type = OPTION_BOOL, .offset = AT(robot.brake), .def = "false",
+     .help = "each joint that carries something has a brake that closes when its torque is off"},
     {.key = NULL},
 };
 
@@ -143,6 +146,42 @@ static const struct option faults[] = {
     {.key = NULL},
 };
 
+#define RESPONSE(cause, name, usual, text) {.key = name, .type = OPTION_CHOICE, .offset = AT(responses.how[cause]), .def = usual, .choices = response_names, .help = text}
+static const struct option responses[] = {
+    RESPONSE(CAUSE_POLICY_STALE, "policy_stale", "hold", "no new weights for policy_stale_s while another publisher's drive"),
+    RESPONSE(CAUSE_OPERATOR_LOST, "operator_lost", "hold", "who attends the run is silent for control.lease_deadman_ms"),
+    RESPONSE(CAUSE_SENSOR_STALE, "sensor_stale", "limp", "a joint has coasted too long or its motor is silent; hold: the others hold their pose; latches a fault"),
+    RESPONSE(CAUSE_BUS_LOST, "bus_lost", "limp", "not one joint of a bus answers any more; what is said to the other buses; latches a fault"),
+    RESPONSE(CAUSE_LOOP_STALLED, "loop_stalled", "hold", "a tick begins control.loop_deadman_ms late"),
+    RESPONSE(CAUSE_PROCESS_DEAD, "process_dead", "limp", "the daemon is gone; it can only be limp: the devices do what they do on a silent bus, then --make-safe cuts torque"),
+    RESPONSE(CAUSE_POWER_SAG, "power_sag", "limp", "motor power is below estop.power_min_v; latches an estop"),
+    RESPONSE(CAUSE_ESTOP, "estop", "limp", "a person's estop: brought to rest at once, then this; latches"),
+    RESPONSE(CAUSE_FAULT, "fault", "limp", "a limit trips or a device reports an error; latches a fault"),
+    RESPONSE(CAUSE_STOP, "stop", "limp", "basalctl stop, a signal, the end of the service, another thread that is dead; not hold"),
+    {.key = "policy_stale_s", .type = OPTION_DOUBLE, .offset = AT(responses.policy_stale_s), .min = 0, .max = 1e6, .def = "0",
+     .help = "weights of another publisher (comms.weights) are too old from this age on; 0: never"},
+    {.key = "rest_pose_rad", .type = OPTION_DOUBLES, .offset = AT(responses.rest), .min = -1e4, .max = 1e4, .def = "[]", .n_max = JOINTS_MAX, .n_offset = AT(responses.n_rest),
+     .help = "where a retreat goes, one number for each joint in the file's order; within the ranges, and gravity may pull with rest_torque_nm there"},
+    {.key = "rest_near_rad", .type = OPTION_DOUBLE, .offset = AT(responses.rest_near_rad), .min = 1e-4, .max = 3, .def = "0.05",
+     .help = "a joint this near its number has arrived"},
+    {.key = "rest_torque_nm", .type = OPTION_DOUBLE, .offset = AT(responses.rest_torque_nm), .min = 0, .max = 1000, .def = "0.3",
+     .help = "gravity's pull at a joint that its friction holds; where the file tells the links"},
+    {.key = "rest_supported", .type = OPTION_BOOL, .offset = AT(responses.rest_supported), .def = "false",
+     .help = "something carries the robot in its rest pose, such as a table or a cradle: gravity is not judged there"},
+    {.key = "retreat_rad_s", .type = OPTION_DOUBLE, .offset = AT(responses.retreat_rad_s), .min = 1e-3, .max = 100, .def = "0.5",
+     .help = "fastest joint of a retreat; each stays within its own limits too"},
+    {.key = "retreat_rad_s2", .type = OPTION_DOUBLE, .offset = AT(responses.retreat_rad_s2), .min = 1e-2, .max = 1e4, .def = "2",
+     .help = "acceleration of it"},
+    {.key = "retreat_s", .type = OPTION_DOUBLE, .offset = AT(responses.retreat_s), .min = 0.1, .max = 600, .def = "10",
+     .help = "longest retreat; damped after it, or limp where the devices take no damping"},
+    {.key = "damped_kd_nms_rad", .type = OPTION_DOUBLES, .offset = AT(responses.damped_kd), .min = 1e-6, .max = 10000, .def = "[]", .n_max = JOINTS_MAX, .n_offset = AT(responses.n_kd),
+     .help = "damping of a descent at each joint; one number for all, or one a joint"},
+    {.key = "damped_rad_s", .type = OPTION_DOUBLE, .offset = AT(responses.damped_rad_s), .min = 1e-3, .max = 10, .def = "0.3",
+     .help = "a joint sinks about so fast, where the file tells the links; else as fast as its damping lets it"},
+    {.key = NULL},
+};
+#undef RESPONSE
+
 static const struct option picture[] = {
     {.key = "height", .type = OPTION_INT, .offset = AT(robot.picture.h), .min = 0, .max = PICTURE_MAX, .def = "0", .help = "rows of the camera's picture"},
     {.key = "width", .type = OPTION_INT, .offset = AT(robot.picture.w), .min = 0, .max = PICTURE_MAX, .def = "0", .help = "columns of it"},
@@ -162,6 +201,7 @@ static const struct option chain[] = {
 
 const struct section config_sections[] = {
     {"", top, 0},           {"picture", picture, 0}, {"chain", chain, 0}, {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
+    {"responses", responses, 0},
     {"task", task_options, AT(task.settings)},       {"policy", policy, 0}, {"learner", learner, 0},
     {"replay", replay, 0},  {"comms", comms, 0},     {"sim", sim, 0},       {"faults", faults, 0},
     {.name = NULL},

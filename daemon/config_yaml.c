@@ -232,10 +232,10 @@ static int walk_section(const struct walk *w, const struct section *s, const yam
 
 static int walk_root(struct walk *w, const yaml_node_t *root)
 {
-    static const char *const also[] = {"include", "bus",     "joints", "extra",   "choices",
-                                       "links",   "picture", "chain",  "control", "estop",
-                                       "safety",  "task",    "policy", "learner", "replay",
-                                       "comms",   "sim",     "faults", NULL};
+    static const char *const also[] = {"include", "bus",       "joints", "extra",   "choices",
+                                       "links",   "picture",   "chain",  "control", "estop",
+                                       "safety",  "responses", "task",   "policy",  "learner",
+                                       "replay",  "comms",     "sim",    "faults",  NULL};
 
     static const struct {
         const char *key;

@@ -145,7 +145,7 @@ static int learn(struct lockstep *k, char *ret_why, int cap)
             }
         }
         const enum fsm_state state = h->loop.st.fsm.state;
-        if (state == STATE_FAULT || state == STATE_ESTOP || i > ticks_max) {
+        if (h->loop.st.fsm.latch != LATCH_NONE || i > ticks_max) {
             return why(ret_why, cap, -EIO, "the robot is in state %s at step %lld of %lld: %s",
                        fsm_state_name(state), (long long)h->loop.st.step, (long long)k->spec->steps,
                        k->fault);
@@ -223,8 +223,10 @@ static void evaluate(struct lockstep *k, struct evaluation *ret_eval)
 
 static void stop(struct lockstep *k)
 {
+    const struct loop *l = &k->house.loop;
+    const int most = 1000 + (int)(respond_stop_s(&l->responder) / l->dt_s);
     atomic_fetch_or(&k->house.shared->stop, STOP_EXIT);
-    for (int i = 0; i < 1000 && (i < 2 || !loop_at_rest(&k->house.loop)); i++) {
+    for (int i = 0; i < most && (i < 2 || !loop_at_rest(&k->house.loop)); i++) {
         tick(k);
     }
 }

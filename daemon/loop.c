@@ -29,6 +29,10 @@ int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena 
     if (rc < 0) {
         return rc;
     }
+    rc = respond_init(&l->responder, &c->robot, &c->responses, c->control.stop_s, ret_why, cap);
+    if (rc < 0) {
+        return rc;
+    }
     fsm_init(&l->st.fsm, c->robot.arm_ramp_s);
     problem_dims(c, &l->task, &l->dims);
     l->actor_bytes = c->policy->actor_bytes(c->policy_config, &l->dims);
@@ -103,6 +107,8 @@ static void record_fill(const struct loop *l, int64_t planned_ns, int64_t late_n
         .last_byte_ns = c->last_byte_ns,
         .state = (uint8_t)z->fsm.state,
         .source = z->open ? z->source : SOURCE_HOLD,
+        .latch = (uint8_t)z->fsm.latch,
+        .cause = z->cause,
         .plant_ready = plant_ready(l->plant),
         .n = z->sensed.n,
         .n_act = l->task.n_act,
@@ -200,10 +206,12 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     } else {
         hold(l, &z->command);
     }
+    respond_command(&l->responder, &z->respond, &z->fsm, &z->sensed, &z->command, planned_ns);
 
     mark[PHASE_SAFETY] = clock_now_ns(l->clock);
     fsm_command(&z->fsm, &l->config->robot, &z->sensed, &z->command);
     memcpy(z->asked, z->command.q, sizeof z->asked);
+    z->safety.lets_go = z->fsm.state == STATE_RETREATING || z->fsm.state == STATE_DAMPED;
     safety_filter(&z->safety, &z->sensed, &z->command);
 
     mark[PHASE_WRITE] = clock_now_ns(l->clock);
@@ -241,6 +249,9 @@ bool loop_at_rest(const struct loop *l)
     case STATE_ARMING:
     case STATE_READY:
     case STATE_RUNNING:
+    case STATE_HOLDING:
+    case STATE_RETREATING:
+    case STATE_DAMPED:
     case STATE_STOPPING:
     case STATES_N:
         break;

@@ -8,6 +8,7 @@
 #include "daemon/intake.h"
 #include "daemon/misbehave.h"
 #include "daemon/plant.h"
+#include "daemon/respond.h"
 #include "daemon/shared.h"
 #include "policies/replay.h"
 
@@ -18,6 +19,7 @@
 struct loop_state {
     struct fsm fsm;
     struct safety safety;
+    struct respond_state respond;
     struct sensed sensed;
     struct command command; /* safe, as last written */
     struct observation now; /* at the start of the open period */
@@ -43,11 +45,15 @@ struct loop_state {
     int eval_left;        /* ticks of an evaluation still to go; 0: none */
     bool eval_holds;      /* it began from ready, and goes back there */
     double eval_from, eval_ticks;
-    uint32_t held;   /* stop bits seen so far, to answer each once */
-    int plant_event; /* of the last tick, -1: none */
-    double reward;   /* of the last closed period */
-    double to_go;    /* sum over an episode's steps of the discounted return that followed ... */
-    double weight;   /* ... in which its last reward counts 1 + gamma + gamma^2 ... times */
+    uint8_t cause;         /* enum cause: of the response under way, or of the latch */
+    uint32_t told_trips;   /* since torque came on */
+    uint32_t aged_version; /* weights that drive ... */
+    int64_t aged_ns;       /* ... since then */
+    uint32_t held;         /* stop bits seen so far, to answer each once */
+    int plant_event;       /* of the last tick, -1: none */
+    double reward;         /* of the last closed period */
+    double to_go;  /* sum over an episode's steps of the discounted return that followed ... */
+    double weight; /* ... in which its last reward counts 1 + gamma + gamma^2 ... times */
     uint64_t overruns, coasted_total;
     uint64_t settings_told; /* written in the devices' memory, as far as a person knows */
     int64_t push_ns;
@@ -60,6 +66,7 @@ struct loop {
     struct replay *replay;
     struct shared *shared;
     struct task task;
+    struct responder responder;
     struct dims dims;
     void *actor;
     size_t actor_bytes;

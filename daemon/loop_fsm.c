@@ -11,39 +11,6 @@ void loop_tell(struct loop *l, const struct happened *what)
     (void)ring_push(&l->shared->happened, what);
 }
 
-static bool torque_may_be_on(const struct loop *l)
-{
-    const enum fsm_state s = l->st.fsm.state;
-    return s == STATE_READY || s == STATE_RUNNING || s == STATE_STOPPING;
-}
-
-/* A joint whose voltage nobody has read yet counts as supplied, and so does a body without any. */
-static bool has_power(const struct loop *l)
-{
-    const struct robot *r = &l->config->robot;
-    for (int j = 0; j < r->n_joints; j++) {
-        const double v = (double)l->st.sensed.volt_v[j];
-        const bool known = isfinite(v) && (v > 0.0 || r->n_buses > 0);
-        if (r->joint[j].actuated && known && v < r->power_min_v) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool senses_power_lost(const struct loop *l)
-{
-    return l->config->robot.estop_hardware == ESTOP_POWER_SENSE && !has_power(l);
-}
-
-static void explain_power(const struct loop *l, char ret_text[WHY_CHARS])
-{
-    (void)snprintf(ret_text, WHY_CHARS,
-                   "motor power is lost: a servo reads less than %g V (estop.power_min_v); switch "
-                   "it on, then clear",
-                   l->config->robot.power_min_v);
-}
-
 /* Without the weights of a run that is over, also where they wait to be taken. */
 static void shun_weights(struct loop *l, uint64_t run_id)
 {
@@ -68,7 +35,7 @@ static enum refusal judge_arm(const struct loop *l, uint32_t *ret_events, char r
     if (!plant_ready(l->plant)) {
         return REFUSED_PLANT;
     }
-    if (senses_power_lost(l)) {
+    if (loop_lost_power(l)) {
         (void)snprintf(ret_why, WHY_CHARS,
                        "motor power is off: a servo reads less than %g V (estop.power_min_v); "
                        "switch it on, then arm",
@@ -85,19 +52,31 @@ static enum refusal judge_arm(const struct loop *l, uint32_t *ret_events, char r
 /* The reason must be gone. */
 static enum refusal judge_clear(const struct loop *l, uint32_t *ret_events, char ret_why[WHY_CHARS])
 {
-    if (l->st.fsm.state != STATE_FAULT && l->st.fsm.state != STATE_ESTOP) {
+    if (l->st.fsm.latch == LATCH_NONE) {
         return REFUSED_STATE;
+    }
+    if (fsm_drives(l->st.fsm.state)) {
+        (void)snprintf(ret_why, WHY_CHARS,
+                       "torque is on: a robot that holds is brought down by basalctl stop; one "
+                       "that retreats or sinks ends by itself");
+        return REFUSED_LATCHED;
     }
     if (!loop_at_rest(l) || !plant_ready(l->plant)) {
         (void)snprintf(ret_why, WHY_CHARS, "%s", plant_why(l->plant));
         return REFUSED_LATCHED;
     }
-    if (senses_power_lost(l)) {
-        explain_power(l, ret_why);
+    if (loop_lost_power(l)) {
+        loop_explain_power(l, ret_why);
         return REFUSED_LATCHED;
     }
     *ret_events |= BIT(EVENT_CLEAR);
     return REFUSED_NOT;
+}
+
+/* It holds, and nothing latched: a person may go on. */
+static bool holds_free(const struct loop *l)
+{
+    return l->st.fsm.state == STATE_HOLDING && l->st.fsm.latch == LATCH_NONE;
 }
 
 /* May this request be granted now? It becomes an event, or a refusal. */
@@ -115,7 +94,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         return judge_arm(l, ret_events, ret_why);
     case REQUEST_EVAL:
     case REQUEST_RUN:
-        if (state != STATE_READY && state != STATE_RUNNING) {
+        if (state != STATE_READY && state != STATE_RUNNING && !holds_free(l)) {
             return REFUSED_STATE;
         }
         shun_weights(l, q->shun_run_id);
@@ -129,8 +108,8 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         }
         if (q->kind == REQUEST_EVAL) {
             z->eval_left = (int)fmax(1.0, q->x / l->dt_s); /* 0 would be a run without end */
-            z->eval_holds = state == STATE_READY;
-            z->run_flags &= state == STATE_READY ? ~(uint32_t)RUN_ATTENDED : UINT32_MAX;
+            z->eval_holds = state != STATE_RUNNING;
+            z->run_flags &= z->eval_holds ? ~(uint32_t)RUN_ATTENDED : UINT32_MAX;
             z->eval_ticks = (double)z->eval_left;
             z->eval_from = l->odometer >= 0 ? z->sensed.q[l->odometer] : 0.0;
         }
@@ -138,7 +117,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         return REFUSED_NOT;
     case REQUEST_HOLD:
         *ret_events |= BIT(EVENT_HOLD);
-        return state == STATE_RUNNING ? REFUSED_NOT : REFUSED_STATE;
+        return state == STATE_RUNNING || holds_free(l) ? REFUSED_NOT : REFUSED_STATE;
     case REQUEST_CLEAR:
         return judge_clear(l, ret_events, ret_why);
     case REQUEST_EPISODE_END:
@@ -216,24 +195,11 @@ static void answer(struct loop *l, int64_t now_ns, const struct request *q, stru
     (void)ring_push(&l->shared->replies, r);
 }
 
-static uint32_t stop_events(struct loop *l)
-{
-    uint32_t events = 0;
-    const uint32_t stop = atomic_load_explicit(&l->shared->stop, memory_order_acquire);
-    if ((stop & STOP_ESTOP) != 0) {
-        events |= BIT(EVENT_ESTOPPED);
-    }
-    if ((stop & (STOP_ASKED | STOP_EXIT | STOP_CRASHED | STOP_STALLED)) != 0) {
-        events |= BIT(EVENT_STOP);
-    }
-    return events;
-}
-
 /* The bits that are answered: stop when at rest, estop once it is latched in the state. */
 static void clear_stop_bits(struct loop *l)
 {
     uint32_t done = 0;
-    if (l->st.fsm.state == STATE_ESTOP) {
+    if (l->st.fsm.latch == LATCH_ESTOP) {
         done |= STOP_ESTOP | STOP_ASKED;
     }
     if (loop_at_rest(l)) {
@@ -242,56 +208,6 @@ static void clear_stop_bits(struct loop *l)
     if (done != 0) {
         atomic_fetch_and_explicit(&l->shared->stop, ~done, memory_order_release);
     }
-}
-
-static bool is_too_late(const struct loop *l, int64_t late_ns)
-{
-    return late_ns > l->config->control.loop_deadman_ms * NS_PER_MS;
-}
-
-/* The person who attends the run has not been heard of for too long. */
-static bool is_unattended(const struct loop *l, int64_t now_ns)
-{
-    return (l->st.run_flags & RUN_ATTENDED) != 0 &&
-           now_ns - l->lease_ns > l->config->control.lease_deadman_ms * NS_PER_MS;
-}
-
-static void follow_lease(struct loop *l, int64_t now_ns)
-{
-    const uint64_t beats = atomic_load_explicit(&l->shared->lease_beats, memory_order_relaxed);
-    if (beats != l->lease_beats || l->st.fsm.state != STATE_RUNNING) {
-        l->lease_beats = beats;
-        l->lease_ns = now_ns;
-    }
-}
-
-static uint32_t own_events(struct loop *l, int64_t now_ns, int64_t late_ns)
-{
-    struct loop_state *z = &l->st;
-    uint32_t events = z->plant_event >= 0 ? BIT(z->plant_event) : 0;
-    follow_lease(l, now_ns);
-    if (torque_may_be_on(l)) {
-        /* while torque is cut and read back no pose is: that is no fault of a joint */
-        const uint32_t not_now = z->fsm.state == STATE_STOPPING ? TRIP_STALE : 0;
-        if ((z->safety.trips & ~not_now) != 0) {
-            events |= BIT(EVENT_FAULTED);
-            struct happened h = {.t_ns = now_ns,
-                                 .kind = HAPPENED_TRIP,
-                                 .a = (int32_t)z->safety.trips,
-                                 .b = z->safety.trip_joint};
-            (void)safety_explain(&z->safety, &z->sensed, h.text, (int)sizeof h.text);
-            loop_tell(l, &h);
-        }
-        if (is_too_late(l, late_ns) || is_unattended(l, now_ns)) {
-            events |= BIT(EVENT_HOLD);
-        }
-    }
-    /* servos that run dry complain first: their fault becomes an estop when their voltage is read
-     */
-    if ((torque_may_be_on(l) || z->fsm.state == STATE_FAULT) && senses_power_lost(l)) {
-        events |= BIT(EVENT_ESTOPPED);
-    }
-    return events;
 }
 
 /* An evaluation goes on for its time, whatever ticks were left out; then its speed is told, and a
@@ -321,10 +237,11 @@ static uint32_t evaluate(struct loop *l, int64_t now_ns, int64_t late_ns)
  * who keeps the file reads them the other way round. */
 static void tell_latch(struct loop *l)
 {
-    if (l->st.fsm.state != STATE_ESTOP) {
+    if (l->st.fsm.latch != LATCH_ESTOP) {
         atomic_store_explicit(&l->shared->latched, LATCHED_NOT, memory_order_relaxed);
     } else if (atomic_load_explicit(&l->shared->latched, memory_order_relaxed) == LATCHED_NOT) {
-        atomic_store_explicit(&l->shared->latched, has_power(l) ? LATCHED_ASKED : LATCHED_POWER,
+        atomic_store_explicit(&l->shared->latched,
+                              loop_has_power(l) ? LATCHED_ASKED : LATCHED_POWER,
                               memory_order_relaxed);
     }
 }
@@ -336,7 +253,7 @@ static void tell_plant(struct loop *l, int64_t now_ns, bool state_said)
     const char *text = known ? "" : plant_why(l->plant);
     const bool news = known != l->plant_known || strcmp(text, l->plant_said) != 0;
     const bool quiet = l->st.fsm.state == STATE_BOOT || l->st.fsm.state == STATE_ARMING;
-    if (!news || quiet || torque_may_be_on(l)) {
+    if (!news || quiet || loop_torque_may_be_on(l)) {
         return;
     }
     l->plant_known = known;
@@ -354,7 +271,7 @@ static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
     const bool asked = (atomic_load_explicit(&s->stop, memory_order_relaxed) & STOP_ESTOP) != 0;
     const uint32_t latched = atomic_load_explicit(&s->latched, memory_order_relaxed);
     if (!asked) {
-        explain_power(l, ret_text);
+        loop_explain_power(l, ret_text);
         return;
     }
     (void)snprintf(ret_text, WHY_CHARS, "%s",
@@ -362,28 +279,36 @@ static void explain_estop(const struct loop *l, char ret_text[WHY_CHARS])
                                           : "it was latched before this start");
 }
 
-/* Why it is in another state now: who asked for the estop, how late the loop was, who is gone, what
- * the devices say; "": the states say it. */
-static void explain(const struct loop *l, enum fsm_state from, int64_t now_ns, int64_t late_ns,
-                    char ret_text[WHY_CHARS])
+/* Why it is in another state now: who asked for the estop, what led to a response, what the devices
+ * say; "": the states say it, or a trip has. */
+static void explain(const struct loop *l, const struct due *d, enum fsm_state from,
+                    enum fsm_latch before, int64_t late_ns, char ret_text[WHY_CHARS])
 {
     const enum fsm_state state = l->st.fsm.state;
-    const bool held = from == STATE_RUNNING && state == STATE_READY;
-    if (state == STATE_ESTOP) {
+    loop_explain_response(l, d, from, late_ns, ret_text);
+    if (l->st.fsm.latch == LATCH_ESTOP && before != LATCH_ESTOP) {
         explain_estop(l, ret_text);
-    } else if (held && is_too_late(l, late_ns)) {
-        (void)snprintf(
-            ret_text, WHY_CHARS,
-            "the loop woke %lld ms late, control.loop_deadman_ms allows %d: see what else "
-            "runs on this machine, then basalctl run again",
-            (long long)(late_ns / NS_PER_MS), l->config->control.loop_deadman_ms);
-    } else if (held && is_unattended(l, now_ns)) {
-        (void)snprintf(ret_text, WHY_CHARS,
-                       "who attends the run was silent for more than control.lease_deadman_ms, %d: "
-                       "basalctl run again",
-                       l->config->control.lease_deadman_ms);
-    } else {
+    } else if (ret_text[0] == '\0' && !fsm_drives(state)) {
         (void)snprintf(ret_text, WHY_CHARS, "%s", plant_why(l->plant));
+    }
+}
+
+/* The cause that led here, for status and telemetry; none where it only holds still or is limp. */
+static void note_cause(struct loop *l, const struct due *d, enum fsm_latch before)
+{
+    static const uint8_t order[] = {EVENT_ESTOPPED, EVENT_FAULTED, EVENT_STOP, EVENT_LOST};
+    struct loop_state *z = &l->st;
+    const enum fsm_state state = z->fsm.state;
+    if (state == STATE_LIMP || state == STATE_READY || state == STATE_RUNNING) {
+        z->cause = CAUSE_NONE;
+        return;
+    }
+    for (unsigned i = 0; i < sizeof order; i++) {
+        const bool worse = z->cause == CAUSE_NONE || z->fsm.latch > before;
+        if ((d->in.events & BIT(order[i])) != 0 && worse) {
+            z->cause = d->cause[order[i]];
+            return;
+        }
     }
 }
 
@@ -392,18 +317,21 @@ void loop_fsm(struct loop *l, int64_t now_ns, int64_t late_ns)
     struct loop_state *z = &l->st;
     struct request request;
     struct reply reply;
+    struct due due;
     const enum fsm_state from = z->fsm.state;
-    uint32_t events =
-        own_events(l, now_ns, late_ns) | stop_events(l) | evaluate(l, now_ns, late_ns);
-    take_request(l, now_ns, &events, &request, &reply);
-    fsm_step(&z->fsm, events, now_ns);
-    if (z->fsm.state != from) {
+    const enum fsm_latch latch = z->fsm.latch;
+    loop_causes(l, now_ns, late_ns, &due);
+    due.in.events |= evaluate(l, now_ns, late_ns);
+    take_request(l, now_ns, &due.in.events, &request, &reply);
+    fsm_step(&z->fsm, &due.in, now_ns);
+    note_cause(l, &due, latch);
+    if (z->fsm.state != from || z->fsm.latch != latch) {
         struct happened h = {.t_ns = now_ns,
                              .kind = HAPPENED_STATE,
                              .a = (int32_t)from,
                              .b = (int32_t)z->fsm.state,
-                             .c = (int32_t)events};
-        explain(l, from, now_ns, late_ns, h.text);
+                             .c = (int32_t)due.in.events};
+        explain(l, &due, from, latch, late_ns, h.text);
         loop_tell(l, &h);
         if (z->fsm.state == STATE_LIMP) {
             safety_forget(&z->safety);

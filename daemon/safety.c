@@ -309,8 +309,7 @@ static int explain_motion(const struct safety *z, const struct sensed *s, int j,
                     p->name, s->tau[j], z->settings.effort_s, p->tau_max);
 }
 
-/* Not one joint of this bus is heard of any more. False where it has only one: that is no bus. */
-static bool bus_is_silent(const struct safety *z, const struct sensed *s, int bus)
+bool safety_bus_is_silent(const struct safety *z, const struct sensed *s, int bus)
 {
     int n = 0;
     for (int j = 0; j < z->robot->n_joints; j++) {
@@ -330,7 +329,7 @@ static int explain_silence(const struct safety *z, const struct sensed *s, int j
                            size_t n)
 {
     const struct joint_spec *p = &z->robot->joint[j];
-    if (z->robot->n_buses > 0 && bus_is_silent(z, s, p->bus)) {
+    if (z->robot->n_buses > 0 && safety_bus_is_silent(z, s, p->bus)) {
         return snprintf(ret_text, n,
                         "bus %s: not one of its joints answers any more, %s first: is the motor "
                         "power cut, or its cable out? torque is unknown; mend it, then clear",

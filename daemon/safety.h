@@ -63,11 +63,12 @@ struct safety {
     int stale[JOINTS_MAX];      /* ticks without a fresh sample while driven */
     int frozen[JOINTS_MAX][2];  /* ticks an unchanged sample stood below, above its goal */
     double runaway_s[JOINTS_MAX], effort_s[JOINTS_MAX];
-    double q_last[JOINTS_MAX];           /* fresh sample before this one */
-    uint8_t rule[JOINTS_MAX];            /* enum safety_rule of this tick */
-    uint32_t trips;                      /* enum safety_trip bits of this tick */
-    uint32_t joint_trips[JOINTS_MAX];    /* ... of each joint */
-    int trip_joint;                      /* the joint of the first trip, -1: none */
+    double q_last[JOINTS_MAX];        /* fresh sample before this one */
+    uint8_t rule[JOINTS_MAX];         /* enum safety_rule of this tick */
+    uint32_t trips;                   /* enum safety_trip bits of this tick */
+    uint32_t joint_trips[JOINTS_MAX]; /* ... of each joint */
+    int trip_joint;                   /* the joint of the first trip, -1: none */
+    bool lets_go;                     /* a retreat or a descent is under way: see safety_filter */
     uint64_t bites[JOINTS_MAX][RULES_N]; /* how often each rule bit */
 };
 
@@ -98,7 +99,11 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
  *   pose leaves;
  * - effort: the torque, within the ceiling; full opposite torque where the measured speed is too
  *   fast to stop;
- * - impedance: goal as position, gains and torque finite and within the ceiling.
+ * - impedance: goal as position, gains and torque finite and within the ceiling; without stiffness
+ *   it is damping about the measured pose, whose goal is no speed.
+ *
+ * While lets_go is set, heat takes no torque away: for the seconds that a descent lasts a robot
+ * that is let fall is the greater harm, and motors have limits of their own.
  *
  * A robot that is driven directly (robot.direct) has a body that keeps its own limits: what is
  * finite and in range passes as it was asked, with position and effort limits alone, and a sensed
@@ -111,6 +116,9 @@ void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd
 
 /* Torque is off: forget the commanded trajectory; the next one starts from the measured pose. */
 void safety_forget(struct safety *z) BASAL_RT;
+
+/* Not one joint of this bus is heard of any more. False where it has only one: that is no bus. */
+bool safety_bus_is_silent(const struct safety *z, const struct sensed *s, int bus) BASAL_RT;
 
 const char *safety_rule_name(enum safety_rule rule);
 

@@ -62,7 +62,7 @@ static double derating(const struct safety *z, const struct sensed *s, int j)
 {
     const double temp_max_c = z->robot->joint[j].temp_max_c, temp_c = (double)s->temp_c[j];
     const double from_c = z->settings.derate_from_frac * temp_max_c;
-    if (z->robot->direct || !(temp_c > from_c)) {
+    if (z->robot->direct || z->lets_go || !(temp_c > from_c)) {
         return 1.0;
     }
     return temp_c < temp_max_c ? (temp_max_c - temp_c) / (temp_max_c - from_c) : 0.0;
@@ -240,13 +240,19 @@ static void filter_effort(struct safety *z, const struct sensed *s, struct comma
     cmd->tau[j] = safe;
 }
 
-static void filter_impedance(struct safety *z, struct command *cmd, int j)
+static void filter_impedance(struct safety *z, const struct sensed *s, struct command *cmd, int j)
 {
     const double ceiling = cmd->tau_max[j];
     const double tau = finite_or(z, j, cmd->tau[j], 0.0);
     cmd->kp[j] = fmax(0.0, finite_or(z, j, cmd->kp[j], 0.0));
     cmd->kd[j] = fmax(0.0, finite_or(z, j, cmd->kd[j], 0.0));
     cmd->tau[j] = z->stale[j] > 0 ? 0.0 : clip(tau, -ceiling, ceiling);
+    if (cmd->kp[j] <= 0.0) {
+        follow_measured(z, s, j);
+        z->qd_cmd[j] = cmd->qd[j] = 0.0;
+        cmd->q[j] = z->q_cmd[j];
+        return;
+    }
     filter_position(z, cmd, j);
 }
 
@@ -330,7 +336,7 @@ static void filter_joint(struct safety *z, const struct sensed *s, struct comman
         filter_effort(z, s, cmd, j);
         break;
     case MODE_IMPEDANCE:
-        filter_impedance(z, cmd, j);
+        filter_impedance(z, s, cmd, j);
         break;
     case MODE_OFF:
     case MODE_POSITION:

@@ -11,6 +11,7 @@
 #include "policies/nn/kernel.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +116,7 @@ static void main_step(struct service *s, int64_t now_ns)
 
 static double stop_s(const struct service *s)
 {
-    return s->house.config.control.stop_s + DISARM_S;
+    return respond_stop_s(&s->house.loop.responder) + DISARM_S;
 }
 
 /* The unit's TimeoutStopSec fits most robots; one that takes longer to stop says so. */
@@ -286,6 +287,12 @@ static void set_watches(struct service *s)
     s->misbehaviour = (struct misbehaviour){
         .stall = s->spec->stall, .crash = s->spec->crash, .from_step = s->house.loop.st.step};
     s->house.loop.misbehaviour = &s->misbehaviour;
+    if (s->watchdog_us > 0 && stop_s(s) * 1e6 > (double)s->watchdog_us / 2.0) {
+        log_line(LOG_LEVEL_WARN,
+                 "a stop takes up to %.1f s: should main or comms hang, the service manager cuts "
+                 "it off after WatchdogSec, %.1f s; a drop-in with WatchdogSec=%.0f leaves time",
+                 stop_s(s), (double)s->watchdog_us * 1e-6, ceil(2.0 * stop_s(s)));
+    }
     crash_install(&(struct crash_spec){.stop = &s->house.shared->stop,
                                        .latched = &s->house.shared->latched,
                                        .latch_dir = s->files.store.fd,

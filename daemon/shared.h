@@ -30,6 +30,8 @@ struct record {
     int64_t last_byte_ns;       /* goals' last byte out, after the planned start */
     uint8_t state;              /* enum fsm_state */
     uint8_t source;             /* enum source */
+    uint8_t latch;              /* enum fsm_latch */
+    uint8_t cause;              /* enum cause */
     uint8_t plant_ready;
     int n, n_act;
     float q[JOINTS_MAX], qd[JOINTS_MAX], tau[JOINTS_MAX];

@@ -75,6 +75,8 @@ void wire_fill(const struct record *r, const struct robot *robot, double unix_s,
     m->tick = r->tick;
     m->state = wire_text(fsm_state_name((enum fsm_state)r->state));
     m->source = wire_text(source_name(r->source));
+    m->latch = wire_text(fsm_latch_name((enum fsm_latch)r->latch));
+    m->cause = wire_text(cause_name((enum cause)r->cause));
     fill_joints(r, robot, scratch, m);
     m->trips = r->trips;
     m->weights_version = r->weights_version;
@@ -126,6 +128,12 @@ static const char *way_to(enum request_kind kind, enum fsm_state state)
     case STATE_READY:
     case STATE_RUNNING:
         return "it is armed already";
+    case STATE_HOLDING:
+        return "it holds: see to what basalctl status says; then basalctl run, or where it is "
+               "latched basalctl stop, clear and arm";
+    case STATE_RETREATING:
+    case STATE_DAMPED:
+        return "it is on its way to rest: try again when torque is off";
     case STATE_STOPPING:
         return "it is stopping: try again when it is limp";
     case STATE_FAULT:

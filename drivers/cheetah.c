@@ -220,6 +220,7 @@ const struct can_driver can_driver_cheetah = {
              .options = cheetah_options,
              .config_bytes = sizeof(struct cheetah_config),
              .silence = cheetah_silence_rows,
+             .kd_max = 5.0,
              .joint_bytes = sizeof(struct cheetah_joint)},
     .setup = cheetah_setup,
     .ask = mit_ask,

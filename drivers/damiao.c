@@ -190,6 +190,7 @@ const struct can_driver can_driver_damiao = {
              .options = dm_options,
              .config_bytes = sizeof(struct dm_config),
              .silence = dm_silence_rows,
+             .kd_max = DM_KD_MAX,
              .joint_bytes = sizeof(struct dm_joint)},
     .setup = dm_setup,
     .ask = mit_ask,

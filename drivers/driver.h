@@ -37,9 +37,11 @@ struct driver_info {
         *options;        /* of a joint on this driver, merged into its YAML map; may be NULL */
     size_t config_bytes; /* of that struct */
     const struct silence_row *silence; /* ends with .source = NULL */
-    size_t joint_bytes;                /* run-time state of one joint: flat, no pointers */
-    int reply_us_max; /* longest request of ask after the first, with its replies, at DRIVER_BAUD;
-                         one more may start if this fits */
+    double kd_max; /* Nms/rad at the device: damping without stiffness that each of its models can
+                      be told; 0: they take none */
+    size_t joint_bytes; /* run-time state of one joint: flat, no pointers */
+    int reply_us_max;   /* longest request of ask after the first, with its replies, at DRIVER_BAUD;
+                           one more may start if this fits */
 };
 
 #define DRIVER_BAUD 1000000

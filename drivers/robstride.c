@@ -240,6 +240,7 @@ const struct can_driver can_driver_robstride = {
              .options = rs_options,
              .config_bytes = sizeof(struct rs_config),
              .silence = rs_silence_rows,
+             .kd_max = 5.0,
              .joint_bytes = sizeof(struct rs_joint)},
     .setup = rs_setup,
     .ask = mit_ask,

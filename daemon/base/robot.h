@@ -73,10 +73,11 @@ struct robot {
     struct extra_spec extra[EXTRAS_MAX];
     struct chain_spec chain; /* masses and lengths, where the file tells them */
     double control_rate_hz, policy_rate_hz;
-    int estop_hardware;      /* enum estop_hardware */
-    double power_min_v;      /* power_sense: below this motor power counts as cut */
-    bool drop_accepted;      /* limp while loaded is accepted by the owner; driven joints want it */
-    double arm_ramp_s;       /* torque ramp from 0 to the ceiling when arming */
+    int estop_hardware; /* enum estop_hardware */
+    double power_min_v; /* power_sense: below this motor power counts as cut */
+    bool drop_accepted; /* limp while loaded is accepted by the owner; driven joints want it */
+    bool brake;         /* ... or what carries something has a brake that closes without torque */
+    double arm_ramp_s;  /* torque ramp from 0 to the ceiling when arming */
     double rest_outside_rad; /* a joint that rests this far outside its range may still arm: its
                                 first goal is the range's end. Three quarters of
                                 safety.position_margin_rad */

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #define ARM_S      30.0 /* identify, write what differs, torque on, for many joints on a slow bus */
-#define STOP_S     30.0
+#define STOP_S     120.0 /* a retreat and a descent */
 #define ESTOP_S    3.0
 #define LOOK_AT_NS 20000000L
 
@@ -81,17 +81,19 @@ int ctl_arm(struct ctl *c)
 /* A fault or an estop that is there already has stopped the robot, and stays. */
 int ctl_stop(struct ctl *c)
 {
-    return see_through(c, &(const struct change){.passing = "arming ready running stopping",
-                                                 .good = "limp boot",
-                                                 .note = "torque is off",
-                                                 .patience_s = STOP_S});
+    return see_through(c,
+                       &(const struct change){.passing = "arming ready running holding retreating "
+                                                         "damped stopping",
+                                              .good = "limp boot",
+                                              .note = "torque is off",
+                                              .patience_s = STOP_S});
 }
 
 int ctl_estop(struct ctl *c)
 {
     return see_through(
         c, &(const struct change){.passing = "boot limp arming ready running stopping fault",
-                                  .good = "estop",
+                                  .good = "estop holding retreating damped",
                                   .note = "latched until basalctl clear",
                                   .patience_s = ESTOP_S});
 }

@@ -108,6 +108,8 @@ struct json_object *ctl_status_json(const Basald__V1__Status *s)
     json_text(o, "robot", s->robot);
     json_text(o, "run_id", s->run_id);
     json_text(o, "state", s->state);
+    json_text(o, "latch", t->latch);
+    json_text(o, "cause", t->cause);
     json_text(o, "why", s->why);
     json_text(o, "realtime", s->realtime);
     json_number(o, "uptime_s", s->uptime_s);

@@ -11,7 +11,7 @@
 
 bool view_latched(const Basald__V1__Status *s)
 {
-    return strcmp(s->state, "fault") == 0 || strcmp(s->state, "estop") == 0;
+    return s->last->latch[0] != '\0';
 }
 
 static unsigned long long whole(uint64_t v)
@@ -31,6 +31,10 @@ void view_head(FILE *f, const Basald__V1__Status *s, bool bold)
     (void)fprintf(f, LABEL "%s%s%s   up %d:%02d:%02d   basald %s   run %s\n", s->robot,
                   bold ? "\033[1m" : "", s->state, bold ? "\033[0m" : "", up_s / 3600,
                   up_s / 60 % 60, up_s % 60, s->version, s->run_id);
+    if (s->last->cause[0] != '\0') {
+        (void)fprintf(f, LABEL "%s%s%s\n", "cause", s->last->cause,
+                      s->last->latch[0] != '\0' ? "   latched: " : "", s->last->latch);
+    }
     if (s->why[0] != '\0') {
         (void)fprintf(f, LABEL "%s\n", "", s->why);
     }

@@ -165,9 +165,20 @@ static void an_unattended_run_holds(void **state)
     for (; now(r) == STATE_RUNNING; ticks++) {
         tick(r);
     }
-    assert_int_equal(now(r), STATE_READY);
+    assert_int_equal(now(r), STATE_HOLDING);
+    assert_int_equal(r->house.loop.st.cause, CAUSE_OPERATOR_LOST);
+    assert_int_equal(r->house.loop.st.fsm.latch, LATCH_NONE);
+    assert_non_null(strstr(r->changed, "was silent for more than control.lease_deadman_ms, 500"));
     assert_in_range(ticks, 50 - 40, 50 - 40 + 2); /* the last beat was 40 ticks ago */
-    ask(r, REQUEST_RUN);                          /* again, and not attended */
+    for (int i = 0; i < 200; i++) {               /* his return alone resumes nothing */
+        atomic_fetch_add(&r->house.shared->lease_beats, 1);
+        tick(r);
+        assert_int_equal(now(r), STATE_HOLDING);
+    }
+    ask(r, REQUEST_HOLD); /* a person has seen it */
+    assert_int_equal(now(r), STATE_READY);
+    assert_int_equal(r->house.loop.st.cause, CAUSE_NONE);
+    ask(r, REQUEST_RUN); /* again, and not attended */
     for (int i = 0; i < 200; i++) {
         tick(r);
     }

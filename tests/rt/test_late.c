@@ -150,16 +150,16 @@ static void a_stall_beyond_the_deadman_holds(void **state)
     const int64_t head = replay_head(r->house.replay);
     stall(r, DEADMAN_MS * NS_PER_MS + 1);
     rig_step(r);
-    assert_int_equal(r->last.state, STATE_READY);
+    assert_int_equal(r->last.state, STATE_HOLDING);
     assert_int_equal(r->last.source, SOURCE_HOLD);
-    assert_int_equal(r->happened.b, STATE_READY);
+    assert_int_equal(r->happened.b, STATE_HOLDING);
     assert_string_equal(r->happened.text,
                         "the loop woke 100 ms late, control.loop_deadman_ms allows 100: see what "
                         "else runs on this machine, then basalctl run again");
     assert_int_equal(row_at(r, head).bits, ROW_FLAG | ROW_TRUNCATED);
     for (int i = 0; i < 300; i++) { /* and goes on holding until a person says otherwise */
         rig_step(r);
-        assert_int_equal(r->last.state, STATE_READY);
+        assert_int_equal(r->last.state, STATE_HOLDING);
     }
     rig_ask(r, REQUEST_RUN, RUN_RANDOM);
     rig_until(r, STATE_RUNNING);
@@ -185,7 +185,7 @@ static void a_tick_that_takes_too_long_holds(void **state)
     const uint64_t overruns = r->last.overruns;
     r->house.loop.script = NULL;
     rig_step(r);
-    assert_int_equal(r->last.state, STATE_READY);
+    assert_int_equal(r->last.state, STATE_HOLDING);
     assert_in_range(r->last.overruns - overruns, 22, 25);
     assert_int_equal(r->records, 1);
 }

@@ -290,7 +290,7 @@ static void nothing_forbidden_while_it_learns(void **state)
         r->house.clock.now_ns = r->house.loop.planned_ns + (int64_t)i * 2 * NS_PER_MS;
         ticks(r, 3);
     }
-    assert_int_equal(rig_state(r)->fsm.state, STATE_READY);
+    assert_int_equal(rig_state(r)->fsm.state, STATE_HOLDING);
     atomic_fetch_or(&r->house.shared->stop, STOP_EXIT);
     for (int i = 0; i < 300; i++) {
         tick(r);

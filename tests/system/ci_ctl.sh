@@ -139,8 +139,9 @@ for _ in $(seq 100); do grep -q running "$work/attended" && break; sleep 0.1; do
 json 0 'o["state"] == "running"' status
 kill -9 $attendant
 wait $attendant || true
-for _ in $(seq 100); do ctl status | grep -q ready && break; sleep 0.1; done
-json 0 'o["state"] == "ready"' status
+for _ in $(seq 100); do ctl status | grep -q holding && break; sleep 0.1; done
+json 0 'o["state"] == "holding" and o["cause"] == "operator_lost" and o["latch"] == ""' status
+expect 0 "operator_lost" status
 expect 0 "running" run
 expect 0 "rows, all good" replay verify
 json 0 'o["bad_rows"] == 0 and o["rows"] > 50' replay verify

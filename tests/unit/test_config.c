@@ -193,7 +193,7 @@ static const struct refusal_row {
     {4, "  - {name: a, driver: feetek, device: /dev/a}", "r.yaml:4:23: driver: none is called \"feetek\"; the nearest is feetech"},
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, watchdog_ms: 20}", "bus a: watchdog_ms 20 is less than 3 periods of 10000 us"},
     {4, "  - {name: a, driver: dynamixel, device: /dev/a, order: pipelined, reply_deadline_us: 12000}", "bus a: reply_deadline_us 12000 does not fit the tick's 10000 us"},
-    {9, "estop: {hardware: none}", "r.yaml:9:8: estop.drop_accepted must be true: every stop ends with torque off"},
+    {9, "estop: {hardware: none}", "r.yaml:9:8: estop.drop_accepted must be true: responses.sensor_stale is limp: torque goes off"},
     {9, "estop: {hardware: gpio, drop_accepted: true}", "r.yaml:9:8: estop.hardware gpio is not available in this version"},
     {9, "estop: {hardware: power_sense, drop_accepted: true}", "r.yaml:9:8: estop.hardware power_sense needs estop.power_min_v above 0"},
     {10, "task: {reset: script, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset script is not available in this version; use hold or none"},
