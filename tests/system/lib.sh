@@ -2,6 +2,7 @@
 # Shared by the real-time system tests: start basalsim and basald in a folder of their own, stop them whatever happens.
 bin=${BASAL_BIN:?}
 robot=${ROBOT:-deploy/robots/crawler.yaml}
+bus=${BUS:-servo} # the name of its bus
 work=$(mktemp -d)
 sim_pid='' daemon_pid=''
 launch=() # what basald is started by: setpriv, strace ...; it must become basald by exec
@@ -25,7 +26,7 @@ patient=(--set control.realtime=off --set control.rate_hz=40 --set control.loop_
     --set bus.servo.reply_deadline_us=15000 --set bus.servo.misses_max=40 --set bus.servo.watchdog_ms=2000)
 
 launch_daemon() { # flags
-    "${launch[@]}" "$bin/basald" --config "$robot" --set bus.servo.device="$work/servo" --set comms.telemetry=off \
+    "${launch[@]}" "$bin/basald" --config "$robot" --set "bus.$bus.device=$work/servo" --set comms.telemetry=off \
         --runtime-dir "$work/sockets" --run-dir "$work/state" "$@" 2>>"$work/daemon.log" &
     daemon_pid=$!
 }
