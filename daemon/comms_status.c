@@ -171,6 +171,7 @@ static void fill_robot(struct comms *c, Basald__V1__Status *m, struct status_scr
     m->episode_return = c->returns + RETURNS_KEPT - c->n_returns;
     m->successes = (uint64_t)c->rollout.successes;
     m->best_known_speed_m_s = c->spec.config->best_known_speed_m_s;
+    m->has_odometer = c->spec.config->task.settings.travel_joint[0] != '\0';
     (void)snprintf(k->run_id, sizeof k->run_id, "%016" PRIx64, c->spec.run_id);
     m->run_id = k->run_id;
     m->checkpoint = wire_text(c->last_checkpoint);

@@ -5,7 +5,8 @@
  *   td    Sutton and Barto 2018, equation 9.7 with the targets of section 6.5: semi-gradient steps,
  *         as each transition comes (NEEDS_ONCE with train_freq 1), or in batches of the replay with
  *         experience_replay, one row after the other. Off-policy they may diverge with features
- *         that share weights (section 11.2). Of tiles, learning_rate is for the sum of n_tilings.
+ *         that share weights (section 11.2). Of tiles, learning_rate is for the sum of n_tilings:
+ *         each gets its share.
  *   lspi  Lagoudakis and Parr 2003, "Least-squares policy iteration", figure 8: each pass over the
  *         replay (NEEDS_SWEEP) solves for the weights of the policy that is greedy by the last
  *         ones. No rate, and nothing diverges step by step; a cube of the weights in time.
@@ -108,6 +109,7 @@ static void look_at(struct linearq *z, const struct batch *b, int i, struct row 
 static void step(struct linearq *z, const struct batch *b, struct stats *ret_stats)
 {
     const struct backup by = {z->c.backup, epsilon_at(&z->c.epsilon, b->step), z->c.ent_coef};
+    const double share = z->f.kind == FEATURES_TILES ? 1.0 / z->f.n_tilings : 1.0;
     double loss = 0.0, value = 0.0, change = 0.0;
     for (int i = 0; i < b->n; i++) {
         struct row x;
@@ -118,7 +120,7 @@ static void step(struct linearq *z, const struct batch *b, struct stats *ret_sta
         const double error = x.r + x.discount * next - x.q[x.choice];
 
         /* w_a <- w_a + rate (y - Q(s, a)) phi(s) */
-        const double move = x.w * rate_at(&z->c.rate, ++z->updates) * error;
+        const double move = x.w * rate_at(&z->c.rate, ++z->updates) * share * error;
         double *w = z->w + (size_t)x.choice * (size_t)z->f.n;
         for (int k = 0; k < z->phi.n; k++) {
             w[z->phi.index[k]] += move * z->phi.value[k];

@@ -155,7 +155,9 @@ static void draw(const struct monitor *m, const Basald__V1__Status *s)
     (void)fputs(gaps ? "\n" : "", f);
     view_learning(f, s);
     view_spark(f, "return", s->episode_return, s->n_episode_return, size.ws_col, m->ascii);
-    view_spark(f, "speed", m->speed, (size_t)m->n_speeds, size.ws_col, m->ascii);
+    if (s->has_odometer) {
+        view_spark(f, "speed", m->speed, (size_t)m->n_speeds, size.ws_col, m->ascii);
+    }
     (void)fputs(gaps ? "\n" : "", f);
     view_machine(f, s);
     (void)fputs(gaps ? "\n" : "", f);
@@ -171,13 +173,15 @@ static void draw(const struct monitor *m, const Basald__V1__Status *s)
 static void line(const struct monitor *m, const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
-    char last[32] = "-";
+    char last[32] = "-", speed[48] = "";
     if (s->n_episode_return > 0) {
         (void)snprintf(last, sizeof last, "%.2f", s->episode_return[s->n_episode_return - 1]);
     }
-    (void)printf("%6.1f s  %-8s step %5lld  speed %7.4f m/s  return %7s  updates %6llu (%.0f/s)  "
-                 "late %llu%s%s\n",
-                 ctl_now_s() - m->begun_s, s->state, (long long)t->step, t->speed_m_s, last,
+    if (s->has_odometer) {
+        (void)snprintf(speed, sizeof speed, "  speed %7.4f m/s", t->speed_m_s);
+    }
+    (void)printf("%6.1f s  %-8s step %5lld%s  return %7s  updates %6llu (%.0f/s)  late %llu%s%s\n",
+                 ctl_now_s() - m->begun_s, s->state, (long long)t->step, speed, last,
                  (unsigned long long)s->updates, s->updates_per_s, (unsigned long long)t->overruns,
                  s->why[0] != '\0' ? "  " : "", s->why);
 }

@@ -4,6 +4,7 @@
 
 #include "daemon/safety.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,7 @@ struct json_object *ctl_status_json(const Basald__V1__Status *s)
     json_int(o, "successes", (int64_t)s->successes);
     json_number(o, "episode_return", t->episode_return);
     json_numbers(o, "episode_returns", s->episode_return, (int)s->n_episode_return);
-    json_number(o, "speed_m_s", t->speed_m_s);
+    json_number(o, "speed_m_s", s->has_odometer ? t->speed_m_s : (double)NAN);
     json_number(o, "best_known_speed_m_s", s->best_known_speed_m_s);
     json_text(o, "driven_by", t->source);
     put_learner(o, s);

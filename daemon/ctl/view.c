@@ -46,13 +46,16 @@ void view_learning(FILE *f, const Basald__V1__Status *s)
     (void)fprintf(f, LABEL "%lld   step %lld   driven by %s   return so far %.2f", "episode",
                   (long long)t->episode, (long long)t->step, t->source, t->episode_return);
     (void)fprintf(f, s->successes > 0 ? "   successes %llu\n" : "\n", whole(s->successes));
-    (void)fprintf(f, LABEL "%.4f m/s over the last second", "speed", still(t->speed_m_s));
-    if (s->best_known_speed_m_s > 0.0) {
-        (void)fprintf(f, ", %.0f %% of the best known %.4f",
-                      100.0 * still(t->speed_m_s) / s->best_known_speed_m_s,
-                      s->best_known_speed_m_s);
+    if (s->has_odometer) {
+        (void)fprintf(f, LABEL "%.4f m/s over the last second", "speed", still(t->speed_m_s));
+        if (s->best_known_speed_m_s > 0.0) {
+            (void)fprintf(f, ", %.0f %% of the best known %.4f",
+                          100.0 * still(t->speed_m_s) / s->best_known_speed_m_s,
+                          s->best_known_speed_m_s);
+        }
+        (void)fputc('\n', f);
     }
-    (void)fprintf(f, "\n" LABEL "%s%s   %llu updates, %.0f a second   replay %llu rows", "learner",
+    (void)fprintf(f, LABEL "%s%s   %llu updates, %.0f a second   replay %llu rows", "learner",
                   s->algo, s->learner_paused ? " pauses" : "", whole(s->updates), s->updates_per_s,
                   whole(s->replay_rows));
     (void)fprintf(f, s->prior_rows > 0 ? "   prior %llu rows\n" : "\n", whole(s->prior_rows));

@@ -70,12 +70,15 @@ static void draw_batch(struct step_case *k)
 }
 
 /* more [4] end with a NULL key. The same seed begins with the same weights and draws the same. */
+/* more ends with a NULL key. */
 static void begin(struct step_case *k, const struct setting *more)
 {
     static const int hidden[] = {HIDDEN};
-    struct setting settings[8] = {
+    struct setting settings[10] = {
         {"net_arch", "[6]"}, {"cnn_filters", "[2]"}, {"cnn_kernel_sizes", "[2]"}};
-    memcpy(settings + 3, more, 4 * sizeof *more);
+    for (int i = 3; more->key != NULL; i++) {
+        settings[i] = *more++;
+    }
     learner_make(&k->l, policy_find("dqn"), &dims, settings, 5);
     draw_batch(k);
     mlp_shape(&k->shape, INPUTS, hidden, 1, CHOICES);
@@ -208,12 +211,14 @@ static void both_optimisers_take_their_first_step(void **state)
     static double g[N_BLOCKS][W_MAX];
     for (int i = 0; i < 4; i++) {
         const bool noisy = i / 2 != 0, rmsprop = i % 2 != 0;
-        const struct setting settings[2][4] = {{{"learning_rate", "0.1"},
+        const struct setting settings[2][6] = {{{"learning_rate", "0.1"},
                                                 {"optimizer_eps", "0.01"},
                                                 {"noisy", noisy ? "true" : "false"},
                                                 {NULL, NULL}},
                                                {{"learning_rate", "0.1"},
                                                 {"optimizer", "rmsprop"},
+                                                {"rmsprop_alpha", "0.9"},
+                                                {"rmsprop_eps", "1e-4"},
                                                 {"noisy", noisy ? "true" : "false"},
                                                 {NULL, NULL}}};
         static double before[N_BLOCKS][W_MAX], after[W_MAX];
@@ -236,7 +241,7 @@ static void both_optimisers_take_their_first_step(void **state)
             for (int j = 0; j < count(&k, &blocks[b]); j++) {
                 const double d = g[b][j];
                 const double step =
-                    rmsprop ? d / sqrt(.05 * .95 * d * d + 1e-5) : d / (fabs(d) + .01);
+                    rmsprop ? d / sqrt(.1 * .9 * d * d + 1e-4) : d / (fabs(d) + .01);
                 assert_true(fabs(after[j] - (before[b][j] - 0.1 * step)) < 1e-12);
                 moved += d != 0.0;
             }

@@ -9,8 +9,8 @@
 
 #include "policies/nn/ensemble.h"
 
-#define CRITICS 3
-#define LEAST   2
+#define CRITICS 4 /* both are others than by default */
+#define LEAST   3
 #define HIDDEN  2
 #define ALPHA   0.3
 #define TAU     0.02
@@ -68,8 +68,8 @@ static void begin(struct ensemble_case *k, const struct kind *kind)
     const struct setting settings[] = {{"net_arch", "[8, 8]"},
                                        {"ent_coef", "0.3"},
                                        {"tau", "0.02"},
-                                       {"n_critics", "3"},
-                                       {"n_min_critics", "2"},
+                                       {"n_critics", "4"},
+                                       {"n_min_critics", "3"},
                                        {"policy_delay", "1"},
                                        {"layer_norm", kind->layer_norm},
                                        {"dropout", kind->dropout},

@@ -26,7 +26,7 @@ struct ppo_case {
     uint64_t legal[ROWS];
     bool choices, as_they_are; /* advantages: not normalised */
     double clip_reward;        /* 0: rewards are not in units of the return */
-    double clip_vf;
+    double clip_vf, clip_range, vf_coef;
     struct mlp_shape actor, value;
     double w_actor[W_MAX], g_actor[W_MAX], w_value[W_MAX], g_value[W_MAX];
     double log_std[A], g_log_std[A];
@@ -82,7 +82,7 @@ static double loss(void *self, uint64_t *ret_pattern)
     for (int i = 0; i < ROWS; i++) {
         double entropy;
         const double rho = exp(density(k, i, &entropy) - k->logp[i]), adv = k->adv[i];
-        const double inside = fmin(fmax(rho, 0.8), 1.2),
+        const double inside = fmin(fmax(rho, 1.0 - k->clip_range), 1.0 + k->clip_range),
                      off = value_of(k, k->s + i * O) - k->v_old[i];
         const double moved = k->clip_vf > 0.0 ? fmin(fmax(off, -k->clip_vf), k->clip_vf) : off;
         const double error = k->v_old[i] + moved - k->target[i];
@@ -90,7 +90,8 @@ static double loss(void *self, uint64_t *ret_pattern)
         decide(ret_pattern, moved != off);
         k->beyond += inside * adv < rho * adv;
         k->held += moved != off;
-        sum += (-fmin(rho * adv, inside * adv) + 0.5 * error * error - 0.03 * entropy) / ROWS;
+        sum +=
+            (-fmin(rho * adv, inside * adv) + k->vf_coef * error * error - 0.03 * entropy) / ROWS;
     }
     return sum;
 }
@@ -193,6 +194,8 @@ static void begin_with(struct ppo_case *k, bool choices, const struct setting *m
                               .minibatch = ROWS};
     memset(k, 0, sizeof *k);
     k->choices = choices;
+    k->clip_range = 0.2;
+    k->vf_coef = 0.5;
     learner_make(&k->l, policy_find("ppo"), &dims, settings, 13);
     mlp_shape(&k->actor, O, (const int[]){8, 8}, 2, choices ? CHOICES : A);
     mlp_shape(&k->value, O, (const int[]){8, 8}, 2, 1);
@@ -262,18 +265,24 @@ static void the_clipped_loss_with_choices_14_1(void **state)
     check(&k);
 }
 
-/* Advantages as they are; and rewards in units of the return, of which some are clipped. */
+/* Advantages as they are; rewards in units of the return, of which some are clipped; a ratio that
+ * counts in a narrower range, beside values that weigh more. */
 static void the_loss_by_its_switches_14_1(void **state)
 {
     (void)state;
     static struct ppo_case k;
     static const struct setting as_they_are = {"normalize_advantage", "false"};
     static const struct setting scaled[] = {{"norm_reward", "true"}, {"clip_reward", "0.4"}};
+    static const struct setting narrow[] = {{"clip_range", "0.1"}, {"vf_coef", "0.8"}};
     begin_with(&k, false, &as_they_are, 1);
     k.as_they_are = true;
     check(&k);
     begin_with(&k, false, scaled, 2);
     k.clip_reward = 0.4;
+    check(&k);
+    begin_with(&k, false, narrow, 2);
+    k.clip_range = 0.1;
+    k.vf_coef = 0.8;
     check(&k);
 }
 

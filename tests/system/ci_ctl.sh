@@ -71,6 +71,7 @@ start_daemon "${patient[@]}" --seed 1
 expect 0 "healthy: limp" health
 json 0 'o["healthy"] and o["state"] == "limp" and o["realtime"]' health
 expect 0 "limp" status
+expect 0 "m/s over the last second" status
 json 0 'o["state"] == "limp" and o["devices"] and set(o["joints"]) == {"arm", "hand", "odometer"}' status
 json 0 'all(j["torque"] == "off" for j in o["joints"].values())' status
 expect 0 "runs at $work/sockets" version

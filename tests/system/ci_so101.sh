@@ -64,6 +64,9 @@ slow=(--set control.realtime=off --set control.rate_hz=40 --set control.loop_dea
 start_daemon "${slow[@]}"
 wait_state limp 20
 grep -q "its feetech devices have no watchdog: on a silent bus they hold" "$work/daemon.log" || fail "$(cat "$work/daemon.log")"
+ctl status >"$work/said"
+grep -q '^ *loop ' "$work/said" && ! grep -q ' m/s' "$work/said" || fail "a speed without an odometer: $(cat "$work/said")"
+ctl status --json | grep -q '"speed_m_s": *null' || fail "a speed without an odometer, in JSON"
 ctl arm >/dev/null
 wait_state ready 10
 sleep 1.5

@@ -209,6 +209,7 @@ static void status_says_what_is_known(void **state)
     assert_string_equal(s->state, "ready");
     assert_string_equal(s->robot, "crawler");
     assert_string_equal(s->algo, "sac");
+    assert_true(s->has_odometer);
     assert_string_equal(s->checkpoint, "/somewhere/ckpt-1");
     assert_true(s->last->tick == 299 && s->plant_ready && s->n_episode_return == 1 &&
                 s->episode_return[0] == 1.5);

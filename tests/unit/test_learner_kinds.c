@@ -70,13 +70,13 @@ static void desk_close(struct desk *d)
 /* Another step, which the policy took by version; its observation and its reward are its number. */
 static void act(struct desk *d, uint32_t version)
 {
-    const float a = 0.5f;
+    const float a = 0.5f, applied = 0.25f;
     const int64_t step = replay_head(d->replay) + 1;
     const struct observation o = seen(1, (float)step);
     replay_commit(d->replay, &(struct period){.closes = true,
                                               .opens = true,
                                               .asked = &a,
-                                              .applied = &a,
+                                              .applied = &applied,
                                               .logp = -1.0f,
                                               .reward = (float)step,
                                               .source = SOURCE_POLICY,
@@ -333,6 +333,69 @@ static void rewards_of_n_steps_are_summed(void **state)
     desk_close(d);
 }
 
+static void actions_as_asked(struct config *c)
+{
+    c->replay.action = REPLAY_ASKED;
+}
+
+static void actions_as_applied(struct config *c)
+{
+    c->replay.action = REPLAY_APPLIED;
+}
+
+/* replay.action: which of the two a batch holds. */
+static void actions_are_those_that_are_wanted(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        const struct policy p = probe_policy((struct wants){.seg_len = 1});
+        struct desk *d = desk_open(&p, k == 0 ? actions_as_asked : actions_as_applied);
+        for (int step = 1; step <= 5; step++) {
+            act(d, 0);
+        }
+        assert_true(learner_step(&d->learner));
+        assert_true(probe.batch.a[0] == (k == 0 ? 0.5f : 0.25f));
+        desk_close(d);
+    }
+}
+
+/* --- by priority --- */
+
+static void by_size(struct config *c)
+{
+    c->learner.prioritized_replay = PRIORITY_PROPORTIONAL;
+    c->learner.prioritized_replay_alpha = 0.5;
+    c->learner.prioritized_replay_eps = 0.75;
+    c->learner.prioritized_replay_beta0 = 0.4;
+    c->learner.prioritized_replay_beta_iters = 80;
+    c->learner.gradient_steps = 50;
+}
+
+/* w ~ P^-beta, P ~ (|td| + eps)^alpha, beta a quarter of its way from 0.4 to 1 at step 20 of 80:
+ * after a thousand updates each of twenty rows has given its error back. */
+static void priorities_weigh_as_they_are_set(void **state)
+{
+    (void)state;
+    const struct policy p = probe_policy((struct wants){.seg_len = 1});
+    struct desk *d = desk_open(&p, by_size);
+    for (int step = 1; step <= 20; step++) {
+        act(d, 0);
+    }
+    int kinds = 0;
+    while (learner_step(&d->learner)) {
+    }
+    assert_int_equal(probe.updates, 1000);
+    const struct batch *b = &probe.batch;
+    for (int i = 1; i < b->n; i++) {
+        const double ratio =
+            ((double)probe_td(b->s[0]) + 0.75) / ((double)probe_td(b->s[i]) + 0.75);
+        assert_true(fabs((double)(b->w[i] / b->w[0]) - pow(ratio, 0.5 * 0.55)) < 1e-5);
+        kinds += fabs(ratio - 1.0) > 0.1;
+    }
+    assert_true(kinds > 0);
+    desk_close(d);
+}
+
 /* --- settings that do not fit --- */
 
 static void by_rank(struct config *c)
@@ -437,6 +500,8 @@ int main(void)
         cmocka_unit_test(each_row_is_learnt_once),
         cmocka_unit_test(passes_are_owed_and_published),
         cmocka_unit_test(rewards_of_n_steps_are_summed),
+        cmocka_unit_test(actions_are_those_that_are_wanted),
+        cmocka_unit_test(priorities_weigh_as_they_are_set),
         cmocka_unit_test(what_does_not_fit_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -325,27 +325,30 @@ static void set_floats(const struct learner_fixture *l, const char *name, float 
     }
 }
 
-/* Stationary deviation sigma sqrt(dt) / sqrt(1 - (1 - theta dt)^2): at dt 1 0.3797 for sigma 0.2,
- * 0.5695 for 0.3; at smaller dt near sigma / sqrt(2 theta). */
+/* Stationary deviation sigma sqrt(dt) / sqrt(1 - (1 - theta dt)^2): at dt 1 and theta 0.15 0.3797
+ * for sigma 0.2, 0.5695 for 0.3; at smaller dt near sigma / sqrt(2 theta). */
 static void ou_noise_has_its_stationary_deviation_14_9(void **state)
 {
     (void)state;
 
     static const struct {
-        const char *sigma, *dt;
+        const char *sigma, *dt, *theta;
         double sd;
-    } rows[] = {{"0.2", "1", .3797}, {"0.3", "1", .5695}, {"0.2", "0.25", .3686}};
+    } rows[] = {{"0.2", "1", "0.15", .3797},
+                {"0.3", "1", "0.15", .5695},
+                {"0.2", "0.25", "0.15", .3686},
+                {"0.2", "1", "0.6", .2182}};
     static struct learner_fixture l;
     static struct actor_fixture actor;
 
     enum { N = 1000000 };
 
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct setting settings[] = {{"net_arch", "[1]"},
                                            {"action_noise", "ornstein_uhlenbeck"},
                                            {"action_noise_std", rows[i].sigma},
                                            {"ou_dt", rows[i].dt},
-                                           {"ou_theta", "0.15"},
+                                           {"ou_theta", rows[i].theta},
                                            {NULL, NULL}};
         struct rng rng;
         double sum2 = 0.0;

@@ -106,6 +106,69 @@ static void hills_stand_in_the_middle_of_cells(void **state)
     }
 }
 
+/* By the keys of a robot file: one step from weights of 0 for a reward of 1 moves them by rate
+ * phi(s), or where they are tiles by rate / n_tilings each. */
+static void keys_reach_the_features(void **state)
+{
+    (void)state;
+    static const struct dims d = {.n_obs = 2, .n_act = 1, .n_choices = 1, .batch = 1, .seg_len = 1};
+    static struct learner_fixture l;
+    const float s[] = {0.5f, 1.0f}, zero[1] = {0}, one[1] = {1}; /* the middle of cell 1, 0 */
+    static const double distance2[] = {1, 2, 0, 1, 1, 2};
+    struct stats stats;
+    for (int k = 0; k < 2; k++) {
+        const bool tiles = k == 0;
+        const struct setting settings[] = {{"features", tiles ? "tiles" : "radial"},
+                                           {"n_tilings", "3"},
+                                           {"radial_width", "2"},
+                                           {"bins", "[3, 2]"},
+                                           {"bins_min", "[-1, 0]"},
+                                           {"bins_max", "[2, 4]"},
+                                           {"learning_rate", "0.5"},
+                                           {NULL, NULL}};
+        const struct batch b = {
+            .n = 1, .seg_len = 1, .s = s, .a = zero, .r = one, .s2 = s, .g = zero, .w = one};
+        learner_make(&l, policy_find("linearq"), &d, settings, 1);
+        const struct tensor *w = learner_tensor(&l, "w");
+        const double *v = w->data;
+        l.policy->update(l.self, &b, &stats);
+        assert_int_equal(w->dim[1], tiles ? 3 * 4 * 3 : 6);
+        double sum = 0.0;
+        for (int i = 0; i < w->dim[1]; i++) {
+            assert_true(tiles || fabs(v[i] - 0.5 * exp(-distance2[i] / 8)) < 1e-12);
+            sum += v[i];
+        }
+        assert_true(!tiles || fabs(sum - 0.5) < 1e-12);
+        learner_free(&l);
+    }
+}
+
+/* Of one row for ever, A = 1 and b = r: w = r / (1 + ridge). */
+static void a_ridge_shortens_what_is_solved(void **state)
+{
+    (void)state;
+    static const struct dims d = {.n_obs = 1, .n_act = 1, .n_choices = 1, .batch = 1, .seg_len = 1};
+    static struct learner_fixture l;
+    const float zero[1] = {0}, one[1] = {1};
+    const struct setting settings[] = {
+        {"solver", "lspi"}, {"features", "one_hot"}, {"bins", "[1]"}, {"bins_min", "[]"},
+        {"bins_max", "[]"}, {"ridge", "0.25"},       {NULL, NULL}};
+    const struct batch b = {.n = 1,
+                            .seg_len = 1,
+                            .sweep_end = true,
+                            .s = zero,
+                            .a = zero,
+                            .r = one,
+                            .s2 = zero,
+                            .g = zero,
+                            .w = one};
+    struct stats stats;
+    learner_make(&l, policy_find("linearq"), &d, settings, 1);
+    l.policy->update(l.self, &b, &stats);
+    assert_near(*(double *)learner_tensor(&l, "w")->data, 0.8, 1e-12);
+    learner_free(&l);
+}
+
 /* --- a table is a special case --- */
 
 /* 14.2: linear with one-hot features equals the table, bit for bit, and so acts alike. */
@@ -335,6 +398,8 @@ int main(void)
         cmocka_unit_test(tiles_are_shifted_grids),
         cmocka_unit_test(polynomials_are_all_products),
         cmocka_unit_test(hills_stand_in_the_middle_of_cells),
+        cmocka_unit_test(keys_reach_the_features),
+        cmocka_unit_test(a_ridge_shortens_what_is_solved),
         cmocka_unit_test(one_hot_is_the_table_bit_for_bit_14_2),
         cmocka_unit_test(policy_iteration_reaches_the_values_of_the_crawler),
         cmocka_unit_test(bairds_counterexample_diverges_14_2),

@@ -331,6 +331,25 @@ static void rows_that_are_not_finite_are_skipped(void **state)
     learner_free(&l);
 }
 
+static void actor_and_critic_may_have_layers_of_their_own(void **state)
+{
+    (void)state;
+    static struct learner_fixture l;
+    static const struct setting settings[] = {
+        {"net_arch", "[7]"}, {"net_arch_pi", "[3]"}, {"net_arch_vf", "[5, 4]"}, {NULL, NULL}};
+    const struct dims dims = {.n_obs = 1, .n_act = 1, .batch = ROWS, .minibatch = 64};
+    learner_make(&l, policy_find("ppo"), &dims, settings, 1);
+    assert_int_equal(learner_tensor(&l, "actor.0.weight")->dim[0], 3);
+    assert_int_equal(learner_tensor(&l, "value.0.weight")->dim[0], 5);
+    assert_int_equal(learner_tensor(&l, "value.1.weight")->dim[0], 4);
+    learner_free(&l);
+    learner_make(&l, policy_find("ppo"), &dims, (const struct setting[]){settings[0], {NULL, NULL}},
+                 1);
+    assert_int_equal(learner_tensor(&l, "actor.0.weight")->dim[0], 7);
+    assert_int_equal(learner_tensor(&l, "value.0.weight")->dim[0], 7);
+    learner_free(&l);
+}
+
 static void too_short_a_batch_is_refused(void **state)
 {
     (void)state;
@@ -410,6 +429,7 @@ int main(void)
         cmocka_unit_test(ppo_walks_a_corridor_by_choices),
         cmocka_unit_test(a_divergence_ends_the_update),
         cmocka_unit_test(rows_that_are_not_finite_are_skipped),
+        cmocka_unit_test(actor_and_critic_may_have_layers_of_their_own),
         cmocka_unit_test(too_short_a_batch_is_refused),
         cmocka_unit_test(ppo_goes_on_from_its_state_exactly),
     };
