@@ -2,9 +2,13 @@
  * motor or of the bus what the daemon does, and how the tip comes down. */
 #include "tests/loop/arm_fixture.h"
 
+#include "daemon/plant_inside.h"
+
 #include <stdio.h>
 
 #define ARM_YAML SOURCE_DIR "/tests/loop/arm_can.yaml"
+
+#define TWO_BUSES SOURCE_DIR "/tests/loop/arm_two_buses.yaml"
 
 #define FAULT_S 8.0  /* when the fault comes: the arm has been lifted and has stood for a while */
 #define SOFT_M  0.02 /* what is let go from here hits with 0.63 m/s */
@@ -30,9 +34,9 @@ static void lift(void *self, float *ret_act)
 }
 
 /* Armed where it lies, lifted, and holding that pose until just before the fault. */
-static void stand(struct arm_rig *r, const char *const *sets, int n_sets)
+static void stand_as(struct arm_rig *r, const char *path, const char *const *sets, int n_sets)
 {
-    arm_open(r, ARM_YAML, sets, n_sets);
+    arm_open(r, path, sets, n_sets);
     arm_until(r, STATE_LIMP);
     for (int i = 0; i < 100 && !plant_ready(r->house.plant); i++) {
         arm_tick(r);
@@ -55,6 +59,11 @@ static void stand(struct arm_rig *r, const char *const *sets, int n_sets)
     }
     assert_true(r->tip_m > 0.15);
     fall_begin(r);
+}
+
+static void stand(struct arm_rig *r, const char *const *sets, int n_sets)
+{
+    stand_as(r, ARM_YAML, sets, n_sets);
 }
 
 static int joint_of(const struct arm_rig *r, const char *name)
@@ -260,6 +269,41 @@ static void a_removed_adapter_lets_it_fall(void **state)
     all_fall(*state, sets, "adapter removed: each motor's own timeout");
 }
 
+/* The tool's bus is gone, its motors switch off by themselves; what hangs on the other holds, is
+ * commanded on, and sinks when it is stopped. */
+static void a_lost_bus_leaves_the_other_holding(void **state)
+{
+    struct arm_rig *r = *state;
+    stand_as(r, TWO_BUSES, NULL, 0);
+    double from[JOINTS_MAX];
+    memcpy(from, loop_state(r)->sensed.q, sizeof from);
+    plant_lose(r->house.plant, &r->house.plant->bus[1]);
+    for (int i = 0; i < 300; i++) {
+        arm_tick(r);
+        const struct plant_counters *c = plant_counters(r->house.plant);
+        assert_int_equal(c->misses[joint_of(r, "elbow")], 0);
+        assert_int_equal(loop_state(r)->fresh >> joint_of(r, "wrist") & 1, 0);
+    }
+    assert_int_equal(arm_state(r), STATE_HOLDING);
+    assert_int_equal(loop_state(r)->fsm.latch, LATCH_FAULT);
+    assert_int_equal(loop_state(r)->cause, CAUSE_BUS_LOST);
+    for (int j = 0; j < 4; j++) {
+        assert_true(fabs(loop_state(r)->sensed.q[j] - from[j]) < 0.1);
+        assert_int_equal(loop_state(r)->sensed.torque[j], TORQUE_ON);
+    }
+    fall_report(r, "tool's bus lost: the others hold");
+    assert_true(drop_m(r) < SOFT_M);
+    fall_begin(r);
+    arm_stop_bit(r, STOP_ASKED);
+    arm_until(r, STATE_FAULT);
+    arm_for(r, 3.0);
+    fall_report(r, "tool's bus lost: then stopped");
+    assert_true(was_in(r, STATE_DAMPED));
+    assert_true(drop_m(r) < SOFT_M);
+    arm_ask(r, REQUEST_CLEAR, 0); /* the bus is back: identified anew, torque read back as off */
+    assert_int_equal(arm_state(r), STATE_LIMP);
+}
+
 /* --- ranges in a motor's registers that are not the robot's --- */
 
 static void never_armed(struct arm_rig *r, const char *set, const char *sentence)
@@ -309,6 +353,7 @@ int main(void)
         TEST(a_warm_wrist_retreats),
         TEST(bus_off_lets_it_fall),
         TEST(a_removed_adapter_lets_it_fall),
+        TEST(a_lost_bus_leaves_the_other_holding),
         TEST(a_range_that_is_too_short_never_arms),
         TEST(a_range_that_is_no_number_never_arms),
     };
