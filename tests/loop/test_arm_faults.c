@@ -235,6 +235,31 @@ static void a_warm_wrist_retreats(void **state)
     assert_true(drop_m(r) < SOFT_M);
 }
 
+/* Joints that move against their commands are neither held nor driven, whatever the file says; and
+ * not carried, for nobody knows which way. */
+static void a_runaway_is_damped_at_once(void **state)
+{
+    struct arm_rig *r = *state;
+    static const char *const sets[] = {"responses.fault=hold"};
+    stand(r, sets, 1);
+    r->house.loop.st.safety.settings.runaway_s =
+        -1.0; /* whatever moves or not has done it too long */
+    arm_tick(r);
+    assert_int_equal(arm_state(r), STATE_DAMPED);
+    while (arm_state(r) == STATE_DAMPED) {
+        for (int j = 0; j < 6 && loop_state(r)->respond.braked; j++) {
+            assert_int_equal(loop_state(r)->command.mode[j], MODE_IMPEDANCE);
+            assert_true(loop_state(r)->command.kp[j] == 0.0 && loop_state(r)->command.kd[j] > 0.0);
+            assert_true(loop_state(r)->command.tau[j] == 0.0);
+        }
+        arm_tick(r);
+    }
+    assert_int_equal(arm_state(r), STATE_FAULT);
+    assert_non_null(strstr(r->said, "moved away from its goal"));
+    fall_report(r, "runaway: damping alone");
+    assert_true(drop_m(r) < 2.0 * SOFT_M);
+}
+
 /* --- the bus --- */
 
 /* Nothing can be told to any motor: each switches itself off when its timeout ends. */
@@ -351,6 +376,7 @@ int main(void)
         TEST(fifty_ms_of_silence_hold_where_fewer_misses_are_allowed),
         TEST(a_hot_elbow_lets_the_rest_sink),
         TEST(a_warm_wrist_retreats),
+        TEST(a_runaway_is_damped_at_once),
         TEST(bus_off_lets_it_fall),
         TEST(a_removed_adapter_lets_it_fall),
         TEST(a_lost_bus_leaves_the_other_holding),
