@@ -129,6 +129,18 @@ static int put_loads(const struct config *c, char *ret_text, int cap)
     return n;
 }
 
+/* Where a stop is more than torque off: how long it may take, which the service manager is told. */
+static int put_stop(const struct config *c, char *ret_text, int cap)
+{
+    struct responder r;
+    if (c->responses.how[CAUSE_STOP] == RESPONSE_LIMP ||
+        respond_init(&r, &c->robot, &c->responses, c->control.stop_s, NULL, 0) < 0) {
+        return 0;
+    }
+    return snprintf(ret_text, (size_t)cap, "responses: a stop takes up to %.1f s\n",
+                    respond_stop_s(&r));
+}
+
 static int check_or_dump(const struct arguments *a)
 {
     static struct config config;
@@ -150,6 +162,7 @@ static int check_or_dump(const struct arguments *a)
         n = config_dump(&config, text, TEXT_BYTES);
     } else {
         n = put_loads(&config, text, TEXT_BYTES);
+        n += put_stop(&config, text + n, TEXT_BYTES - n);
         n += snprintf(text + n, (size_t)(TEXT_BYTES - n),
                       "%s: robot %s, %d joints, %s at %g Hz, loop at %g Hz: good\n", a->config,
                       config.robot.name, config.robot.n_joints, config.policy->name,

@@ -206,7 +206,8 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
     } else {
         hold(l, &z->command);
     }
-    respond_command(&l->responder, &z->respond, &z->fsm, &z->sensed, &z->command, planned_ns);
+    respond_command(&l->responder, &z->respond, &z->fsm, &z->sensed, z->doubted, &z->command,
+                    planned_ns);
 
     mark[PHASE_SAFETY] = clock_now_ns(l->clock);
     fsm_command(&z->fsm, &l->config->robot, &z->sensed, &z->command);

@@ -46,6 +46,7 @@ struct loop_state {
     bool eval_holds;      /* it began from ready, and goes back there */
     double eval_from, eval_ticks;
     uint8_t cause;         /* enum cause: of the response under way, or of the latch */
+    uint64_t doubted;      /* a bit per joint that moves against its command, or not at all */
     uint32_t told_trips;   /* since torque came on */
     uint32_t aged_version; /* weights that drive ... */
     int64_t aged_ns;       /* ... since then */

@@ -17,6 +17,13 @@ static void due(const struct loop *l, struct due *d, enum fsm_event event, enum 
     d->in.events |= bit;
 }
 
+/* The response to an event leads this far, whatever the file says: what must not be held or driven.
+ */
+static void at_least(struct due *d, enum fsm_event event, enum response how)
+{
+    d->in.how[event] = d->in.how[event] > (uint8_t)how ? d->in.how[event] : (uint8_t)how;
+}
+
 bool loop_has_power(const struct loop *l)
 {
     const struct robot *r = &l->config->robot;
@@ -106,6 +113,10 @@ static void add_trips(struct loop *l, int64_t now_ns, struct due *d)
         if ((z->safety.joint_trips[j] & ~not_now) != 0) {
             due(l, d, EVENT_FAULTED, cause_of_trip(l, j));
         }
+        if ((z->safety.joint_trips[j] & (TRIP_RUNAWAY | TRIP_FROZEN | TRIP_NOT_FINITE)) != 0) {
+            z->doubted |= UINT64_C(1) << j;
+            at_least(d, EVENT_FAULTED, l->responder.after_retreat);
+        }
     }
     if ((z->safety.trips & ~z->told_trips) != 0) { /* they may last while it holds or retreats */
         struct happened h = {.t_ns = now_ns,
@@ -124,9 +135,7 @@ static void add_stop_bits(struct loop *l, struct due *d)
     if ((stop & STOP_ESTOP) != 0) {
         due(l, d, EVENT_ESTOPPED, CAUSE_ESTOP);
         if (l->st.fsm.state == STATE_RETREATING) { /* whoever presses it then wants no more of it */
-            const uint8_t instead = (uint8_t)l->responder.after_retreat;
-            uint8_t *how = &d->in.how[EVENT_ESTOPPED];
-            *how = *how > instead ? *how : instead;
+            at_least(d, EVENT_ESTOPPED, l->responder.after_retreat);
         }
     }
     if ((stop & (STOP_ASKED | STOP_EXIT | STOP_CRASHED | STOP_STALLED)) != 0) {
@@ -163,6 +172,7 @@ void loop_causes(struct loop *l, int64_t now_ns, int64_t late_ns, struct due *re
         add_trips(l, now_ns, ret_due);
     } else {
         z->told_trips = 0;
+        z->doubted = 0;
     }
     if (fsm_drives(z->fsm.state)) {
         add_response(l, now_ns, ret_due);

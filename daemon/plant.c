@@ -270,6 +270,19 @@ static int body_event(struct plant *p, bool changed)
     return -1;
 }
 
+void plant_know(struct plant *p, bool known)
+{
+    p->known = known;
+    for (int i = 0; i < p->n_buses; i++) {
+        p->bus[i].known = known;
+    }
+}
+
+bool plant_reaches(const struct plant *p, const struct bus_run *b)
+{
+    return b->up && (p->known || (b->known && p->doing == PLANT_RUN));
+}
+
 void plant_reset(struct plant *p)
 {
     p->begins = true;
@@ -286,7 +299,7 @@ static void quench(struct plant *p)
     for (int i = 0; i < p->n_buses; i++) {
         plant_send_stop(p, &p->bus[i]);
     }
-    p->known = false;
+    plant_know(p, false);
     p->retry_ns = 0;
     p->sensed.torque[j] = TORQUE_UNKNOWN;
     (void)snprintf(p->why, sizeof p->why,

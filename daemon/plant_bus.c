@@ -172,7 +172,7 @@ static void hear(struct plant *p, struct bus_run *b, int64_t until_ns)
 void plant_read_buses(struct plant *p)
 {
     for (int i = 0; i < p->n_buses; i++) {
-        if (p->bus[i].up && p->known) {
+        if (plant_reaches(p, &p->bus[i])) {
             begin_phase(p, &p->bus[i]);
         }
     }

@@ -7,9 +7,9 @@
 
 #include <errno.h>
 
-static bool may_write(const struct plant *p)
+static bool may_write(const struct plant *p, const struct bus_run *b)
 {
-    return p->known && p->job == JOB_NONE &&
+    return plant_reaches(p, b) && p->job == JOB_NONE &&
            (p->doing == PLANT_RUN || (p->doing == PLANT_STOP && !p->stopped));
 }
 
@@ -46,7 +46,7 @@ void plant_send_stored(struct plant *p, struct bus_run *b)
     if (b->bus.spec->order != ORDER_PIPELINED) {
         return;
     }
-    if (may_write(p)) {
+    if (may_write(p, b)) {
         send_goals(p, b, &p->stored, p->t_ns);
     } else if (b->codec.can != NULL) { /* what answers its commands alone is seen limp too */
         const struct command off = {.n = p->sensed.n};
@@ -60,11 +60,10 @@ void plant_write(struct plant *p, const struct command *cmd)
         world_command(p->world, cmd);
         return;
     }
-    const bool writes = may_write(p);
     p->stored = *cmd;
     for (int i = 0; i < p->n_buses; i++) {
         struct bus_run *b = &p->bus[i];
-        if (writes && b->up && b->bus.spec->order == ORDER_SAME_TICK) {
+        if (may_write(p, b) && b->bus.spec->order == ORDER_SAME_TICK) {
             send_goals(p, b, cmd, p->t_ns + p->late_ns + b->bus.spec->write_phase_us * NS_PER_US);
         }
     }

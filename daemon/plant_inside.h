@@ -26,6 +26,7 @@ struct bus_run {
     struct bus_codec codec;
     struct port port;
     bool up;       /* the port answers system calls */
+    bool known;    /* its devices are as their set-up left them: plant.known of this bus alone */
     bool flying;   /* a set-up is under way */
     bool reading;  /* a request of the read phase is under way ... */
     uint64_t owed; /* ... to these joints */
@@ -77,6 +78,12 @@ void job_start(struct plant *p, enum job job) BASAL_RT;
 void job_step(struct plant *p, int64_t deadline_ns) BASAL_RT;
 /* The bus is gone: its joints' torque is unknown, the job has failed. */
 void plant_lose(struct plant *p, struct bus_run *b) BASAL_RT;
+
+/* No bus is known any more, or all are. */
+void plant_know(struct plant *p, bool known) BASAL_RT;
+/* Are its devices there to be asked and told? While the robot is driven also where another bus is
+ * lost, so that the rest can hold, retreat or sink. */
+bool plant_reaches(const struct plant *p, const struct bus_run *b) BASAL_RT;
 
 /* The pointers of bus i: its spec, its driver, its joints' state. */
 void plant_wire(struct plant *p, struct bus_run *b, int i, void **states);

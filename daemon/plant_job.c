@@ -34,7 +34,7 @@ static void job_end(struct plant *p)
     const bool ok = !p->job_failed;
     switch (p->job) {
     case JOB_BRING_UP:
-        p->known = ok;
+        plant_know(p, ok);
         p->seen = 0;
         p->retry_ns = clock_now_ns(p->clock) + RETRY_NS;
         p->event = ok ? EVENT_IDENTIFIED : EVENT_NOT_FOUND;
@@ -48,7 +48,7 @@ static void job_end(struct plant *p)
     case JOB_STOP:
         p->stopped = true;
         if (!ok) { /* whoever drives on: quiet, so that its watchdog trips, then found anew */
-            p->known = false;
+            plant_know(p, false);
             p->retry_ns = clock_now_ns(p->clock) + RETRY_NS;
         }
         p->event = ok ? EVENT_STOPPED : EVENT_STOP_FAILED;
@@ -221,7 +221,7 @@ static void say_lost(struct bus_run *b)
 
 void plant_lose(struct plant *p, struct bus_run *b)
 {
-    b->up = false;
+    b->up = b->known = false;
     b->n_rx = 0;
     b->bus.pending = 0;
     p->known = false;

@@ -179,7 +179,7 @@ static double kd_of(const struct responder *r, int j)
 }
 
 static void sink(const struct responder *r, struct respond_state *z, const struct sensed *s,
-                 struct command *cmd)
+                 uint64_t doubted, struct command *cmd)
 {
     double g[JOINTS_MAX];
     gravity(r, s->q, g);
@@ -189,18 +189,18 @@ static void sink(const struct responder *r, struct respond_state *z, const struc
     for (int j = 0; j < s->n; j++) {
         if (is_driven(r, j)) {
             const double kd = kd_of(r, j);
+            const double carry = (doubted >> j & 1u) != 0 ? 0.0 : z->carry;
             cmd->mode[j] = MODE_IMPEDANCE;
             cmd->q[j] = s->q[j];
             cmd->qd[j] = cmd->kp[j] = 0.0;
             cmd->kd[j] = kd;
-            cmd->tau[j] =
-                copysign(fmax(0.0, fabs(g[j]) - kd * r->c->damped_rad_s), g[j]) * z->carry;
+            cmd->tau[j] = copysign(fmax(0.0, fabs(g[j]) - kd * r->c->damped_rad_s), g[j]) * carry;
         }
     }
 }
 
 void respond_command(const struct responder *r, struct respond_state *z, const struct fsm *fsm,
-                     const struct sensed *s, struct command *cmd, int64_t now_ns)
+                     const struct sensed *s, uint64_t doubted, struct command *cmd, int64_t now_ns)
 {
     if (z->state != fsm->state) {
         *z = (struct respond_state){.state = fsm->state, .carry = r->chain.n > 0 ? 1.0 : 0.0};
@@ -210,7 +210,9 @@ void respond_command(const struct responder *r, struct respond_state *z, const s
         return;
     }
     const double since_s = (double)(now_ns - fsm->entered_ns) / (double)NS_PER_S;
-    if (!z->braked && (z->still_s >= STILL_S || since_s >= r->brake_s)) {
+    /* what moves against its command is not braked by one */
+    const bool brakes = doubted == 0 && z->still_s < STILL_S && since_s < r->brake_s;
+    if (!z->braked && !brakes) {
         begin_path(r, z, s, cmd);
     }
     if (!z->braked) {
@@ -218,6 +220,6 @@ void respond_command(const struct responder *r, struct respond_state *z, const s
     } else if (fsm->state == STATE_RETREATING) {
         retreat(r, z, s, cmd);
     } else {
-        sink(r, z, s, cmd);
+        sink(r, z, s, doubted, cmd);
     }
 }

@@ -59,7 +59,11 @@ uint32_t respond_events(const struct responder *r, const struct respond_state *z
                         const struct fsm *fsm, const struct sensed *s, uint64_t gone,
                         int64_t now_ns) BASAL_RT;
 
-/* In every tick, whatever the state: modes and goals of this one into cmd, which holds the last
- * safe command, where it retreats or is damped. */
+/*
+ * In every tick, whatever the state: modes and goals of this one into cmd, which holds the last
+ * safe command, where it retreats or is damped. doubted: a bit per joint whose angle or direction
+ * may be wrong; damping is right whatever its sign, a torque that is to carry is not.
+ */
 void respond_command(const struct responder *r, struct respond_state *z, const struct fsm *fsm,
-                     const struct sensed *s, struct command *cmd, int64_t now_ns) BASAL_RT;
+                     const struct sensed *s, uint64_t doubted, struct command *cmd,
+                     int64_t now_ns) BASAL_RT;

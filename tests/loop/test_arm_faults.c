@@ -2,9 +2,13 @@
  * motor or of the bus what the daemon does, and how the tip comes down. */
 #include "tests/loop/arm_fixture.h"
 
+#include "daemon/plant_inside.h"
+
 #include <stdio.h>
 
 #define ARM_YAML SOURCE_DIR "/tests/loop/arm_can.yaml"
+
+#define TWO_BUSES SOURCE_DIR "/tests/loop/arm_two_buses.yaml"
 
 #define FAULT_S 8.0  /* when the fault comes: the arm has been lifted and has stood for a while */
 #define SOFT_M  0.02 /* what is let go from here hits with 0.63 m/s */
@@ -30,9 +34,9 @@ static void lift(void *self, float *ret_act)
 }
 
 /* Armed where it lies, lifted, and holding that pose until just before the fault. */
-static void stand(struct arm_rig *r, const char *const *sets, int n_sets)
+static void stand_as(struct arm_rig *r, const char *path, const char *const *sets, int n_sets)
 {
-    arm_open(r, ARM_YAML, sets, n_sets);
+    arm_open(r, path, sets, n_sets);
     arm_until(r, STATE_LIMP);
     for (int i = 0; i < 100 && !plant_ready(r->house.plant); i++) {
         arm_tick(r);
@@ -55,6 +59,11 @@ static void stand(struct arm_rig *r, const char *const *sets, int n_sets)
     }
     assert_true(r->tip_m > 0.15);
     fall_begin(r);
+}
+
+static void stand(struct arm_rig *r, const char *const *sets, int n_sets)
+{
+    stand_as(r, ARM_YAML, sets, n_sets);
 }
 
 static int joint_of(const struct arm_rig *r, const char *name)
@@ -226,6 +235,31 @@ static void a_warm_wrist_retreats(void **state)
     assert_true(drop_m(r) < SOFT_M);
 }
 
+/* Joints that move against their commands are neither held nor driven, whatever the file says; and
+ * not carried, for nobody knows which way. */
+static void a_runaway_is_damped_at_once(void **state)
+{
+    struct arm_rig *r = *state;
+    static const char *const sets[] = {"responses.fault=hold"};
+    stand(r, sets, 1);
+    r->house.loop.st.safety.settings.runaway_s =
+        -1.0; /* whatever moves or not has done it too long */
+    arm_tick(r);
+    assert_int_equal(arm_state(r), STATE_DAMPED);
+    while (arm_state(r) == STATE_DAMPED) {
+        for (int j = 0; j < 6 && loop_state(r)->respond.braked; j++) {
+            assert_int_equal(loop_state(r)->command.mode[j], MODE_IMPEDANCE);
+            assert_true(loop_state(r)->command.kp[j] == 0.0 && loop_state(r)->command.kd[j] > 0.0);
+            assert_true(loop_state(r)->command.tau[j] == 0.0);
+        }
+        arm_tick(r);
+    }
+    assert_int_equal(arm_state(r), STATE_FAULT);
+    assert_non_null(strstr(r->said, "moved away from its goal"));
+    fall_report(r, "runaway: damping alone");
+    assert_true(drop_m(r) < 2.0 * SOFT_M);
+}
+
 /* --- the bus --- */
 
 /* Nothing can be told to any motor: each switches itself off when its timeout ends. */
@@ -258,6 +292,41 @@ static void a_removed_adapter_lets_it_fall(void **state)
     static const char *const sets[] = {"faults.away_at_s=8", "faults.away_s=1000",
                                        "responses.bus_lost=hold"};
     all_fall(*state, sets, "adapter removed: each motor's own timeout");
+}
+
+/* The tool's bus is gone, its motors switch off by themselves; what hangs on the other holds, is
+ * commanded on, and sinks when it is stopped. */
+static void a_lost_bus_leaves_the_other_holding(void **state)
+{
+    struct arm_rig *r = *state;
+    stand_as(r, TWO_BUSES, NULL, 0);
+    double from[JOINTS_MAX];
+    memcpy(from, loop_state(r)->sensed.q, sizeof from);
+    plant_lose(r->house.plant, &r->house.plant->bus[1]);
+    for (int i = 0; i < 300; i++) {
+        arm_tick(r);
+        const struct plant_counters *c = plant_counters(r->house.plant);
+        assert_int_equal(c->misses[joint_of(r, "elbow")], 0);
+        assert_int_equal(loop_state(r)->fresh >> joint_of(r, "wrist") & 1, 0);
+    }
+    assert_int_equal(arm_state(r), STATE_HOLDING);
+    assert_int_equal(loop_state(r)->fsm.latch, LATCH_FAULT);
+    assert_int_equal(loop_state(r)->cause, CAUSE_BUS_LOST);
+    for (int j = 0; j < 4; j++) {
+        assert_true(fabs(loop_state(r)->sensed.q[j] - from[j]) < 0.1);
+        assert_int_equal(loop_state(r)->sensed.torque[j], TORQUE_ON);
+    }
+    fall_report(r, "tool's bus lost: the others hold");
+    assert_true(drop_m(r) < SOFT_M);
+    fall_begin(r);
+    arm_stop_bit(r, STOP_ASKED);
+    arm_until(r, STATE_FAULT);
+    arm_for(r, 3.0);
+    fall_report(r, "tool's bus lost: then stopped");
+    assert_true(was_in(r, STATE_DAMPED));
+    assert_true(drop_m(r) < SOFT_M);
+    arm_ask(r, REQUEST_CLEAR, 0); /* the bus is back: identified anew, torque read back as off */
+    assert_int_equal(arm_state(r), STATE_LIMP);
 }
 
 /* --- ranges in a motor's registers that are not the robot's --- */
@@ -307,8 +376,10 @@ int main(void)
         TEST(fifty_ms_of_silence_hold_where_fewer_misses_are_allowed),
         TEST(a_hot_elbow_lets_the_rest_sink),
         TEST(a_warm_wrist_retreats),
+        TEST(a_runaway_is_damped_at_once),
         TEST(bus_off_lets_it_fall),
         TEST(a_removed_adapter_lets_it_fall),
+        TEST(a_lost_bus_leaves_the_other_holding),
         TEST(a_range_that_is_too_short_never_arms),
         TEST(a_range_that_is_no_number_never_arms),
     };

@@ -201,6 +201,34 @@ static void a_sag_that_nobody_complains_of_is_one_too(void **state)
     assert_string_equal(r->said, "");
 }
 
+/* Where the file says so it goes on holding, latched; its power's return does not end that. */
+static void a_sag_may_be_held(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"faults.power_at_s=3", "faults.power_s=2",
+                                       "faults.power_v=8", "responses.power_sag=hold"};
+    start(r, sets, 4);
+    run(r);
+    until(r, STATE_HOLDING);
+    assert_in_range(r->planned_ns, 3 * NS_PER_S, 3 * NS_PER_S + 20 * TICK_NS);
+    assert_int_equal(r->house.loop.st.cause, CAUSE_POWER_SAG);
+    assert_non_null(strstr(r->changed, "motor power is lost"));
+    tick(r);
+    assert_int_equal(atomic_load(&r->house.shared->latched), LATCHED_POWER);
+    while (r->planned_ns < 7 * NS_PER_S) {
+        tick(r);
+        assert_int_equal(now(r), STATE_HOLDING);
+        assert_int_equal(r->house.loop.st.fsm.latch, LATCH_ESTOP);
+    }
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(r->refusal, REFUSED_LATCHED);
+    atomic_fetch_or(&r->house.shared->stop, STOP_ASKED);
+    until(r, STATE_ESTOP);
+    rests(r);
+    ask(r, REQUEST_CLEAR);
+    assert_int_equal(now(r), STATE_LIMP);
+}
+
 static void without_power_nothing_arms(void **state)
 {
     struct ride *r = *state;
@@ -324,6 +352,7 @@ int main(void)
         TEST(a_pulled_bus_needs_an_explicit_arm),
         TEST(a_power_cut_is_a_latched_estop),
         TEST(a_sag_that_nobody_complains_of_is_one_too),
+        TEST(a_sag_may_be_held),
         TEST(without_power_nothing_arms),
         TEST(a_bus_that_falls_silent_with_its_power_is_named),
         TEST(a_tripped_watchdog_is_a_fault),

@@ -141,6 +141,45 @@ static void an_evaluation_judges_the_policy_and_ends(void **state)
     assert_int_equal(now(r), STATE_READY);
 }
 
+/* Weights of another publisher, which stays away: it holds, and its return resumes nothing. */
+static void stale_weights_hold(void **state)
+{
+    struct ride *r = *state;
+    static const char *const sets[] = {"comms.weights=ipc:///nowhere",
+                                       "responses.policy_stale_s=0.5"};
+    start(r, sets, 2);
+    r->house.learner.publish = to_intake;
+    r->house.learner.to = &r->house.intake;
+    learner_publish(&r->house.learner);
+    run(r);
+    push(r, &(struct request){.id = 1, .kind = REQUEST_RUN, .flags = RUN_NO_LEARN});
+    for (int i = 0; i < 200; i++) {
+        if (i % 40 == 0) {
+            learner_publish(&r->house.learner);
+        }
+        tick(r);
+        assert_int_equal(now(r), STATE_RUNNING);
+    }
+    assert_int_equal(r->house.loop.st.source, SOURCE_POLICY);
+    int ticks = 0;
+    for (; now(r) == STATE_RUNNING; ticks++) {
+        tick(r);
+    }
+    assert_in_range(ticks, 50 - 40, 50 - 40 + 12); /* taken when a period began */
+    assert_int_equal(now(r), STATE_HOLDING);
+    assert_int_equal(r->house.loop.st.cause, CAUSE_POLICY_STALE);
+    assert_string_equal(r->changed, "no new weights came from ipc:///nowhere for "
+                                    "responses.policy_stale_s, 0.5: see what publishes them, then "
+                                    "basalctl run again");
+    learner_publish(&r->house.learner);
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    assert_int_equal(now(r), STATE_HOLDING);
+    ask(r, REQUEST_RUN);
+    assert_int_equal(now(r), STATE_RUNNING);
+}
+
 /* The lease: as long as somebody beats, and no longer. */
 static void an_unattended_run_holds(void **state)
 {
@@ -194,6 +233,7 @@ int main(void)
         TEST(an_estop_is_told_before_the_robot_has_stopped),
         TEST(who_loses_against_an_estop_is_told),
         TEST(an_evaluation_judges_the_policy_and_ends),
+        TEST(stale_weights_hold),
         TEST(an_unattended_run_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

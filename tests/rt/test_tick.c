@@ -322,6 +322,32 @@ static void nothing_forbidden_when_it_fails(void **state)
     rig_free(r);
 }
 
+/* An arm with links, on CAN: it retreats, and it sinks. */
+static void nothing_forbidden_while_it_responds(void **state)
+{
+    const struct house_spec spec = {.config_path = SOURCE_DIR "/tests/loop/arm_can.yaml",
+                                    .kind = PLANT_EMULATED,
+                                    .virtual_clock = true,
+                                    .seed = 1,
+                                    .replay_fd = -1};
+    struct rig *r = calloc(1, sizeof *r);
+    (void)state;
+    assert_non_null(r);
+    assert_int_equal(house_open(&r->house, &spec, r->why, (int)sizeof r->why), 0);
+    loop_begin(&r->house.loop);
+    run(r, RUN_RANDOM);
+    ticks(r, 20);
+    atomic_fetch_or(&r->house.shared->stop, STOP_ASKED);
+    until(r, STATE_RETREATING);
+    until(r, STATE_LIMP);
+    run(r, RUN_RANDOM);
+    ticks(r, 20);
+    atomic_fetch_or(&r->house.shared->stop, STOP_ESTOP);
+    until(r, STATE_DAMPED);
+    until(r, STATE_ESTOP);
+    rig_free(r);
+}
+
 static void nothing_forbidden_when_nobody_answers(void **state)
 {
     static const char *const sets[] = {"faults.lost=1"};
@@ -354,6 +380,7 @@ int main(void)
         cmocka_unit_test(the_watch_is_awake),
         cmocka_unit_test(nothing_forbidden_while_it_learns),
         cmocka_unit_test(nothing_forbidden_when_it_fails),
+        cmocka_unit_test(nothing_forbidden_while_it_responds),
         cmocka_unit_test(nothing_forbidden_when_nobody_answers),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

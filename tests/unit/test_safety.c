@@ -306,6 +306,50 @@ static void nonsense_never_gets_out(void **state)
     }
 }
 
+/* Without stiffness the goal is no speed: following the pose would take the damping away. */
+static void damping_follows_the_pose_and_wants_no_speed(void **state)
+{
+    (void)state;
+    struct safety z;
+    begin(&z, &crawler);
+    struct sensed s = make_sensed(0.3, -1.0);
+    struct command c = ask(MODE_POSITION, 0.3, -1.0);
+    tick(&z, &s, 7, &c);
+    for (int i = 0; i < 50; i++) {
+        s.q[0] -= 0.01;
+        s.qd[0] = -1.0;
+        c = ask(MODE_IMPEDANCE, 0.5, -1.0);
+        c.qd[0] = 3.0;
+        c.kd[0] = 0.7;
+        c.tau[0] = 0.4;
+        tick(&z, &s, 7, &c);
+        assert_int_equal(c.mode[0], MODE_IMPEDANCE);
+        assert_true(c.q[0] == s.q[0] && c.qd[0] == 0.0);
+        assert_true(c.kp[0] == 0.0 && c.kd[0] == 0.7 && c.tau[0] == 0.4);
+    }
+    c = ask(MODE_HOLD, 0.5, -1.0);
+    tick(&z, &s, 7, &c);
+    assert_true(c.q[0] == s.q[0] && c.qd[0] == 0.0); /* goes on from where it is */
+}
+
+/* A joint that is too hot gets no torque, but while it is let down. */
+static void heat_takes_no_torque_from_a_descent(void **state)
+{
+    (void)state;
+    struct safety z;
+    begin(&z, &crawler);
+    struct sensed s = make_sensed(0.3, -1.0);
+    s.temp_c[0] = 75.0f;
+    for (int lets_go = 0; lets_go < 2; lets_go++) {
+        struct command c = ask(MODE_POSITION, 0.3, -1.0);
+        z.lets_go = lets_go != 0;
+        tick(&z, &s, 7, &c);
+        assert_true(c.tau_max[0] == (lets_go != 0 ? 1.4 : 0.0));
+        assert_true(c.tau_max[1] == 1.4);
+        assert_true((z.joint_trips[0] & TRIP_TEMPERATURE) != 0); /* said all the same */
+    }
+}
+
 static void a_joint_starts_where_a_fresh_sample_says(void **state)
 {
     (void)state;
@@ -428,6 +472,8 @@ int main(void)
         cmocka_unit_test(a_joint_outside_its_range_only_comes_back),
         cmocka_unit_test(a_body_with_the_stated_latency_stays_inside),
         cmocka_unit_test(nonsense_never_gets_out),
+        cmocka_unit_test(damping_follows_the_pose_and_wants_no_speed),
+        cmocka_unit_test(heat_takes_no_torque_from_a_descent),
         cmocka_unit_test(a_joint_starts_where_a_fresh_sample_says),
         cmocka_unit_test(coasting_holds_the_goal),
         cmocka_unit_test(a_direct_body_gets_what_is_finite_and_in_range),
