@@ -339,7 +339,7 @@ int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n)
 {
     const int rc = port_write(&b->port, tx, n);
     if (rc == 0) {
-        plant_count(b, tx, n, &p->counters.bytes_tx, &p->counters.frames_tx);
+        plant_count(b, tx, n, &p->counters.bytes_tx, &p->counters.frames_tx[b->bus.index]);
     }
     return rc;
 }
