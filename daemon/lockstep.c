@@ -255,6 +255,20 @@ static void print_ends(struct lockstep *k, const struct evaluation *e, struct js
     }
 }
 
+/* Of all CAN buses, where there are any. */
+static void put_frames(struct json_object *o, const struct plant_counters *c)
+{
+    uint64_t tx = 0, rx = 0;
+    for (int i = 0; i < BUSES_MAX; i++) {
+        tx += c->frames_tx[i];
+        rx += c->frames_rx[i];
+    }
+    if (tx > 0) {
+        json_int(o, "can_frames_tx", (int64_t)tx);
+        json_int(o, "can_frames_rx", (int64_t)rx);
+    }
+}
+
 static void print_result(struct lockstep *k, const struct evaluation *e, double wall_s)
 {
     struct house *h = &k->house;
@@ -285,10 +299,7 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_number(o, "wall_s", wall_s);
     json_int(o, "bytes_tx", (int64_t)c->bytes_tx);
     json_int(o, "bytes_rx", (int64_t)c->bytes_rx);
-    if (c->frames_tx > 0) {
-        json_int(o, "can_frames_tx", (int64_t)c->frames_tx);
-        json_int(o, "can_frames_rx", (int64_t)c->frames_rx);
-    }
+    put_frames(o, c);
     json_int(o, "crc_errors", (int64_t)c->crc_errors);
     for (int j = 0; j < h->config.robot.n_joints; j++) {
         misses += c->misses[j];

@@ -95,6 +95,17 @@ static void record_joints(const struct loop *l, struct record *ret_record)
     }
 }
 
+static void record_buses(const struct loop *l, struct record *ret_record)
+{
+    const struct plant_counters *c = plant_counters(l->plant);
+    for (int i = 0; i < l->config->robot.n_buses; i++) {
+        struct can_record *z = &ret_record->can[i];
+        z->errors = *plant_can_errors(l->plant, i, &z->dropped);
+        z->frames_tx = c->frames_tx[i];
+        z->frames_rx = c->frames_rx[i];
+    }
+}
+
 static void record_fill(const struct loop *l, int64_t planned_ns, int64_t late_ns,
                         struct record *ret_record)
 {
@@ -129,6 +140,7 @@ static void record_fill(const struct loop *l, int64_t planned_ns, int64_t late_n
     };
     memcpy(ret_record->act, z->act, sizeof ret_record->act);
     record_joints(l, ret_record);
+    record_buses(l, ret_record);
 }
 
 /* Where nothing drives, the pose that was last commanded (or measured) is held. */

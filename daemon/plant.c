@@ -43,6 +43,7 @@ static int open_bus(struct plant *p, int i, struct arena *mem, char *ret_why, in
     atomic_init(&b->returned, -1);
     atomic_init(&b->wanted, p->world == NULL);
     atomic_init(&b->trouble, 0);
+    b->lock = -1;
     return 0;
 }
 
@@ -95,6 +96,8 @@ void plant_close(struct plant *p)
         port_close(b->port.kind, atomic_exchange(&b->offered, -1));
         port_close(b->port.kind, atomic_exchange(&b->returned, -1));
         b->port.fd = -1;
+        port_close(PORT_CAN, b->lock);
+        b->lock = -1;
     }
     if (p != NULL && p->world != NULL) {
         world_close(p->world);
@@ -352,7 +355,7 @@ int plant_send(struct plant *p, struct bus_run *b, const uint8_t *tx, size_t n)
 {
     const int rc = port_write(&b->port, tx, n);
     if (rc == 0) {
-        plant_count(b, tx, n, &p->counters.bytes_tx, &p->counters.frames_tx);
+        plant_count(b, tx, n, &p->counters.bytes_tx, &p->counters.frames_tx[b->bus.index]);
     }
     return rc;
 }

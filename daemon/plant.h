@@ -15,7 +15,7 @@ enum plant_kind { PLANT_DEVICES, PLANT_EMULATED, PLANT_BODY };
 
 struct plant_counters {
     uint64_t bytes_tx, bytes_rx, crc_errors, bytes_lost, bad_replies; /* on CAN, bytes of data */
-    uint64_t frames_tx, frames_rx; /* of CAN buses; errors are in plant_can_errors */
+    uint64_t frames_tx[BUSES_MAX], frames_rx[BUSES_MAX]; /* on CAN; see plant_can_errors, too */
     uint64_t requests[JOINTS_MAX], misses[JOINTS_MAX];
     int misses_in_a_row[JOINTS_MAX], misses_in_a_row_max[JOINTS_MAX];
     uint64_t reconnects;

@@ -111,7 +111,8 @@ static int hear_unasked(struct plant *p, struct bus_run *b)
     for (int i = 0; i < UNASKED_READS && n > 0; i++) {
         n = port_read(&b->port, clock_now_ns(p->clock), b->rx, sizeof b->rx);
         if (n > 0) {
-            plant_count(b, b->rx, (size_t)n, &p->counters.bytes_rx, &p->counters.frames_rx);
+            plant_count(b, b->rx, (size_t)n, &p->counters.bytes_rx,
+                        &p->counters.frames_rx[b->bus.index]);
             b->n_rx = (size_t)n;
             decode_all(b, &p->sensed);
         }
@@ -150,7 +151,8 @@ static void hear(struct plant *p, struct bus_run *b, int64_t until_ns)
         return;
     }
     const uint64_t owed = b->bus.pending;
-    plant_count(b, b->rx + b->n_rx, (size_t)n, &p->counters.bytes_rx, &p->counters.frames_rx);
+    plant_count(b, b->rx + b->n_rx, (size_t)n, &p->counters.bytes_rx,
+                &p->counters.frames_rx[b->bus.index]);
     b->n_rx += (size_t)n;
     decode_all(b, &p->sensed);
     for (int j = 0; j < p->sensed.n && b->codec.can != NULL; j++) {

@@ -37,6 +37,7 @@ struct bus_run {
     _Atomic int offered;  /* fd from plant_service to the loop, -1: none */
     _Atomic int returned; /* fd from the loop to plant_service, -1: none */
     _Atomic bool wanted;  /* the loop has no fd */
+    int lock;             /* of its interface, plant_service's until the end; -1: not yet */
     _Atomic unsigned
         trouble; /* of enum can_trouble, from the loop to plant_service, which says it */
 };

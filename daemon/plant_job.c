@@ -134,7 +134,8 @@ static int hear(struct plant *p, struct bus_run *b, int64_t until_ns)
         plant_lose(p, b);
         return -EIO;
     }
-    plant_count(b, b->rx + b->n_rx, (size_t)got, &p->counters.bytes_rx, &p->counters.frames_rx);
+    plant_count(b, b->rx + b->n_rx, (size_t)got, &p->counters.bytes_rx,
+                &p->counters.frames_rx[b->bus.index]);
     b->n_rx += (size_t)got;
     return got;
 }

@@ -2,8 +2,11 @@
  */
 #include "daemon/plant_inside.h"
 
+#include "drivers/io/can_link.h"
+
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define REOPEN_FIRST_NS (200 * NS_PER_MS)
 #define REOPEN_LAST_NS  (2 * NS_PER_S)
@@ -25,6 +28,24 @@ static void say_trouble(struct bus_run *b, struct reopen *r, int64_t now_ns)
     }
 }
 
+/* No other daemon may have the same motors: who has an interface keeps it. */
+static int open_port(struct plant *p, int i, char *ret_note, char *ret_why, int cap)
+{
+    const char *device = p->bus[i].bus.spec->device;
+    struct bus_run *first = &p->bus[0]; /* two buses of a robot may share one */
+    while (strcmp(first->bus.spec->device, device) != 0) {
+        first++;
+    }
+    if (p->bus[i].port.kind == PORT_CAN && first->lock < 0) {
+        const int lock = can_link_lock(device, ret_why, cap);
+        if (lock < 0) {
+            return lock;
+        }
+        first->lock = lock;
+    }
+    return port_open(p->bus[i].bus.robot, i, ret_note, ret_why, cap);
+}
+
 void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
 {
     for (int i = 0; p->world == NULL && i < p->n_buses; i++) {
@@ -36,7 +57,7 @@ void plant_service(struct plant *p, int64_t now_ns, struct reopen *state)
             continue;
         }
         char reason[WHY_CHARS] = "", note[WHY_CHARS] = "";
-        const int fd = port_open(b->bus.robot, i, note, reason, (int)sizeof reason);
+        const int fd = open_port(p, i, note, reason, (int)sizeof reason);
         if (note[0] != '\0') {
             (void)snprintf(r->note, sizeof r->note, "bus %s: %.200s", b->bus.spec->name, note);
         }

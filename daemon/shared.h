@@ -10,6 +10,7 @@
 #include "daemon/fsm.h"
 #include "daemon/request.h"
 #include "daemon/safety.h"
+#include "drivers/io/can_errors.h"
 
 enum phase {
     PHASE_READ,
@@ -19,6 +20,13 @@ enum phase {
     PHASE_WRITE,
     PHASE_PUSH,
     PHASES_N
+};
+
+/* A CAN bus, since the start. */
+struct can_record {
+    uint64_t frames_tx, frames_rx;
+    uint64_t dropped; /* frames that it did not take */
+    struct can_errors errors;
 };
 
 /* One tick, whole: telemetry, monitor, black box. Flat. */
@@ -51,6 +59,7 @@ struct record {
     double way_m;     /* the task's travel since the episode began */
     double speed_m_s; /* of the odometer, averaged over the last second; NaN: none */
     uint64_t overruns, coasted, crc_errors, bytes_tx, bytes_rx, reconnects;
+    struct can_record can[BUSES_MAX]; /* of a serial bus: zero */
 };
 
 /* A change that a person should know. Flat text, made outside the tick by comms from kind and

@@ -1,6 +1,8 @@
 /* Each message in one place: what it is filled from, what is wanted of it when it comes in. */
 #include "daemon/wire.h"
 
+#include "daemon/bus_load.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -66,6 +68,57 @@ static void fill_joints(const struct record *r, const struct robot *robot, struc
     m->action = w->act;
 }
 
+/* Bus i of the robot, as the n-th on CAN. */
+static void take_can(const struct can_record *r, const struct robot *robot, int i, size_t n,
+                     struct wire_scratch *k)
+{
+    struct bus_budget budget;
+    bus_budget(robot, i, &budget);
+    k->can_name[n] = wire_text(robot->bus[i].name);
+    k->frames_tx[n] = r->frames_tx;
+    k->frames_rx[n] = r->frames_rx;
+    k->dropped[n] = r->dropped;
+    for (int t = 0; t < CAN_TROUBLES; t++) {
+        k->error[t][n] = r->errors.n[t];
+    }
+    k->tx_errors[n] = r->errors.tx_errors;
+    k->rx_errors[n] = r->errors.rx_errors;
+    k->load_min_percent[n] = 100.0 * budget.load_min_frac;
+    k->load_max_percent[n] = 100.0 * budget.load_max_frac;
+}
+
+static void fill_buses(const struct record *r, const struct robot *robot, struct wire_scratch *k,
+                       Basald__V1__Telemetry *m)
+{
+    size_t n = 0;
+    for (int i = 0; i < robot->n_buses; i++) {
+        if (bus_codec_find(robot->bus[i].driver).can != NULL) {
+            take_can(&r->can[i], robot, i, n++, k);
+        }
+    }
+    m->n_can_name = m->n_can_frames_tx = m->n_can_frames_rx = m->n_can_dropped = n;
+    m->n_can_tx_full = m->n_can_rx_full = m->n_can_bus_off = m->n_can_restarted = n;
+    m->n_can_no_ack = m->n_can_passive = m->n_can_warning = m->n_can_damaged = n;
+    m->n_can_tx_errors = m->n_can_rx_errors = n;
+    m->n_can_load_min_percent = m->n_can_load_max_percent = n;
+    m->can_name = k->can_name;
+    m->can_frames_tx = k->frames_tx;
+    m->can_frames_rx = k->frames_rx;
+    m->can_dropped = k->dropped;
+    m->can_bus_off = k->error[0];
+    m->can_no_ack = k->error[1];
+    m->can_passive = k->error[2];
+    m->can_warning = k->error[3];
+    m->can_rx_full = k->error[4];
+    m->can_tx_full = k->error[5];
+    m->can_damaged = k->error[6];
+    m->can_restarted = k->error[7];
+    m->can_tx_errors = k->tx_errors;
+    m->can_rx_errors = k->rx_errors;
+    m->can_load_min_percent = k->load_min_percent;
+    m->can_load_max_percent = k->load_max_percent;
+}
+
 void wire_fill(const struct record *r, const struct robot *robot, double unix_s,
                struct wire_scratch *scratch, Basald__V1__Telemetry *ret_message)
 {
@@ -100,6 +153,7 @@ void wire_fill(const struct record *r, const struct robot *robot, double unix_s,
     m->bytes_tx = r->bytes_tx;
     m->bytes_rx = r->bytes_rx;
     m->reconnects = r->reconnects;
+    fill_buses(r, robot, scratch, m);
 }
 
 int wire_telemetry(const struct record *r, const struct robot *robot, double unix_s,

@@ -24,6 +24,11 @@ int wire_telemetry(const struct record *r, const struct robot *robot, double uni
 struct wire_scratch {
     char *name[JOINTS_MAX], *rule[JOINTS_MAX];
     uint32_t torque[JOINTS_MAX];
+    char *can_name[BUSES_MAX];
+    uint64_t frames_tx[BUSES_MAX], frames_rx[BUSES_MAX], dropped[BUSES_MAX];
+    uint64_t error[CAN_TROUBLES][BUSES_MAX]; /* in the order of enum can_trouble's bits */
+    uint32_t tx_errors[BUSES_MAX], rx_errors[BUSES_MAX];
+    double load_min_percent[BUSES_MAX], load_max_percent[BUSES_MAX];
 };
 
 void wire_fill(const struct record *r, const struct robot *robot, double unix_s,

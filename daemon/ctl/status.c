@@ -58,6 +58,31 @@ static struct json_object *phases(const Basald__V1__Status *s)
     return all;
 }
 
+static struct json_object *can_buses(const Basald__V1__Telemetry *t)
+{
+    struct json_object *all = json_begin();
+    for (size_t i = 0; i < view_can_buses(t); i++) {
+        struct json_object *o = json_begin();
+        json_int(o, "frames_tx", (int64_t)t->can_frames_tx[i]);
+        json_int(o, "frames_rx", (int64_t)t->can_frames_rx[i]);
+        json_int(o, "dropped", (int64_t)t->can_dropped[i]);
+        json_int(o, "tx_full", (int64_t)t->can_tx_full[i]);
+        json_int(o, "rx_full", (int64_t)t->can_rx_full[i]);
+        json_int(o, "bus_off", (int64_t)t->can_bus_off[i]);
+        json_int(o, "restarted", (int64_t)t->can_restarted[i]);
+        json_int(o, "no_ack", (int64_t)t->can_no_ack[i]);
+        json_int(o, "passive", (int64_t)t->can_passive[i]);
+        json_int(o, "warning", (int64_t)t->can_warning[i]);
+        json_int(o, "damaged", (int64_t)t->can_damaged[i]);
+        json_int(o, "tx_errors", (int64_t)t->can_tx_errors[i]);
+        json_int(o, "rx_errors", (int64_t)t->can_rx_errors[i]);
+        json_number(o, "load_min_percent", t->can_load_min_percent[i]);
+        json_number(o, "load_max_percent", t->can_load_max_percent[i]);
+        json_child(all, t->can_name[i], o);
+    }
+    return all;
+}
+
 static void put_loop(struct json_object *o, const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
@@ -79,6 +104,9 @@ static void put_loop(struct json_object *o, const Basald__V1__Status *s)
     json_int(o, "bytes_tx", (int64_t)t->bytes_tx);
     json_int(o, "bytes_rx", (int64_t)t->bytes_rx);
     json_int(o, "reconnects", (int64_t)t->reconnects);
+    if (view_can_buses(t) > 0) {
+        json_child(o, "can", can_buses(t));
+    }
     json_int(o, "garbage", (int64_t)s->garbage);
     json_int(o, "telemetry_dropped", (int64_t)s->telemetry_dropped);
     json_int(o, "events_dropped", (int64_t)s->events_dropped);

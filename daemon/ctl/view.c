@@ -70,6 +70,46 @@ void view_learning(FILE *f, const Basald__V1__Status *s)
     (void)fputc('\n', f);
 }
 
+size_t view_can_buses(const Basald__V1__Telemetry *t)
+{
+    const size_t counts[] = {
+        t->n_can_frames_tx, t->n_can_frames_rx,        t->n_can_dropped,         t->n_can_tx_full,
+        t->n_can_rx_full,   t->n_can_bus_off,          t->n_can_restarted,       t->n_can_no_ack,
+        t->n_can_passive,   t->n_can_warning,          t->n_can_damaged,         t->n_can_tx_errors,
+        t->n_can_rx_errors, t->n_can_load_min_percent, t->n_can_load_max_percent};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        if (counts[i] != t->n_can_name) {
+            return 0;
+        }
+    }
+    return t->n_can_name;
+}
+
+/* Frames and load of a CAN bus, then the errors that it has had. */
+static void put_can(FILE *f, const Basald__V1__Telemetry *t, size_t i)
+{
+    const struct {
+        const char *name;
+        uint64_t n;
+    } rows[] = {{"bus-off", t->can_bus_off[i]},       {"restarted", t->can_restarted[i]},
+                {"passive", t->can_passive[i]},       {"warning", t->can_warning[i]},
+                {"no acknowledge", t->can_no_ack[i]}, {"damaged", t->can_damaged[i]},
+                {"overrun", t->can_rx_full[i]},       {"queue full", t->can_tx_full[i]},
+                {"dropped", t->can_dropped[i]}};
+
+    bool any = false;
+    (void)fprintf(f, LABEL "%.32s   %llu frames out, %llu in   load %.0f to %.0f %%\n", "can",
+                  t->can_name[i], whole(t->can_frames_tx[i]), whole(t->can_frames_rx[i]),
+                  t->can_load_min_percent[i], t->can_load_max_percent[i]);
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        if (rows[k].n > 0) {
+            (void)fprintf(f, "%*s%s %llu", any ? 3 : 9, "", rows[k].name, whole(rows[k].n));
+            any = true;
+        }
+    }
+    (void)fputs(any ? "\n" : "", f);
+}
+
 void view_machine(FILE *f, const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
@@ -81,6 +121,9 @@ void view_machine(FILE *f, const Basald__V1__Status *s)
     (void)fprintf(f, LABEL "%llu bytes out, %llu in   CRC errors %llu   reconnects %llu\n", "bus",
                   whole(t->bytes_tx), whole(t->bytes_rx), whole(t->crc_errors),
                   whole(t->reconnects));
+    for (size_t i = 0; i < view_can_buses(t); i++) {
+        put_can(f, t, i);
+    }
     (void)fprintf(f, LABEL "skipped %llu   coasted %llu   page faults %llu   garbage %llu",
                   "counted", whole(t->overruns), whole(t->coasted), whole(s->page_faults),
                   whole(s->garbage));

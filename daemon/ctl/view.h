@@ -11,7 +11,9 @@
 void view_head(FILE *f, const Basald__V1__Status *s, bool bold);
 /* Episode, speed, who drives, learner, weights. */
 void view_learning(FILE *f, const Basald__V1__Status *s);
-/* Rate, jitter, bus, counters. */
+/* How many CAN buses it tells of; 0 where its lists are of different lengths. */
+size_t view_can_buses(const Basald__V1__Telemetry *t);
+/* Rate, jitter, buses, counters. */
 void view_machine(FILE *f, const Basald__V1__Status *s);
 void view_joints(FILE *f, const Basald__V1__Status *s);
 /* The algorithm's own numbers. */

@@ -1,4 +1,4 @@
-#include "drivers/io/can.h"
+#include "drivers/io/can_link.h"
 
 #include "daemon/base/clock.h"
 
@@ -21,18 +21,6 @@
 #define ERRORS                                                                                     \
     (CAN_ERR_TX_TIMEOUT | CAN_ERR_CRTL | CAN_ERR_PROT | CAN_ERR_TRX | CAN_ERR_ACK |                \
      CAN_ERR_BUSOFF | CAN_ERR_BUSERROR | CAN_ERR_RESTARTED)
-
-/* "ip link set can0 up type can bitrate 1000000 dbitrate 5000000 fd on restart-ms 0" */
-static const char *set_up(const struct can_spec *s, char *ret_text, int cap)
-{
-    int n = snprintf(ret_text, (size_t)cap, "ip link set %.15s up type can bitrate %d",
-                     s->interface, s->rate.bitrate);
-    if (s->rate.data_bitrate > 0) {
-        n += snprintf(ret_text + n, (size_t)(cap - n), " dbitrate %d fd on", s->rate.data_bitrate);
-    }
-    (void)snprintf(ret_text + n, (size_t)(cap - n), " restart-ms 0");
-    return ret_text;
-}
 
 static int no_socket(char *ret_why, int cap)
 {
@@ -59,7 +47,7 @@ static int look(int fd, const struct can_spec *s, char *ret_why, int cap)
     const int index = r.ifr_ifindex;
     if (ioctl(fd, SIOCGIFFLAGS, &r) != 0 || (r.ifr_flags & IFF_UP) == 0) {
         return why(ret_why, cap, -ENETDOWN, "%.15s is down: %s", s->interface,
-                   set_up(s, text, (int)sizeof text));
+                   can_link_command(s, text, (int)sizeof text));
     }
     if ((r.ifr_flags & IFF_RUNNING) == 0) {
         return why(ret_why, cap, -ENETDOWN,
@@ -71,9 +59,11 @@ static int look(int fd, const struct can_spec *s, char *ret_why, int cap)
         (ioctl(fd, SIOCGIFMTU, &r) != 0 || r.ifr_mtu < (int)CANFD_MTU)) {
         return why(ret_why, cap, -EPROTONOSUPPORT,
                    "%.15s is set up for classic CAN, bus.data_bitrate wants CAN FD: %s",
-                   s->interface, set_up(s, text, (int)sizeof text));
+                   s->interface, can_link_command(s, text, (int)sizeof text));
     }
-    return index;
+    struct can_link l;
+    const int rc = can_link_ask(s->interface, &l) == 0 ? can_link_judge(s, &l, ret_why, cap) : 0;
+    return rc < 0 ? rc : index;
 }
 
 /* What waits in a long queue is sent after an outage, when it is long untrue. */

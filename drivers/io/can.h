@@ -24,7 +24,7 @@ struct can_spec {
  * A socket on the interface. ret_note [cap] gets what should be changed about it ("" when nothing):
  * a long transmit queue. Returns the descriptor, or -errno and one sentence: -EAFNOSUPPORT (a
  * kernel without CAN), -ENODEV, -ENETDOWN (down, or bus-off), -EPROTONOSUPPORT (FD is wanted, the
- * interface is classic).
+ * interface is classic), -EINVAL (its rates or its restart are others than wanted).
  */
 int can_open(const struct can_spec *spec, char *ret_note, char *ret_why, int cap) BASAL_MUST_USE;
 

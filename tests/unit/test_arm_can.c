@@ -30,12 +30,12 @@ static void check_frames(const char *path)
     bus_budget(&r->house.config.robot, 0, &budget);
     assert_int_equal(budget.joints, N);
     for (int i = 0; i < 2000; i++) {
-        const uint64_t tx = c->frames_tx, rx = c->frames_rx, wire = world_frames(p->world);
+        const uint64_t tx = c->frames_tx[0], rx = c->frames_rx[0], wire = world_frames(p->world);
         ride_tick(r);
         assert_int_equal(z->fresh & ALL, ALL);
-        assert_int_equal(c->frames_tx - tx, N);
-        assert_int_equal(c->frames_rx - rx, N);
-        assert_int_equal(c->frames_tx - tx + c->frames_rx - rx, budget.frames);
+        assert_int_equal(c->frames_tx[0] - tx, N);
+        assert_int_equal(c->frames_rx[0] - rx, N);
+        assert_int_equal(c->frames_tx[0] - tx + c->frames_rx[0] - rx, budget.frames);
         assert_int_equal(world_frames(p->world) - wire, budget.frames);
     }
     for (int j = 0; j < N; j++) {

@@ -46,8 +46,8 @@ static void a_limp_robot_sees_its_pose(void **state)
             assert_int_equal(r->sensed.torque[j], TORQUE_OFF);
         }
         /* one command and one answer each, 8 bytes */
-        assert_int_equal(c->frames_tx - before.frames_tx, 3);
-        assert_int_equal(c->frames_rx - before.frames_rx, 3);
+        assert_int_equal(c->frames_tx[0] - before.frames_tx[0], 3);
+        assert_int_equal(c->frames_rx[0] - before.frames_rx[0], 3);
         assert_int_equal(c->bytes_tx - before.bytes_tx, 24);
         assert_int_equal(c->bytes_rx - before.bytes_rx, 24);
     }

@@ -112,6 +112,56 @@ static void telemetry_comes_back_as_it_went(void **state)
     free(robot);
 }
 
+/* Each counter under its own name, and the load that the robot file has; a serial bus has none. */
+static void a_can_bus_comes_back_as_it_went(void **state)
+{
+    (void)state;
+    uint8_t bytes[WIRE_TELEMETRY_MAX];
+    struct robot *robot = make_robot(3);
+    struct record r;
+    robot->n_buses = 2;
+    robot->control_rate_hz = 400;
+    robot->bus[0] = (struct bus_spec){.name = "servo", .driver = "dynamixel", .baud = 1000000};
+    robot->bus[1] = (struct bus_spec){.name = "arm", .driver = "damiao", .bitrate = 1000000};
+    for (int j = 0; j < 3; j++) {
+        robot->joint[j].bus = 1;
+    }
+    fill(&r, 3, false);
+    r.can[1] = (struct can_record){.frames_tx = 101,
+                                   .frames_rx = 102,
+                                   .dropped = 103,
+                                   .errors = {.tx_errors = 17, .rx_errors = 18}};
+    for (unsigned i = 0; i < CAN_TROUBLES; i++) {
+        can_errors_add(&r.can[1].errors, 1u << i, i + 1);
+    }
+    const int n = wire_telemetry(&r, robot, 1.0, bytes, sizeof bytes);
+    assert_true(n > 0);
+    Basald__V1__Telemetry *m = basald__v1__telemetry__unpack(NULL, (size_t)n, bytes);
+    assert_non_null(m);
+    assert_int_equal(m->n_can_name, 1);
+    assert_string_equal(m->can_name[0], "arm");
+    assert_true(m->can_frames_tx[0] == 101 && m->can_frames_rx[0] == 102);
+    assert_true(m->can_dropped[0] == 103 && m->can_tx_errors[0] == 17 && m->can_rx_errors[0] == 18);
+
+    const struct {
+        unsigned trouble;
+        uint64_t n;
+    } rows[] = {
+        {CAN_TROUBLE_BUS_OFF, m->can_bus_off[0]}, {CAN_TROUBLE_NO_ACK, m->can_no_ack[0]},
+        {CAN_TROUBLE_PASSIVE, m->can_passive[0]}, {CAN_TROUBLE_WARNING, m->can_warning[0]},
+        {CAN_TROUBLE_RX_FULL, m->can_rx_full[0]}, {CAN_TROUBLE_TX_FULL, m->can_tx_full[0]},
+        {CAN_TROUBLE_SIGNAL, m->can_damaged[0]},  {CAN_TROUBLE_RESTARTED, m->can_restarted[0]}};
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(1u << (rows[i].n - 1), rows[i].trouble);
+    }
+    /* six frames of 111 to 135 us, 400 times a second */
+    assert_true(fabs(m->can_load_min_percent[0] - 26.64) < 1e-6);
+    assert_true(fabs(m->can_load_max_percent[0] - 32.4) < 1e-6);
+    basald__v1__telemetry__free_unpacked(m, NULL);
+    free(robot);
+}
+
 /* A PUB frame must never be empty, and the largest robot must fit. */
 static void telemetry_fits_at_both_ends(void **state)
 {
@@ -121,6 +171,13 @@ static void telemetry_fits_at_both_ends(void **state)
     struct record r = {0};
     assert_true(wire_telemetry(&r, robot, 1.0, bytes, sizeof bytes) > 0);
     fill(&r, JOINTS_MAX, true);
+    robot->n_buses = BUSES_MAX;
+    robot->control_rate_hz = 1000;
+    for (int i = 0; i < BUSES_MAX; i++) {
+        robot->bus[i] = (struct bus_spec){
+            .name = "a_bus_with_the_longest_of_names", .driver = "damiao", .bitrate = 1000000};
+        memset(&r.can[i], 0xff, sizeof r.can[i]);
+    }
     const int n = wire_telemetry(&r, robot, 1.7e9, bytes, sizeof bytes);
     assert_true(n > 0);
     assert_int_equal(wire_telemetry(&r, robot, 1.7e9, bytes, (size_t)n - 1), -ENOSPC);
@@ -345,6 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(telemetry_comes_back_as_it_went),
+        cmocka_unit_test(a_can_bus_comes_back_as_it_went),
         cmocka_unit_test(telemetry_fits_at_both_ends),
         cmocka_unit_test(a_speed_that_is_none_is_zero),
         cmocka_unit_test(every_event_is_a_sentence),
