@@ -10,6 +10,7 @@
 #include "daemon/listing.h"
 #include "daemon/lockstep.h"
 #include "daemon/make_safe.h"
+#include "daemon/reach.h"
 #include "daemon/service.h"
 
 #include <stdio.h>
@@ -24,7 +25,8 @@ struct arguments {
     const char *eval_trace;
     const char *sets[SETS_MAX];
     int n_sets;
-    bool lockstep, search, json, check, dump, manual, make_safe, go_on;
+    bool lockstep, search, json, check, dump, manual, make_safe, go_on, reach;
+    double xyz_m[3];
     uint64_t seed;
     int64_t steps, checkpoint_steps;
     double eval_s;
@@ -40,7 +42,8 @@ static const struct flag flags[] = {
     {"list",             "WHAT",      "print what there is and leave: algorithms or worlds"},
     {"lockstep",         NULL,        "no robot, no threads: the simulated body on virtual time, as fast as possible"},
     {"search-gait",      NULL,        "search the fastest periodic gait of the simulated body, the yardstick of learning"},
-    {"seed",             "N",         "lockstep, search: the seed of everything random (default 0)"},
+    {"reach",            "POINT",     "print the joint angles, rad, that bring the tip of a robot of links to X,Y,Z, m in the frame of its base, and leave"},
+    {"seed",             "N",         "lockstep, search, reach: the seed of everything random (default 0)"},
     {"steps",            "N",         "lockstep: policy steps to learn (default 2400)"},
     {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30; task.eval_episodes comes first)"},
     {"eval-trace",       "FILE",      "lockstep: write what the evaluation observed, did and got, one JSON object a line"},
@@ -59,6 +62,21 @@ static const struct flag flags[] = {
     {.name = NULL},
 };
 /* clang-format on */
+/* "0.3,0,0.2" */
+static bool take_point(const char *text, double *ret_xyz)
+{
+    for (int i = 0; i < 3; i++) {
+        char word[32] = "";
+        const size_t n = strcspn(text, ",");
+        memcpy(word, text, n < sizeof word ? n : 0);
+        if (!args_number(word, &ret_xyz[i]) || (text[n] == ',') != (i < 2)) {
+            return false;
+        }
+        text += n + 1;
+    }
+    return true;
+}
+
 /* True when understood. */
 static bool take(void *self, const char *name, const char *value)
 {
@@ -77,6 +95,9 @@ static bool take(void *self, const char *name, const char *value)
         a->lockstep = true;
     } else if (strcmp(name, "search-gait") == 0) {
         a->search = true;
+    } else if (strcmp(name, "reach") == 0) {
+        a->reach = take_point(value, a->xyz_m);
+        return a->reach;
     } else if (strcmp(name, "json") == 0) {
         a->json = true;
     } else if (strcmp(name, "run-dir") == 0) {
@@ -176,6 +197,17 @@ static int check_or_dump(const struct arguments *a)
     return n > 0 ? 0 : EXIT_CONFIG;
 }
 
+static int reach(const struct arguments *a)
+{
+    struct reach_spec spec = {.config_path = a->config,
+                              .sets = a->sets,
+                              .n_sets = a->n_sets,
+                              .seed = a->seed,
+                              .json = a->json};
+    memcpy(spec.xyz_m, a->xyz_m, sizeof spec.xyz_m);
+    return reach_run(&spec);
+}
+
 static int serve(const struct arguments *a)
 {
     const struct service_spec spec = {
@@ -228,6 +260,9 @@ static int run(int argc, char **argv)
     }
     if (a.check || a.dump) {
         return check_or_dump(&a);
+    }
+    if (a.reach) {
+        return reach(&a);
     }
     if (a.search) {
         const struct course_spec course = {.config_path = a.config,

@@ -157,7 +157,7 @@ static void put_maps(struct line *l, const struct part *part, int n, const char 
 
 static bool is_list(const struct part *p)
 {
-    static const char *const lists[] = {"bus", "joints", "extra", "links"};
+    static const char *const lists[] = {"bus", "joints", "extra", "links", "capsules"};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         if (strlen(lists[i]) == p->n && strncmp(lists[i], p->text, p->n) == 0) {
             return true;

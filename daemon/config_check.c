@@ -222,6 +222,20 @@ static const struct place *place_of_reason(const struct walk *w, const char *rea
     return place_of(w, section);
 }
 
+/* Rules of space are of capsules, joints, or the section itself. */
+static const struct place *place_of_safety(const struct walk *w, const char *reason)
+{
+    const struct space_spec *c = &w->config->robot.space;
+    for (int i = 0; i < c->n_capsules; i++) {
+        char what[NAME_CHARS + 16];
+        const int n = snprintf(what, sizeof what, "capsule %s: ", c->capsule[i].name);
+        if (strncmp(reason, what, (size_t)n) == 0) {
+            return &w->places->capsule[i];
+        }
+    }
+    return place_of_reason(w, reason, strncmp(reason, "space: ", 7) == 0 ? "space" : "safety");
+}
+
 static bool shows_picture(const struct walk *w, void *self)
 {
     const struct sim *sim = w->config->sim;
@@ -296,7 +310,12 @@ static int check_modules(const struct walk *w)
     struct task *t = arena_take(w->mem, sizeof *t);
     char reason[WHY_CHARS];
     if (safety_init(z, &c->robot, &c->safety, reason, (int)sizeof reason) < 0) {
-        return config_bad_at(w, place_of_reason(w, reason, "safety"), "%s", reason);
+        return config_bad_at(w, place_of_safety(w, reason), "%s", reason);
+    }
+    if (z->space.n > 0 && c->task.settings.action == ACTION_EFFORT) {
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.action effort says nothing of where it ends, which space must "
+                             "know; use position or increment, or leave space out");
     }
     if (task_open(t, &c->task, &c->robot, reason, (int)sizeof reason) < 0) {
         return config_bad_at(w, place_of(w, "task"), "%s", reason);

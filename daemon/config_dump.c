@@ -130,6 +130,12 @@ static void put_lists(struct out *o, const struct config *c)
     for (int i = 0; i < c->robot.chain.n; i++) {
         put_element(o, config_link_options, &c->robot.chain.link[i]);
     }
+    if (c->robot.space.n_capsules > 0) {
+        put(o, "capsules:\n");
+    }
+    for (int i = 0; i < c->robot.space.n_capsules; i++) {
+        put_element(o, config_capsule_options, &c->robot.space.capsule[i]);
+    }
     if (c->robot.n_choices > 0) {
         put(o, "choices:\n");
     }
@@ -163,11 +169,22 @@ static void put_rows(struct out *o, const struct config *c)
     }
 }
 
+/* A robot that has no such part has no section of it. */
+static bool is_missing(const struct config *c, const char *section)
+{
+    const struct space_spec *s = &c->robot.space;
+    if (strcmp(section, "space") == 0) {
+        return s->n_box_min == 0 && s->n_box_max == 0 && !s->table && !s->self;
+    }
+    return (strcmp(section, "sim") == 0 && c->sim == NULL) ||
+           (strcmp(section, "picture") == 0 && c->robot.picture.c == 0) ||
+           (strcmp(section, "chain") == 0 && c->robot.chain.n == 0);
+}
+
 static void put_section(struct out *o, const struct config *c, const struct section *s)
 {
     const bool policy = strcmp(s->name, "policy") == 0, sim = strcmp(s->name, "sim") == 0;
-    if ((sim && c->sim == NULL) || (strcmp(s->name, "picture") == 0 && c->robot.picture.c == 0) ||
-        (strcmp(s->name, "chain") == 0 && c->robot.chain.n == 0)) {
+    if (is_missing(c, s->name)) {
         return;
     }
     put(o, "%s:\n", s->name);
@@ -273,6 +290,8 @@ int config_manual(char *ret_text, int cap)
     manual_table(&o, config_extra_options, "   ");
     put(&o, "#\n# links:   a list of the rigid bodies between the joints, from the base on\n");
     manual_table(&o, config_link_options, "   ");
+    put(&o, "#\n# capsules:   a list of the shapes of links, for space: points near a line\n");
+    manual_table(&o, config_capsule_options, "   ");
     put(&o, "#\n# choices:   a list of names, where an action is one of a few and no joint is "
             "driven\n");
     for (const struct section *s = config_sections + 1; s->name != NULL; s++) {

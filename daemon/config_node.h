@@ -21,7 +21,8 @@ struct place {
 
 /* Where the parts of a robot stand, for what no single key can know. */
 struct places {
-    struct place root, bus[BUSES_MAX], joint[JOINTS_MAX], link[CHAIN_MAX], section[SECTIONS_MAX];
+    struct place root, bus[BUSES_MAX], joint[JOINTS_MAX], link[CHAIN_MAX], capsule[CAPSULES_MAX];
+    struct place section[SECTIONS_MAX];
 };
 
 /* Settings of the policy that somebody wrote down, of all kinds that it has been. */

@@ -231,6 +231,35 @@ int config_walk_link(const struct walk *w, const yaml_node_t *map)
     return rc == 0 && is_new ? node_must(w, map, config_link_options) : rc;
 }
 
+/* A part of the body of links, for section space. */
+int config_walk_capsule(const struct walk *w, const yaml_node_t *map)
+{
+    struct space_spec *c = &w->config->robot.space;
+    const char *name = node_text(w, map, "name");
+    if (name == NULL) {
+        return config_bad(w, map, "capsules: every capsule needs a name");
+    }
+    struct nearest n = nearest_to(name);
+    int i = 0;
+    while (i < c->n_capsules && strcmp(c->capsule[i].name, name) != 0) {
+        nearest_try(&n, c->capsule[i++].name);
+    }
+    if (w->is_set && i == c->n_capsules) {
+        return no_such(w, map, "capsules", name, &n);
+    }
+    if (i == CAPSULES_MAX) {
+        return config_bad(w, map, "capsules: more than %d capsules", CAPSULES_MAX);
+    }
+    const bool is_new = i == c->n_capsules;
+    if (is_new) {
+        option_defaults(config_capsule_options, &c->capsule[c->n_capsules++]);
+    }
+    w->places->capsule[i] = node_place(w, map);
+    const struct target t = {.n = 1, .table = {config_capsule_options}, .base = {&c->capsule[i]}};
+    const int rc = node_map(w, map, &t);
+    return rc == 0 && is_new ? node_must(w, map, config_capsule_options) : rc;
+}
+
 /* The names of the discrete actions; a list replaces the one before. */
 int config_walk_choices(const struct walk *w, const yaml_node_t *list)
 {

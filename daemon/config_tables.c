@@ -199,8 +199,30 @@ static const struct option chain[] = {
     {.key = NULL},
 };
 
+static const struct option space[] = {
+    {.key = "box_min_m", .type = OPTION_DOUBLES, .offset = AT(robot.space.box_min), .min = -100, .max = 100, .def = "[]", .n_max = 3, .n_offset = AT(robot.space.n_box_min),
+     .help = "lower corner of the box that the tool's tip may be in, in the frame of the base; [] with box_max_m: anywhere"},
+    {.key = "box_max_m", .type = OPTION_DOUBLES, .offset = AT(robot.space.box_max), .min = -100, .max = 100, .def = "[]", .n_max = 3, .n_offset = AT(robot.space.n_box_max),
+     .help = "upper corner of that box"},
+    {.key = "table", .type = OPTION_BOOL, .offset = AT(robot.space.table), .def = "false",
+     .help = "there is a table, which no capsule may come near; capsules of the base may"},
+    {.key = "table_z_m", .type = OPTION_DOUBLE, .offset = AT(robot.space.table_z_m), .min = -100, .max = 100, .def = "0",
+     .help = "height of the table in the frame of the base"},
+    {.key = "table_margin_m", .type = OPTION_DOUBLE, .offset = AT(robot.space.table_margin_m), .min = 0, .max = 10, .def = "0.01",
+     .help = "a capsule stays so far above the table"},
+    {.key = "self", .type = OPTION_BOOL, .offset = AT(robot.space.self), .def = "false",
+     .help = "capsules of links that are no neighbours may not come near each other"},
+    {.key = "self_margin_m", .type = OPTION_DOUBLE, .offset = AT(robot.space.self_margin_m), .min = 0, .max = 10, .def = "0.01",
+     .help = "they stay so far apart"},
+    {.key = "self_joints_min", .type = OPTION_INT, .offset = AT(robot.space.self_joints_min), .min = 1, .max = CHAIN_MAX, .def = "2",
+     .help = "links with at least so many joints between them are no neighbours"},
+    {.key = "trip_m", .type = OPTION_DOUBLE, .offset = AT(robot.space.trip_m), .min = 0, .max = 10, .def = "0.03",
+     .help = "measured so far beyond one of these limits, and the robot stops; at rest, it arms up to three quarters of this beyond"},
+    {.key = NULL},
+};
+
 const struct section config_sections[] = {
-    {"", top, 0},           {"picture", picture, 0}, {"chain", chain, 0}, {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
+    {"", top, 0},           {"picture", picture, 0}, {"chain", chain, 0}, {"space", space, 0}, {"control", control, 0}, {"estop", estop, 0},   {"safety", safety_options, AT(safety)},
     {"responses", responses, 0},
     {"task", task_options, AT(task.settings)},       {"policy", policy, 0}, {"learner", learner, 0},
     {"replay", replay, 0},  {"comms", comms, 0},     {"sim", sim, 0},       {"faults", faults, 0},
@@ -273,6 +295,17 @@ const struct option config_link_options[] = {
     {.key = "armature_kgm2", .type = OPTION_DOUBLE, .offset = AT(armature_kgm2), .min = 0, .max = 1000, .def = "0", .help = "inertia of the rotor, times gear squared"},
     {.key = "friction_nm", .type = OPTION_DOUBLE, .offset = AT(friction_nm), .min = 0, .max = 1000, .def = "0", .help = "dry friction of its joint"},
     {.key = "damping_nms_rad", .type = OPTION_DOUBLE, .offset = AT(damping_nms_rad), .min = 0, .max = 1000, .def = "0", .help = "viscous friction of its joint"},
+    {.key = NULL},
+};
+
+#undef AT
+#define AT(field) offsetof(struct capsule_spec, field)
+const struct option config_capsule_options[] = {
+    {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the capsule"},
+    {.key = "link", .type = OPTION_TEXT, .offset = AT(link), .n_max = NAME_CHARS, .def = NULL, .help = "the link that carries it, or base"},
+    {.key = "from_m", .type = OPTION_DOUBLES, .offset = AT(from), .min = -10, .max = 10, .def = "[0, 0, 0]", .n_max = 3, .n_offset = AT(n_from), .help = "where its line begins, in the frame of that link"},
+    {.key = "to_m", .type = OPTION_DOUBLES, .offset = AT(to), .min = -10, .max = 10, .def = "[0, 0, 0]", .n_max = 3, .n_offset = AT(n_to), .help = "where it ends; both the same make a ball"},
+    {.key = "radius_m", .type = OPTION_DOUBLE, .offset = AT(radius_m), .min = 0, .max = 10, .def = NULL, .help = "what is nearer to the line than this belongs to the body"},
     {.key = NULL},
 };
 /* clang-format on */

@@ -232,10 +232,10 @@ static int walk_section(const struct walk *w, const struct section *s, const yam
 
 static int walk_root(struct walk *w, const yaml_node_t *root)
 {
-    static const char *const also[] = {"include", "bus",       "joints", "extra",   "choices",
-                                       "links",   "picture",   "chain",  "control", "estop",
-                                       "safety",  "responses", "task",   "policy",  "learner",
-                                       "replay",  "comms",     "sim",    "faults",  NULL};
+    static const char *const also[] = {
+        "include",  "bus",    "joints",  "extra", "choices", "links",     "picture", "chain",
+        "capsules", "space",  "control", "estop", "safety",  "responses", "task",    "policy",
+        "learner",  "replay", "comms",   "sim",   "faults",  NULL};
 
     static const struct {
         const char *key;
@@ -243,7 +243,8 @@ static int walk_root(struct walk *w, const yaml_node_t *root)
     } lists[] = {{"bus", config_walk_bus},
                  {"joints", config_walk_joint},
                  {"extra", config_walk_extra},
-                 {"links", config_walk_link}};
+                 {"links", config_walk_link},
+                 {"capsules", config_walk_capsule}};
 
     w->places->root = w->is_set ? w->places->root : node_place(w, root);
     int rc = node_map(

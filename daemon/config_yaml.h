@@ -22,6 +22,7 @@ int config_walk_bus(const struct walk *w, const yaml_node_t *map);
 int config_walk_joint(const struct walk *w, const yaml_node_t *map);
 int config_walk_extra(const struct walk *w, const yaml_node_t *map);
 int config_walk_link(const struct walk *w, const yaml_node_t *map);
+int config_walk_capsule(const struct walk *w, const yaml_node_t *map);
 /* The list choices, whole. */
 int config_walk_choices(const struct walk *w, const yaml_node_t *list);
 

@@ -161,6 +161,9 @@ static void begin_episode(struct loop *l)
 {
     task_aim(&l->task, &l->st.sensed);
     task_begin(&l->task, &l->st.sensed);
+    if (l->st.safety.space.n > 0 && l->config->task.settings.reset == RESET_BODY) {
+        safety_forget(&l->st.safety); /* the way from where it was told to be leads anywhere */
+    }
     l->config->policy->reset(l->actor, &l->st.rng);
     l->st.end_asked = l->st.end_success = false;
     l->st.to_go = l->st.weight = 0.0;

@@ -2,9 +2,8 @@
  * The judge of what is sensed: limits at the start, trips while driven, the sentence that a person
  * reads. The filter of what is commanded is safety_filter.c.
  */
-#include "daemon/safety.h"
-
 #include "daemon/base/err.h"
+#include "daemon/safety_inside.h"
 
 #include <errno.h>
 #include <math.h>
@@ -106,7 +105,11 @@ int safety_init(struct safety *ret_safety, const struct robot *robot,
                                   .settings = *settings,
                                   .dt_s = 1.0 / robot->control_rate_hz,
                                   .trip_joint = -1};
-    return 0;
+    rc = space_init(&ret_safety->space, robot, ret_why, cap);
+    for (int i = 0; rc == 0 && ret_safety->space.n > 0 && i < ret_safety->space.chain.n; i++) {
+        ret_safety->linked |= UINT64_C(1) << ret_safety->space.chain.link[i].joint;
+    }
+    return rc;
 }
 
 static void trip(struct safety *z, int j, enum safety_trip what, bool yes)
@@ -193,6 +196,8 @@ void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh)
     for (int j = 0; j < z->robot->n_joints; j++) {
         watch_joint(z, s, j, (fresh >> j & 1u) != 0);
     }
+    const int outside = safety_outside_space(z, s);
+    trip(z, outside, TRIP_SPACE, outside >= 0);
 }
 
 const char *safety_fault_words(uint32_t faults, char *ret_text, size_t n)
@@ -254,7 +259,7 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
                        p->name, (double)s->temp_c[j], p->temp_max_c, z->settings.derate_from_frac);
         }
     }
-    return 0;
+    return safety_may_arm_here(z, s, ret_why, cap);
 }
 
 void safety_forget(struct safety *z)
@@ -269,9 +274,9 @@ void safety_forget(struct safety *z)
 
 const char *safety_rule_name(enum safety_rule rule)
 {
-    static const char *const names[RULES_N] = {"none",     "acceleration", "velocity",
-                                               "position", "braking",      "effort",
-                                               "stale",    "not_finite",   "off"};
+    static const char *const names[RULES_N] = {"none",    "acceleration", "velocity",   "position",
+                                               "braking", "effort",       "space",      "table",
+                                               "self",    "stale",        "not_finite", "off"};
     return rule < RULES_N ? names[rule] : "?";
 }
 
@@ -392,6 +397,9 @@ int safety_explain(const struct safety *z, const struct sensed *s, char *ret_tex
         return snprintf(ret_text, n,
                         "joint %s: %.0f C, its limit is %.0f C; let it cool, then clear", p->name,
                         (double)s->temp_c[j], p->temp_max_c);
+    }
+    if ((z->joint_trips[j] & TRIP_SPACE) != 0) {
+        return safety_explain_space(z, s, ret_text, n);
     }
     return explain_motion(z, s, j, ret_text, n);
 }

@@ -8,6 +8,7 @@
 #include "daemon/base/option.h"
 #include "daemon/base/robot.h"
 #include "daemon/base/rt.h"
+#include "daemon/safety_space.h"
 
 /* Which rule changed a joint's command; the worst of the tick. Names for telemetry in
  * safety_rule_name. */
@@ -18,6 +19,9 @@ enum safety_rule {
     RULE_POSITION,     /* the joint's range                          */
     RULE_BRAKING,      /* the speed from which it can still stop before the range ends */
     RULE_EFFORT,       /* torque ceiling, derating by temperature    */
+    RULE_SPACE,        /* the box about the tool's tip               */
+    RULE_TABLE,        /* a capsule would come too near to the table */
+    RULE_SELF,         /* ... to another of the robot's own          */
     RULE_STALE,        /* no fresh sample twice in a row: the goal is held */
     RULE_NOT_FINITE,   /* NaN or infinity was asked: the last goal   */
     RULE_OFF,          /* the state allows no torque                 */
@@ -35,6 +39,7 @@ enum safety_trip {
     TRIP_RUNAWAY = 1 << 6,     /* moves against the command for longer than allowed        */
     TRIP_NOT_FINITE = 1 << 7,  /* a sensed value is not finite                             */
     TRIP_EFFORT = 1 << 8,      /* measured effort above the ceiling for longer than allowed */
+    TRIP_SPACE = 1 << 9, /* measured beyond box, table or own margin by more than space.trip_m */
 };
 
 struct safety_settings {
@@ -52,6 +57,8 @@ extern const struct option safety_options[];
 struct safety {
     const struct robot *robot;
     struct safety_settings settings;
+    struct space space;       /* the robot file's; n = 0: none */
+    uint64_t linked;          /* a bit per joint that moves a link which space knows */
     double dt_s;              /* nominal tick */
     bool primed;              /* some joint has a commanded trajectory */
     uint64_t held;            /* a bit per joint that has one: q_cmd, qd_cmd are valid */
@@ -80,8 +87,8 @@ int safety_init(struct safety *ret_safety, const struct robot *robot,
 void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh) BASAL_RT;
 
 /*
- * May torque come on? Every pose inside its range (or by less than the margin outside it), every
- * value finite, no fault, nothing too hot. 0, or -EPERM and one sentence.
+ * May torque come on? Every pose inside its range and space (or by less than the margin outside),
+ * every value finite, no fault, nothing too hot. 0, or -EPERM and one sentence.
  */
 int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why,
                    int cap) BASAL_MUST_USE;
@@ -105,9 +112,14 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
  * While lets_go is set, heat takes no torque away: for the seconds that a descent lasts a robot
  * that is let fall is the greater harm, and motors have limits of their own.
  *
+ * Then the joints of links together, where the robot file has a section space: their goals keep
+ * box, table and distances, with a checked way to stop at all times; torque on top of an impedance
+ * goal loses what drives the arm out. Speeds and torques alone say nothing of where they end: such
+ * joints hold.
+ *
  * A robot that is driven directly (robot.direct) has a body that keeps its own limits: what is
  * finite and in range passes as it was asked, with position and effort limits alone, and a sensed
- * value that is not finite is the only trip.
+ * value that is not finite is the only trip. Joints that space knows are filtered as on a bus.
  *
  * Braking outranks the rate limits: a range or a ceiling that shrinks cuts the speed at once, and
  * past the end of a range only inward motion passes. Finite whatever is asked or sensed.

@@ -2,41 +2,22 @@
  * The filter: asked command -> safe command, joint by joint. Nothing here depends on what decides,
  * only on the last safe command, the joint's limits and what is sensed.
  *
- * A joint may move towards an end of its range at distance d no faster than
+ * A joint may move towards an end of its range at distance d no faster than v(d) of
+ * safety_speed.h, with T = age of the sample + latency + one hold. A goal in flight lies inside the
+ * range, so a_in = 0 for position goals, whose trajectory is known exactly; speeds and torques in
+ * flight can still add a_in = qdd_max.
  *
- *   v(d) = sqrt(a_b (a_b + a_in) T^2 + 2 a_b d) - (a_b + a_in) T
- *
- * which solves v T + a_in T^2 / 2 + (v + a_in T)^2 / (2 a_b) = d: for T it is still driven outward
- * with a_in, then it brakes with a_b. T = age of the sample + latency + one hold. A goal in flight
- * lies inside the range, so a_in = 0 for position goals, whose trajectory is known exactly; speeds
- * and torques in flight can still add a_in = qdd_max.
+ * Last come the joints of links together: safety_space_limit.c.
  */
-#include "daemon/safety.h"
+#include "daemon/safety_inside.h"
+#include "daemon/safety_speed.h"
 
 #include <math.h>
 #include <string.h>
 
 #define SAME_RAD 1e-9 /* an asked goal that is met */
 
-static double clip(double x, double low, double high)
-{
-    return x < low ? low : (x > high ? high : x);
-}
-
-/* v(d) of the head comment: negative where only moving back keeps the range, -infinity where
- * nothing surely does. */
-static double speed_allowed(double d, double a_b, double a_in, double t)
-{
-    const double under = a_b * (a_b + a_in) * t * t + 2.0 * a_b * d;
-    return under > 0.0 ? sqrt(under) - (a_b + a_in) * t : -HUGE_VAL;
-}
-
-static double speed_towards(double d, double a_b, double a_in, double t)
-{
-    return fmax(0.0, speed_allowed(d, a_b, a_in, t));
-}
-
-static void bite(struct safety *z, int j, enum safety_rule rule)
+void safety_bite(struct safety *z, int j, enum safety_rule rule)
 {
     if (rule != RULE_NONE) {
         z->bites[j][rule]++;
@@ -52,7 +33,7 @@ static double finite_or(struct safety *z, int j, double x, double instead)
     if (isfinite(x)) {
         return x;
     }
-    bite(z, j, RULE_NOT_FINITE);
+    safety_bite(z, j, RULE_NOT_FINITE);
     return instead;
 }
 
@@ -74,7 +55,7 @@ static void limit_effort(struct safety *z, const struct sensed *s, struct comman
     const double asked = finite_or(z, j, cmd->tau_max[j], 0.0);
     const double safe = clip(asked, 0.0, tau_max * derating(z, s, j));
     if (safe != asked) {
-        bite(z, j, RULE_EFFORT);
+        safety_bite(z, j, RULE_EFFORT);
     }
     cmd->tau_max[j] = safe;
     z->ceiling[j] = safe / tau_max;
@@ -92,9 +73,7 @@ static double follow(const struct safety *z, int j, double goal)
            copysign(speed_towards(fabs(behind), a_b, 0.0, z->dt_s), behind);
 }
 
-/* Within velocity, then acceleration, then the speed from which each end can be kept: the later
- * outranks the earlier. */
-static double limit_speed(const struct safety *z, int j, double v, enum safety_rule *ret_rule)
+double safety_limit_speed(const struct safety *z, int j, double v, enum safety_rule *ret_rule)
 {
     const struct joint_spec *p = &z->robot->joint[j];
     const double step = p->qdd_max * z->dt_s, a_b = p->qdd_max * z->ceiling[j];
@@ -113,8 +92,7 @@ static double limit_speed(const struct safety *z, int j, double v, enum safety_r
     return safe;
 }
 
-/* One tick of the commanded trajectory; past an end of the range it can only come back. */
-static void advance(struct safety *z, int j, double v)
+void safety_advance(struct safety *z, int j, double v)
 {
     const struct joint_spec *p = &z->robot->joint[j];
     const double q = z->q_cmd[j];
@@ -130,12 +108,12 @@ static double choose_goal(struct safety *z, int j, double asked)
     const struct joint_spec *p = &z->robot->joint[j];
     const double finite = finite_or(z, j, asked, z->q_ask[j]);
     if (z->stale[j] > 1) {
-        bite(z, j, RULE_STALE);
+        safety_bite(z, j, RULE_STALE);
         return z->q_ask[j];
     }
     const double goal = clip(finite, p->q_min, p->q_max);
     if (goal != finite) {
-        bite(z, j, RULE_POSITION);
+        safety_bite(z, j, RULE_POSITION);
     }
     return goal;
 }
@@ -144,9 +122,9 @@ static void filter_position(struct safety *z, struct command *cmd, int j)
 {
     enum safety_rule rule;
     const double goal = choose_goal(z, j, cmd->q[j]);
-    advance(z, j, limit_speed(z, j, follow(z, j, goal), &rule));
+    safety_advance(z, j, safety_limit_speed(z, j, follow(z, j, goal), &rule));
     if (fabs(z->q_cmd[j] - goal) > SAME_RAD) {
-        bite(z, j, rule);
+        safety_bite(z, j, rule);
     }
     z->q_ask[j] = goal;
     cmd->q[j] = z->q_cmd[j];
@@ -157,9 +135,9 @@ static void filter_position(struct safety *z, struct command *cmd, int j)
 static void filter_hold(struct safety *z, struct command *cmd, int j)
 {
     enum safety_rule rule;
-    advance(z, j, limit_speed(z, j, 0.0, &rule));
-    bite(z, j, rule == RULE_BRAKING ? RULE_BRAKING : RULE_NONE);
-    bite(z, j, z->stale[j] > 1 ? RULE_STALE : RULE_NONE);
+    safety_advance(z, j, safety_limit_speed(z, j, 0.0, &rule));
+    safety_bite(z, j, rule == RULE_BRAKING ? RULE_BRAKING : RULE_NONE);
+    safety_bite(z, j, z->stale[j] > 1 ? RULE_STALE : RULE_NONE);
     z->q_ask[j] = z->q_cmd[j];
     cmd->mode[j] = MODE_POSITION;
     cmd->q[j] = z->q_cmd[j];
@@ -195,17 +173,17 @@ static void filter_velocity(struct safety *z, const struct sensed *s, struct com
     const double step = p->qdd_max * z->dt_s;
     double down, up, asked = finite_or(z, j, cmd->qd[j], 0.0);
     if (z->stale[j] > 1) {
-        bite(z, j, RULE_STALE);
+        safety_bite(z, j, RULE_STALE);
         asked = 0.0;
     }
     measured_speeds(z, s, j, &down, &up);
     const double slow = clip(asked, -p->qd_max, p->qd_max);
     const double smooth = clip(slow, z->qd_cmd[j] - step, z->qd_cmd[j] + step);
     const double safe = clip(smooth, -fmax(0.0, down), fmax(0.0, up));
-    bite(z, j,
-         safe != smooth
-             ? RULE_BRAKING
-             : (smooth != slow ? RULE_ACCELERATION : (slow != asked ? RULE_VELOCITY : RULE_NONE)));
+    safety_bite(z, j,
+                safe != smooth ? RULE_BRAKING
+                               : (smooth != slow ? RULE_ACCELERATION
+                                                 : (slow != asked ? RULE_VELOCITY : RULE_NONE)));
     follow_measured(z, s, j);
     z->qd_cmd[j] = safe;
     cmd->q[j] = z->q_cmd[j];
@@ -220,17 +198,17 @@ static void filter_effort(struct safety *z, const struct sensed *s, struct comma
     double down, up, safe = clip(asked, -ceiling, ceiling);
     measured_speeds(z, s, j, &down, &up);
     if (safe != asked) {
-        bite(z, j, RULE_EFFORT);
+        safety_bite(z, j, RULE_EFFORT);
     }
     if (z->stale[j] > 0 ||
         !isfinite(s->q[j] + s->qd[j])) { /* a torque is never repeated on an old sample */
-        bite(z, j, RULE_STALE);
+        safety_bite(z, j, RULE_STALE);
         safe = 0.0;
     } else if (qd >= fmin(up, qd_max)) {
-        bite(z, j, RULE_BRAKING);
+        safety_bite(z, j, RULE_BRAKING);
         safe = qd > 0.0 ? -ceiling : fmin(safe, 0.0);
     } else if (qd <= -fmin(down, qd_max)) {
-        bite(z, j, RULE_BRAKING);
+        safety_bite(z, j, RULE_BRAKING);
         safe = qd < 0.0 ? ceiling : fmax(safe, 0.0);
     }
     follow_measured(z, s, j);
@@ -258,7 +236,7 @@ static void filter_impedance(struct safety *z, const struct sensed *s, struct co
 
 static void filter_off(struct safety *z, const struct sensed *s, struct command *cmd, int j)
 {
-    bite(z, j, RULE_OFF);
+    safety_bite(z, j, RULE_OFF);
     z->held &= ~(UINT64_C(1) << j);
     z->qd_cmd[j] = z->ceiling[j] = 0.0;
     follow_measured(z, s, j);
@@ -272,7 +250,7 @@ static void filter_direct(struct safety *z, const struct sensed *s, struct comma
 {
     const double ceiling = cmd->tau_max[j], tau = finite_or(z, j, cmd->tau[j], 0.0);
     cmd->tau[j] = clip(tau, -ceiling, ceiling);
-    bite(z, j, cmd->tau[j] != tau ? RULE_EFFORT : RULE_NONE);
+    safety_bite(z, j, cmd->tau[j] != tau ? RULE_EFFORT : RULE_NONE);
     cmd->qd[j] = finite_or(z, j, cmd->qd[j], 0.0);
     cmd->kp[j] = fmax(0.0, finite_or(z, j, cmd->kp[j], 0.0));
     cmd->kd[j] = fmax(0.0, finite_or(z, j, cmd->kd[j], 0.0));
@@ -308,6 +286,11 @@ static bool start(struct safety *z, const struct sensed *s, int j)
 
 static void filter_joint(struct safety *z, const struct sensed *s, struct command *cmd, int j)
 {
+    const bool linked = (z->linked >> j & 1u) != 0;
+    if (linked && (cmd->mode[j] == MODE_VELOCITY || cmd->mode[j] == MODE_EFFORT)) {
+        safety_bite(z, j, RULE_SPACE);
+        cmd->mode[j] = MODE_HOLD;
+    }
     const uint8_t mode = cmd->mode[j];
     const bool off = mode == MODE_OFF || mode > MODE_IMPEDANCE || !z->robot->joint[j].actuated;
     if (off || !start(z, s, j)) {
@@ -321,7 +304,7 @@ static void filter_joint(struct safety *z, const struct sensed *s, struct comman
     if (mode != MODE_IMPEDANCE && mode != MODE_EFFORT) {
         cmd->tau[j] = 0.0;
     }
-    if (z->robot->direct) {
+    if (z->robot->direct && !linked) {
         filter_direct(z, s, cmd, j);
         return;
     }
@@ -347,10 +330,19 @@ static void filter_joint(struct safety *z, const struct sensed *s, struct comman
 
 void safety_filter(struct safety *z, const struct sensed *s, struct command *cmd)
 {
+    struct safety_before b = {.held = z->held};
     memset(z->rule, RULE_NONE, sizeof z->rule);
     cmd->n = z->robot->n_joints;
+    if (z->space.n > 0) {
+        memcpy(b.q, z->q_cmd, sizeof b.q);
+        memcpy(b.qd, z->qd_cmd, sizeof b.qd);
+        memcpy(b.mode, cmd->mode, sizeof b.mode);
+    }
     for (int j = 0; j < cmd->n; j++) {
         filter_joint(z, s, cmd, j);
+    }
+    if (z->space.n > 0) {
+        safety_keep_space(z, s, &b, cmd);
     }
     z->primed = z->held != 0;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "daemon/base/chain_spec.h"
+#include "daemon/base/space_spec.h"
 #include "daemon/base/types.h"
 
 enum bus_order { ORDER_SAME_TICK, ORDER_PIPELINED, ORDER_BY_RATE };
@@ -72,6 +73,7 @@ struct robot {
     struct joint_spec joint[JOINTS_MAX];
     struct extra_spec extra[EXTRAS_MAX];
     struct chain_spec chain; /* masses and lengths, where the file tells them */
+    struct space_spec space; /* where its links may be, likewise */
     double control_rate_hz, policy_rate_hz;
     int estop_hardware; /* enum estop_hardware */
     double power_min_v; /* power_sense: below this motor power counts as cut */
