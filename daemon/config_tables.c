@@ -194,6 +194,7 @@ const struct option config_joint_options[] = {
     {.key = "name", .type = OPTION_TEXT, .offset = AT(name), .n_max = NAME_CHARS, .def = NULL, .help = "name of the joint"},
     {.key = "id", .type = OPTION_INT, .offset = AT(id), .min = 0, .max = 252, .def = NULL, .help = "its device's id on the bus"},
     {.key = "model", .type = OPTION_INT, .offset = AT(model), .min = 0, .max = 65535, .def = "0", .help = "model number that must answer; 0: any"},
+    {.key = "serial", .type = OPTION_INT64, .offset = AT(serial), .min = 0, .max = 4294967295.0, .def = "0", .help = "serial number that must answer, of devices that tell one (basalctl scan); 0: any"},
     {.key = "firmware_min", .type = OPTION_INT, .offset = AT(firmware_min), .min = 0, .max = 65535, .def = "0", .help = "oldest firmware accepted; of a Feetech 3.10 it is 310"},
     {.key = "actuated", .type = OPTION_BOOL, .offset = AT(actuated), .def = "true", .help = "false: measured only"},
     {.key = "sign", .type = OPTION_INT, .offset = AT(sign), .min = -1, .max = 1, .def = "1", .help = "direction of the device against the joint: 1 or -1"},

@@ -218,4 +218,5 @@ const struct can_driver can_driver_damiao = {
     .decode = damiao_decode,
     .stop = damiao_stop,
     .load = damiao_load,
+    .look = &dm_look,
 };

@@ -32,6 +32,7 @@ struct joint_spec {
     int bus; /* index */
     int id;
     int model;           /* model number that identify must find; 0: any */
+    int64_t serial;      /* serial number that identify must find, of 32 bits; 0: any */
     int firmware_min;    /* 0: any */
     bool actuated;       /* false: measured only, mode always off, no action */
     int sign;            /* +1 or -1: direction of the device against the joint */

@@ -16,7 +16,7 @@ struct ctl {
     bool json, no_explore, no_learn, random, attended, success, lines, until_fault, fix;
     double seconds, reward, hz;
     const char *policy, *config, *device, *driver;
-    int64_t id, joint_baud;
+    int64_t id, joint_baud, bitrate;
     int n_words;
     char **words; /* after the verb */
     void *context, *socket;
