@@ -37,6 +37,7 @@ struct walk {
     yaml_document_t *doc;
     struct places *places;
     struct given *given;
+    struct calibration *calibration; /* of calibration.c, which walks nothing else */
     char *ret_why;
     int cap;
 };
