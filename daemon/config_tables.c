@@ -196,6 +196,7 @@ const struct option config_joint_options[] = {
     {.key = "model", .type = OPTION_INT, .offset = AT(model), .min = 0, .max = 65535, .def = "0", .help = "model number that must answer; 0: any"},
     {.key = "serial", .type = OPTION_INT64, .offset = AT(serial), .min = 0, .max = 4294967295.0, .def = "0", .help = "serial number that must answer, of devices that tell one (basalctl scan); 0: any"},
     {.key = "firmware_min", .type = OPTION_INT, .offset = AT(firmware_min), .min = 0, .max = 65535, .def = "0", .help = "oldest firmware accepted; of a Feetech 3.10 it is 310"},
+    {.key = "incremental", .type = OPTION_BOOL, .offset = AT(incremental), .def = "false", .help = "its angle is lost with its power (no absolute encoder): once it restarted or was not to be heard it does not arm until basald starts anew"},
     {.key = "actuated", .type = OPTION_BOOL, .offset = AT(actuated), .def = "true", .help = "false: measured only"},
     {.key = "sign", .type = OPTION_INT, .offset = AT(sign), .min = -1, .max = 1, .def = "1", .help = "direction of the device against the joint: 1 or -1"},
     {.key = "gear", .type = OPTION_DOUBLE, .offset = AT(gear), .min = 1e-3, .max = 1e4, .def = "1", .help = "device turns per joint turn"},
