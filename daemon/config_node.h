@@ -31,13 +31,13 @@ struct given {
 
 struct walk {
     struct config *config;
+    struct calibration *calibration; /* of calibration.c, which walks nothing else */
     struct arena *mem;
     const char *file; /* name in messages; lives as long as mem */
     bool is_set;      /* of --set: one line of no file, and nothing new has a name */
     yaml_document_t *doc;
     struct places *places;
     struct given *given;
-    struct calibration *calibration; /* of calibration.c, which walks nothing else */
     char *ret_why;
     int cap;
 };

@@ -112,21 +112,6 @@ bool rs_is(const struct robot_bus *b, int joint, enum rs_type type, const struct
            rx->len >= MIT_BYTES;
 }
 
-void rs_note(const struct robot_bus *b, int joint, const struct canfd_frame *rx,
-             struct mit_state *ret_state)
-{
-    const struct mit_range r = rs_range(b, joint);
-    struct rs_joint *z = b->state[joint];
-    const uint8_t *d = rx->data;
-    z->faults = rx->can_id >> 16 & 0x3F;
-    z->state = rx->can_id >> 22 & 3;
-    z->can.enabled = z->state == RS_RUN;
-    ret_state->p = mit_value((unsigned)d[0] << 8 | d[1], -r.p, r.p, 16);
-    ret_state->v = mit_value((unsigned)d[2] << 8 | d[3], -r.v, r.v, 16);
-    ret_state->t = mit_value((unsigned)d[4] << 8 | d[5], -r.t, r.t, 16);
-    mit_note(b, joint, ret_state);
-}
-
 const char *rs_fault_name(int faults)
 {
     static const char *const names[] = {"under-voltage", "over-current", "too hot",
@@ -145,6 +130,21 @@ uint32_t rs_serial(const uint8_t *id)
         serial ^= (uint32_t)id[i] << (8 * (i % 4));
     }
     return serial;
+}
+
+void rs_note(const struct robot_bus *b, int joint, const struct canfd_frame *rx,
+             struct mit_state *ret_state)
+{
+    const struct mit_range r = rs_range(b, joint);
+    struct rs_joint *z = b->state[joint];
+    const uint8_t *d = rx->data;
+    z->faults = rx->can_id >> 16 & 0x3F;
+    z->state = rx->can_id >> 22 & 3;
+    z->can.enabled = z->state == RS_RUN;
+    ret_state->p = mit_value((unsigned)d[0] << 8 | d[1], -r.p, r.p, 16);
+    ret_state->v = mit_value((unsigned)d[2] << 8 | d[3], -r.v, r.v, 16);
+    ret_state->t = mit_value((unsigned)d[4] << 8 | d[5], -r.t, r.t, 16);
+    mit_note(b, joint, ret_state);
 }
 
 static int robstride_ask(struct robot_bus *b, struct canfd_frame *ret_tx, int cap)
