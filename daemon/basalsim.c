@@ -96,7 +96,22 @@ static void watch_motion(struct robot_sim *r)
     }
 }
 
-/* "unplug 5" and "quit" from standard input. False: leave. */
+/* "guide arm 0.3": a hand leads a limp joint there; "guide arm": it lets go. */
+static void guide(struct robot_sim *r, const char *text)
+{
+    char name[NAME_CHARS], rest;
+    double q_rad = (double)NAN;
+    const int n = sscanf(text, "guide %31s %lf %c", name, &q_rad, &rest); /* NOLINT(cert-err34-c) */
+    for (int j = 0; j < r->config.robot.n_joints && (n == 1 || n == 2); j++) {
+        if (strcmp(r->config.robot.joint[j].name, name) == 0) {
+            world_guide(r->world, j, q_rad);
+            (void)printf("basalsim: a hand leads %s to %g rad\n", name, q_rad);
+            (void)fflush(stdout);
+        }
+    }
+}
+
+/* "unplug 5", "guide arm 0.3" and "quit" from standard input. False: leave. */
 static bool obey(struct robot_sim *r, bool *ret_listening)
 {
     char text[64];
@@ -107,6 +122,7 @@ static bool obey(struct robot_sim *r, bool *ret_listening)
         return true;
     }
     text[n] = '\0';
+    guide(r, text);
     const char *number = text + sizeof word - 1;
     const bool asked = strncmp(text, word, sizeof word - 1) == 0;
     char *end = text;
@@ -301,7 +317,8 @@ int main(int argc, char **argv)
         .usage = "--config FILE [flags]",
         .about =
             "The robot that is not there: its devices on a pseudo-terminal or on CAN, its body "
-            "in real time.\nReads \"unplug SECONDS\" and \"quit\" from standard input.",
+            "in real time.\nReads \"unplug SECONDS\", \"guide JOINT RAD\" and \"quit\" from "
+            "standard input.",
         .flags = flags,
         .take = take};
     const int rest = args_read(&program, argc, argv, &a);

@@ -2,16 +2,24 @@
 #include "daemon/config_yaml.h"
 
 #include "daemon/base/hash.h"
+#include "daemon/calibration.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define FILE_BYTES_MAX (1 << 20)
 #define SET_CHARS      1024
 #define SET_PARTS      6
+
+/* --set */
+struct overrides {
+    const char *const *sets;
+    int n;
+};
 
 static void defaults(struct config *c)
 {
@@ -261,8 +269,29 @@ static int finish(struct config *c, const char *const *sets, int n_sets, struct 
                         CONFIG_DUMP_MAX);
 }
 
-int config_load_text(struct config *ret_config, const struct config_text *from,
-                     const char *const *sets, int n_sets, struct arena *mem, char *ret_why, int cap)
+/* What was measured on this very robot overrides what its file says. */
+static int calibrate(struct walk *w)
+{
+    struct config *c = w->config;
+    char path[PATH_CHARS], *text = NULL;
+    size_t n = 0;
+    if (calibration_path(c->path, path, sizeof path) < 0 || access(path, F_OK) != 0) {
+        return 0;
+    }
+    struct calibration *k = arena_take(w->mem, sizeof *k);
+    int rc = read_file(path, &text, &n, w->ret_why, w->cap);
+    rc = rc == 0 ? calibration_read(k, text, n, path, w->ret_why, w->cap) : rc;
+    rc = rc == 0 ? calibration_apply(k, &c->robot, path, w->ret_why, w->cap) : rc;
+    free(text);
+    if (rc == 0) {
+        (void)snprintf(c->calibration, sizeof c->calibration, "%s", path);
+        (void)snprintf(c->calibrated, sizeof c->calibrated, "%s", k->date);
+    }
+    return rc;
+}
+
+static int load_text(struct config *ret_config, const struct config_text *from, bool calibrated,
+                     const struct overrides *o, struct arena *mem, char *ret_why, int cap)
 {
     struct config *c = ret_config;
     defaults(c);
@@ -280,20 +309,42 @@ int config_load_text(struct config *ret_config, const struct config_text *from,
                      .files = &files,
                      .ret_why = ret_why,
                      .cap = cap};
-    const int rc = config_walk(&w, from->text, from->n, include);
-    return rc < 0 ? rc : finish(c, sets, n_sets, &w);
+    int rc = config_walk(&w, from->text, from->n, include);
+    rc = rc == 0 && calibrated ? calibrate(&w) : rc;
+    return rc < 0 ? rc : finish(c, o->sets, o->n, &w);
 }
 
-int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
-                struct arena *mem, char *ret_why, int cap)
+int config_load_text(struct config *ret_config, const struct config_text *from,
+                     const char *const *sets, int n_sets, struct arena *mem, char *ret_why, int cap)
+{
+    const struct overrides o = {sets, n_sets};
+    return load_text(ret_config, from, false, &o, mem, ret_why, cap);
+}
+
+static int load(struct config *ret_config, const char *path, bool calibrated,
+                const struct overrides *o, struct arena *mem, char *ret_why, int cap)
 {
     char *text = NULL;
     size_t n = 0;
     int rc = read_file(path, &text, &n, ret_why, cap);
     if (rc == 0) {
         const struct config_text from = {.text = text, .n = n, .name = path};
-        rc = config_load_text(ret_config, &from, sets, n_sets, mem, ret_why, cap);
+        rc = load_text(ret_config, &from, calibrated, o, mem, ret_why, cap);
         free(text);
     }
     return rc;
+}
+
+int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
+                struct arena *mem, char *ret_why, int cap)
+{
+    const struct overrides o = {sets, n_sets};
+    return load(ret_config, path, true, &o, mem, ret_why, cap);
+}
+
+int config_load_bare(struct config *ret_config, const char *path, const char *const *sets,
+                     int n_sets, struct arena *mem, char *ret_why, int cap)
+{
+    const struct overrides o = {sets, n_sets};
+    return load(ret_config, path, false, &o, mem, ret_why, cap);
 }

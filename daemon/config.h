@@ -84,17 +84,23 @@ struct config {
     double best_known_speed_m_s; /* 0: unknown */
     int schema;
     char path[PATH_CHARS];
+    char calibration[PATH_CHARS], calibrated[32]; /* the file beside it, and its date; "": none */
     uint64_t hash,
         robot_hash; /* of the canonical dump; of joints, slots, action units, policy rate */
 };
 
 /*
- * Load path, then apply the n_sets "KEY=VALUE" overrides through the same checks, then the
- * cross-checks (rates divide, names resolve, policy.check). Errors: -errno and one sentence with
- * file:line:column, key, range, nearest name.
+ * Load path, then the calibration beside it (calibration.h) where there is one, then apply the
+ * n_sets "KEY=VALUE" overrides through the same checks, then the cross-checks (rates divide, names
+ * resolve, policy.check). Errors: -errno and one sentence with file:line:column, key, range,
+ * nearest name.
  */
 int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
+
+/* Without the calibration: for who makes one, and for who must work whatever it is like. */
+int config_load_bare(struct config *ret_config, const char *path, const char *const *sets,
+                     int n_sets, struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
 /* name stands for the file in messages; an include is looked for beside it. */
 struct config_text {

@@ -40,6 +40,7 @@ struct files {
 
 struct walk {
     struct config *config;
+    struct calibration *calibration; /* of calibration.c, which walks nothing else */
     struct arena *mem;
     const char *file; /* name in messages; lives as long as mem */
     bool is_set;      /* of --set: one line of no file, and nothing new has a name */

@@ -97,9 +97,8 @@ static void judge_traffic(const char *where, const struct bus_facts *b, struct f
                     b->heard, b->can ? "frames" : "bytes", b->silent_ms);
     }
     if (b->error_frames > 0) {
-        finding_add(f, FINDING_FAULT, where,
-                    "%d error frames: check bit rate, both terminations (120 ohm) and cable",
-                    b->error_frames);
+        finding_add(f, FINDING_FAULT, where, "%d error frames: %s; both ends want 120 ohm",
+                    b->error_frames, b->error_why);
     }
 }
 
@@ -114,6 +113,20 @@ static int swapped_with(const struct robot *r, const struct bus_facts *b, int j)
         if (k != j && r->joint[k].bus == r->joint[j].bus && d[k].id.known &&
             r->joint[k].model != 0 && r->joint[k].model != r->joint[j].model &&
             d[j].id.model == r->joint[k].model && d[k].id.model == r->joint[j].model) {
+            return k;
+        }
+    }
+    return -1;
+}
+
+/* The same of serial numbers. */
+static int has_serial_of(const struct robot *r, const struct bus_facts *b, int j)
+{
+    const struct device_facts *d = b->device;
+    for (int k = 0; k < r->n_joints; k++) {
+        if (k != j && r->joint[k].bus == r->joint[j].bus && d[k].id.known &&
+            d[j].id.serial == (uint32_t)r->joint[k].serial &&
+            d[k].id.serial == (uint32_t)r->joint[j].serial) {
             return k;
         }
     }
@@ -142,7 +155,21 @@ static void judge_model(const struct robot *r, const struct bus_facts *b, int j,
                         s->id, found, wanted);
         }
     }
-    if (id->known && id->firmware < s->firmware_min) {
+    if (id->known && s->serial != 0 && id->serial != (uint32_t)s->serial) {
+        const int k = has_serial_of(r, b, j);
+        if (k > j) {
+            finding_add(f, FINDING_FAULT, where,
+                        "it and joint %s are swapped: each has the serial number of the other; "
+                        "exchange the two ids in the devices, or calibrate anew",
+                        r->joint[k].name);
+        } else if (k < 0) {
+            finding_add(f, FINDING_FAULT, where,
+                        "serial number %u answers, %u is wanted: put its own device back, or "
+                        "calibrate anew",
+                        (unsigned)id->serial, (unsigned)s->serial);
+        }
+    }
+    if (id->known && id->firmware >= 0 && id->firmware < s->firmware_min) { /* -1: not told */
         finding_add(f, FINDING_FAULT, where,
                     "firmware %d, at least %d is wanted: update it with the maker's tool",
                     id->firmware, s->firmware_min);
@@ -287,6 +314,39 @@ static void judge_others(const struct robot *r, const struct bus_facts *b, const
     }
 }
 
+/* One cause, and not one finding a joint: all are silent, or all answer at one other rate. True:
+ * said. */
+static bool judge_all(const struct robot *r, int i, const struct bus_facts *b, const char *where,
+                      struct findings *f)
+{
+    int joints = 0, rate = 0;
+    bool alike = b->n_others == 0;
+    for (int j = 0; j < r->n_joints && alike; j++) {
+        const struct device_facts *d = &b->device[j];
+        if (r->joint[j].bus == i) {
+            alike =
+                d->answers == 0 && d->damaged == 0 && !d->mute && (joints == 0 || d->rate == rate);
+            rate = d->rate;
+            joints++;
+        }
+    }
+    if (!alike || joints < 2) {
+        return false;
+    }
+    if (rate > 0) {
+        finding_add(f, FINDING_FAULT, where,
+                    "its %d devices answer at %d bit/s, the robot file says %d: correct its %s",
+                    joints, rate, b->can ? r->bus[i].bitrate : r->bus[i].baud,
+                    b->can ? "bitrate" : "baud");
+    } else {
+        finding_add(f, FINDING_FAULT, where,
+                    "none of its %d devices answers, at any rate: check their power, the cable and "
+                    "bus.device",
+                    joints);
+    }
+    return true;
+}
+
 void doctor_bus(const struct robot *r, int i, const struct bus_facts *b, struct findings *f)
 {
     const struct bus_spec *s = &r->bus[i];
@@ -299,7 +359,16 @@ void doctor_bus(const struct robot *r, int i, const struct bus_facts *b, struct 
     if (!doctor_may_ask(b)) {
         return;
     }
-    const int bus_findings = f->n;
+    if (b->cannot_ask) {
+        finding_add(f, FINDING_NOTE, where,
+                    "%s devices answer nothing but commands: none was asked, basald finds them at "
+                    "its start",
+                    s->driver);
+        return;
+    }
+    if (judge_all(r, i, b, where, f)) {
+        return;
+    }
     for (int j = 0; j < r->n_joints; j++) {
         if (r->joint[j].bus == i) {
             judge_device(r, j, b, f);
@@ -308,13 +377,6 @@ void doctor_bus(const struct robot *r, int i, const struct bus_facts *b, struct 
         }
     }
     judge_others(r, b, where, i, f);
-    if (joints > 1 && answer == 0 && b->n_others == 0) { /* one cause, not one a joint */
-        f->n = bus_findings;
-        finding_add(f, FINDING_FAULT, where,
-                    "none of its %d devices answers, at any rate: check their power, the cable and "
-                    "bus.device",
-                    joints);
-    }
     if (worst_from(f, before) == FINDING_OK) {
         finding_add(f, FINDING_OK, where, "%d of %d devices answer at %d bit/s as configured",
                     answer, joints, b->can ? s->bitrate : s->baud);

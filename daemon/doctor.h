@@ -60,7 +60,9 @@ struct bus_facts {
     int latency_ms;               /* that its USB adapter holds answers back; -1: not known */
     bool latency_set;             /* by --fix, to that */
     int silent_ms, heard;         /* listened for so long, bytes or frames that came */
-    int error_frames;             /* on CAN */
+    int error_frames;             /* on CAN ... */
+    char error_why[WHY_CHARS];    /* ... and what the worst means */
+    bool cannot_ask;              /* its devices answer nothing but commands */
     const char *(*model_name)(int model);   /* NULL: models have no names */
     struct device_facts device[JOINTS_MAX]; /* by joint; of this bus alone */
     int n_others;

@@ -69,7 +69,8 @@ int make_safe(const char *config_path, const char *const *sets, int n_sets)
     if (arena_open(&mem, "make safe", BYTES) < 0) {
         return exit_no_memory("basald");
     }
-    int rc = config_load(&config, config_path, sets, n_sets, &mem, reason, (int)sizeof reason);
+    /* a damaged calibration does not keep torque on */
+    int rc = config_load_bare(&config, config_path, sets, n_sets, &mem, reason, (int)sizeof reason);
     if (rc == 0) {
         const struct plant_spec plant_spec = {
             .config = &config, .kind = PLANT_DEVICES, .clock = &mono};

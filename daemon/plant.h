@@ -77,6 +77,8 @@ bool plant_ready(const struct plant *p) BASAL_RT;
 const char *plant_why(const struct plant *p) BASAL_RT;
 /* Why the last set-up of one bus failed, identification or torque off; "": it did not. */
 const char *plant_bus_why(const struct plant *p, int bus) BASAL_RT;
+/* Who the device of a joint is, once known. */
+const struct identity *plant_identity(const struct plant *p, int joint) BASAL_RT;
 const struct plant_counters *plant_counters(const struct plant *p) BASAL_RT;
 /* What went wrong on a CAN bus since the start; ret_dropped gets the frames that it did not take.
  */

@@ -39,6 +39,11 @@ const char *plant_bus_why(const struct plant *p, int bus)
     return p->bus[bus].why;
 }
 
+const struct identity *plant_identity(const struct plant *p, int joint)
+{
+    return &p->bus[p->config->robot.joint[joint].bus].bus.id[joint];
+}
+
 const struct plant_counters *plant_counters(const struct plant *p)
 {
     return &p->counters;

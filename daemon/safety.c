@@ -195,6 +195,8 @@ void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh)
     z->fresh = fresh;
     for (int j = 0; j < z->robot->n_joints; j++) {
         watch_joint(z, s, j, (fresh >> j & 1u) != 0);
+        const bool lost = (s->faults[j] & (FAULT_REBOOT | FAULT_LOST)) != 0;
+        z->adrift |= lost && z->robot->joint[j].incremental ? UINT64_C(1) << j : 0;
     }
     const int outside = safety_outside_space(z, s);
     trip(z, outside, TRIP_SPACE, outside >= 0);
@@ -240,6 +242,12 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
             return why(ret_why, cap, -EPERM,
                        "joint %s: not seen for more than %d ms; wait until it answers, then arm",
                        p->name, UNSEEN_US / 1000);
+        }
+        if ((z->adrift >> j & 1u) != 0) {
+            return why(ret_why, cap, -EPERM,
+                       "joint %s: its power may have been away, and its angle with it; find its "
+                       "zero again (basalctl calibrate), then start basald anew",
+                       p->name);
         }
         if (p->actuated && out > z->robot->rest_outside_rad) {
             return why(ret_why, cap, -EPERM,

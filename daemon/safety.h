@@ -62,6 +62,7 @@ struct safety {
     double dt_s;              /* nominal tick */
     bool primed;              /* some joint has a commanded trajectory */
     uint64_t held;            /* a bit per joint that has one: q_cmd, qd_cmd are valid */
+    uint64_t adrift;          /* a bit per incremental joint whose power may have been away */
     uint64_t fresh;           /* a bit per joint whose sample is new this tick */
     double q_cmd[JOINTS_MAX]; /* last safe command */
     double qd_cmd[JOINTS_MAX];

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HAND_PER_RAD   20.0 /* of the joint's torque */
+#define HAND_S_PER_RAD 1.0
+
 struct world {
     const struct config *config;
     const struct sim *sim;
@@ -17,6 +20,7 @@ struct world {
     int64_t now_ns, next_substep_ns, substep_ns;
     struct rng rng_body, rng_sense;
     struct command command;
+    double hand_rad[JOINTS_MAX]; /* where a hand leads a limp joint; NaN: nowhere */
     int n_buses;
     bool is_can[BUSES_MAX];
     struct wire wire[BUSES_MAX];    /* of a serial bus ... */
@@ -124,6 +128,9 @@ int world_open(struct world **ret_world, const struct config *c, uint64_t seed, 
     struct world *w = arena_take(mem, sizeof *w);
     *w = (struct world){
         .config = c, .sim = c->sim, .substep_ns = c->sim_settings.substep_us * NS_PER_US};
+    for (int j = 0; j < JOINTS_MAX; j++) {
+        w->hand_rad[j] = (double)NAN;
+    }
     int rc = c->sim->open(c->sim_config, &c->robot, mem, &w->self, ret_why, cap);
     if (rc < 0) {
         return rc;
@@ -175,6 +182,22 @@ static void cut_power(const struct world *w, struct sensed *truth)
     }
 }
 
+/* Hands pull at limp joints: a soft spring, as strong as the joint's own drive. */
+static void pull(const struct world *w, struct command *c)
+{
+    for (int j = 0; j < w->config->robot.n_joints; j++) {
+        const double tau = w->config->robot.joint[j].tau_max;
+        if (c->mode[j] == MODE_OFF && isfinite(w->hand_rad[j]) && isfinite(tau)) {
+            c->mode[j] = MODE_IMPEDANCE;
+            c->q[j] = w->hand_rad[j];
+            c->qd[j] = c->tau[j] = 0.0;
+            c->kp[j] = HAND_PER_RAD * tau;
+            c->kd[j] = HAND_S_PER_RAD * tau;
+            c->tau_max[j] = tau;
+        }
+    }
+}
+
 /* Sense the truth, let every device turn it into its joint's command, move the body once. */
 static void substep(struct world *w)
 {
@@ -188,8 +211,9 @@ static void substep(struct world *w)
             c.device[k]->step(c.state[k], w->now_ns, &truth, &w->command);
         }
     }
-    w->sim->step(w->self, w->body, &w->command, (double)w->substep_ns / (double)NS_PER_S,
-                 &w->rng_body);
+    struct command pulled = w->command;
+    pull(w, &pulled);
+    w->sim->step(w->self, w->body, &pulled, (double)w->substep_ns / (double)NS_PER_S, &w->rng_body);
 }
 
 static void advance_wires(struct world *w, int64_t t_ns)
@@ -274,6 +298,11 @@ void world_command(struct world *w, const struct command *cmd)
 double world_speed_bound_m_s(const struct world *w)
 {
     return w->sim->speed_bound_m_s != NULL ? w->sim->speed_bound_m_s(w->self) : (double)NAN;
+}
+
+void world_guide(struct world *w, int j, double q_rad)
+{
+    w->hand_rad[j] = q_rad;
 }
 
 bool world_drives(const struct world *w, int j)

@@ -41,6 +41,9 @@ void world_reset(struct world *w);
 void world_command(struct world *w, const struct command *cmd);
 /* What nothing can exceed on this body, m/s; NaN: it does not say. */
 double world_speed_bound_m_s(const struct world *w);
+/* A hand takes joint j and leads it to q_rad, as long as its device has no torque; q_rad NaN: it
+ * lets go. No part of the state. */
+void world_guide(struct world *w, int j, double q_rad);
 /* Does the device of joint j put torque on the body now? */
 bool world_drives(const struct world *w, int j);
 /* When the last host packet on a bus ended; 0: none yet. */

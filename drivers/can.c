@@ -1,5 +1,6 @@
 #include "drivers/can.h"
 
+#include "drivers/can_look.h"
 #include "drivers/joints.h"
 
 #include <math.h>
@@ -45,6 +46,13 @@ enum silence can_silence(const struct silence_row *rows, int model, int mode, in
     return SILENCE_NONE;
 }
 
+void can_look_begin(struct can_seen *ret_seen)
+{
+    for (int id = 0; id < CAN_LOOK_IDS; id++) {
+        ret_seen[id] = (struct can_seen){.who = {.firmware = -1}, .error_text = ""};
+    }
+}
+
 int can_joints(const struct robot *r, int bus)
 {
     int n = 0;
@@ -86,6 +94,11 @@ enum can_heard can_identify(struct setup *s, int joint, const struct identity *i
         (void)snprintf(text, sizeof text, "model %d answers, the robot file says %d", id->model,
                        j->model);
         return can_give_up(s, joint, text, "check the wiring and the ids, or correct joints.model");
+    }
+    if (j->serial != 0 && (uint32_t)j->serial != id->serial) {
+        (void)snprintf(text, sizeof text, "serial number %u answers, %u is wanted",
+                       (unsigned)id->serial, (unsigned)j->serial);
+        return can_give_up(s, joint, text, "put its own device back, or calibrate anew");
     }
     if (id->firmware < j->firmware_min) {
         (void)snprintf(text, sizeof text, "firmware %d, at least %d is wanted", id->firmware,

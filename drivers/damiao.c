@@ -198,4 +198,5 @@ const struct can_driver can_driver_damiao = {
     .decode = damiao_decode,
     .stop = damiao_stop,
     .load = mit_load,
+    .look = &dm_look,
 };

@@ -22,6 +22,7 @@ struct dm_joint {
 };
 
 extern const struct silence_row dm_silence_rows[];
+extern const struct can_look dm_look;
 
 const struct dm_config *dm_config_of(const struct robot_bus *b, int joint) BASAL_RT;
 bool dm_on_master_id(const struct robot_bus *b, int joint, const struct canfd_frame *rx) BASAL_RT;

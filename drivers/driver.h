@@ -73,6 +73,7 @@ struct robot_bus {
 };
 
 struct servo_protocol; /* drivers/steps.h */
+struct can_look;       /* drivers/can_look.h */
 
 struct serial_driver {
     struct driver_info info;
@@ -111,6 +112,7 @@ struct can_driver {
     /* before the start: which identifiers its devices send, so that the kernel wakes the loop for
      * no others; returns how many filters, at most cap. NULL: all are heard */
     int (*filters)(const struct robot *r, int bus, struct can_filter *ret_filters, int cap);
+    const struct can_look *look; /* for basalctl's scan and doctor; NULL: they cannot be asked */
 };
 
 /* The joint of this bus that answers to id, or -1. */

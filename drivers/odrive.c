@@ -258,4 +258,5 @@ const struct can_driver can_driver_odrive = {
     .decode = odrive_decode,
     .stop = odrive_stop,
     .load = odrive_load,
+    .look = &odrive_look,
 };

@@ -25,6 +25,7 @@ struct odrive_joint {
 };
 
 extern const struct silence_row odrive_silence_rows[];
+extern const struct can_look odrive_look;
 
 const struct odrive_config *odrive_config_of(const struct robot_bus *b, int joint) BASAL_RT;
 /* A frame of up to eight bytes, the rest 0. */
@@ -40,6 +41,8 @@ void odrive_put_f32(const struct robot_bus *b, int joint, enum odrive_message wh
 int odrive_message_of(const struct robot_bus *b, int joint, const struct canfd_frame *rx) BASAL_RT;
 /* A heartbeat or an estimate, into the joint's state. */
 void odrive_note(const struct robot_bus *b, int joint, const struct canfd_frame *rx) BASAL_RT;
+/* Model and firmware out of a version. */
+void odrive_version(const uint8_t *data, struct identity *ret_id) BASAL_RT;
 double odrive_amps(const struct robot_bus *b, int joint, double tau_max_nm) BASAL_RT;
 
 /* struct can_driver's decode and setup. */

@@ -163,9 +163,8 @@ static enum can_heard hear_answer(struct setup *s, int joint, const struct can_s
                                   const uint8_t *d)
 {
     struct odrive_joint *z = s->bus->state[joint];
-    if (step->addr == ODRIVE_VERSION) { /* hardware major, minor; firmware major, minor, revision */
-        z->found.model = d[1] * 100 + d[2];
-        z->found.firmware = d[4] * 10000 + d[5] * 100 + d[6];
+    if (step->addr == ODRIVE_VERSION) {
+        odrive_version(d, &z->found);
         return HEARD_YES;
     }
     if (step->addr == ODRIVE_ADDRESS) { /* node, 48 bits of serial number */

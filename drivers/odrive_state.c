@@ -30,6 +30,13 @@ void odrive_note(const struct robot_bus *b, int joint, const struct canfd_frame 
     }
 }
 
+/* Protocol; hardware major, minor, variant; firmware major, minor, revision. */
+void odrive_version(const uint8_t *data, struct identity *ret_id)
+{
+    ret_id->model = data[1] * 100 + data[2];
+    ret_id->firmware = data[4] * 10000 + data[5] * 100 + data[6];
+}
+
 struct error_row {
     uint32_t bits[2]; /* firmware 0.5, 0.6 */
     uint32_t fault;

@@ -109,6 +109,26 @@ bool rs_is(const struct robot_bus *b, int joint, enum rs_type type, const struct
            rx->len >= MIT_BYTES;
 }
 
+const char *rs_fault_name(int faults)
+{
+    static const char *const names[] = {"under-voltage", "over-current", "too hot",
+                                        "encoder",       "stalled",      "uncalibrated"};
+    int bit = 0;
+    while (bit < 5 && (faults >> bit & 1) == 0) {
+        bit++;
+    }
+    return names[bit];
+}
+
+uint32_t rs_serial(const uint8_t *id)
+{
+    uint32_t serial = 0;
+    for (int i = 0; i < 8; i++) {
+        serial ^= (uint32_t)id[i] << (8 * (i % 4));
+    }
+    return serial;
+}
+
 void rs_note(const struct robot_bus *b, int joint, const struct canfd_frame *rx,
              struct mit_state *ret_state)
 {
@@ -248,4 +268,5 @@ const struct can_driver can_driver_robstride = {
     .decode = robstride_decode,
     .stop = robstride_stop,
     .load = robstride_load,
+    .look = &rs_look,
 };

@@ -26,6 +26,7 @@ struct rs_joint {
 };
 
 extern const struct silence_row rs_silence_rows[];
+extern const struct can_look rs_look;
 
 const struct rs_config *rs_config_of(const struct robot_bus *b, int joint) BASAL_RT;
 struct mit_range rs_range(const struct robot_bus *b, int joint) BASAL_RT;
@@ -40,6 +41,11 @@ bool rs_is(const struct robot_bus *b, int joint, enum rs_type type,
 /* State, faults and pose out of a feedback. */
 void rs_note(const struct robot_bus *b, int joint, const struct canfd_frame *rx,
              struct mit_state *ret_state) BASAL_RT;
+
+/* The first of a feedback's faults, of which there is one: "too hot". */
+const char *rs_fault_name(int faults) BASAL_RT;
+/* Of the eight bytes that a motor calls its id. */
+uint32_t rs_serial(const uint8_t *id) BASAL_RT;
 
 /* struct can_driver's setup. */
 int rs_setup(struct setup *s, int64_t now_ns, const struct canfd_frame *rx, int n,

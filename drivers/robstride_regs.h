@@ -54,6 +54,7 @@ enum rs_feedback_fault {
     RS_UNCALIBRATED = 32
 };
 
+#define RS_ID_MAX         127
 #define RS_EVERYONE       0xFE  /* who the answer to RS_GET_ID is for */
 #define RS_TIMEOUT_S      50e-6 /* unit of RS_CAN_TIMEOUT */
 #define RS_VERSION_ASK    0xC4  /* second byte of a RS_STOP that asks for it, and of the answer */

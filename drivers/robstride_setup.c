@@ -120,15 +120,10 @@ static void ask(struct setup *s, int joint, const struct can_step *step, bool wr
 
 static enum can_heard hear_error(struct setup *s, int joint)
 {
-    static const char *const names[] = {"under-voltage", "over-current", "too hot",
-                                        "encoder",       "stalled",      "uncalibrated"};
     const struct rs_joint *z = s->bus->state[joint];
     char text[64];
-    int bit = 0;
-    while (bit < 5 && (z->faults >> bit & 1) == 0) {
-        bit++;
-    }
-    (void)snprintf(text, sizeof text, "reports %s (faults 0x%02x)", names[bit], z->faults);
+    (void)snprintf(text, sizeof text, "reports %s (faults 0x%02x)", rs_fault_name(z->faults),
+                   z->faults);
     return can_give_up(s, joint, text,
                        "remove the cause, then clear it; if it stays, cycle the motor's power");
 }
@@ -179,10 +174,7 @@ static enum can_heard hear_feedback(struct setup *s, int joint, const struct can
 static enum can_heard hear_id(struct setup *s, int joint, const uint8_t *d)
 {
     struct rs_joint *z = s->bus->state[joint];
-    uint32_t serial = 0; /* of its eight bytes */
-    for (int i = 0; i < 8; i++) {
-        serial ^= (uint32_t)d[i] << (8 * (i % 4));
-    }
+    const uint32_t serial = rs_serial(d);
     if (s->goal == SETUP_ARM && serial != s->bus->id[joint].serial) {
         return can_give_up(s, joint, "another motor answers than was identified",
                            "do not change motors while basald runs");

@@ -33,7 +33,9 @@ struct joint_spec {
     int bus; /* index */
     int id;
     int model;           /* model number that identify must find; 0: any */
+    int64_t serial;      /* serial number that identify must find, of 32 bits; 0: any */
     int firmware_min;    /* 0: any */
+    bool incremental;    /* its angle is lost with its power: not armed again before it is found */
     bool actuated;       /* false: measured only, mode always off, no action */
     int sign;            /* +1 or -1: direction of the device against the joint */
     double gear;         /* device turns per joint turn */

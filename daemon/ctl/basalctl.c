@@ -23,9 +23,11 @@ static const struct verb verbs[] = {
     {"status",      NULL,                 "",                                     "state, joints, learner, counters",                 ctl_status},
     {"health",      NULL,                 "",                                     "can it do its work? the exit status says it too",  ctl_health},
     {"monitor",     NULL,                 "lines hz seconds until-fault",         "a screen that follows the robot; q leaves it",     ctl_monitor},
-    {"scan",        NULL,                 "device driver baud",                   "look for servos at all baud rates, or at one",     ctl_scan},
+    {"scan",        NULL,                 "config device driver baud bitrate",    "look for servos at all rates, for motors on CAN; moves nothing", ctl_scan},
     {"setup-motor", "JOINT",              "config device id baud",                "bring one new servo to a joint's settings",        ctl_setup_motor},
     {"doctor",      NULL,                 "config fix",                           "what is the matter with a robot's buses; moves nothing", ctl_doctor},
+    {"calibrate",   "[JOINT ...]",        "config",                               "zeros and signs, by hand; the robot is limp",      ctl_calibrate},
+    {"find-limits", "[JOINT ...]",        "config",                               "ranges, by hand; the robot is limp",               ctl_find_limits},
     {"identify",    "RECORDING",          "config",                               "masses, inertias and friction from a recorded motion", ctl_identify},
     {"arm",         NULL,                 "",                                     "check, torque on, hold the measured pose",         ctl_arm},
     {"run",         NULL,                 "policy no-explore no-learn random attended", "the policy drives and learns",                     ctl_run},
@@ -58,10 +60,11 @@ static const struct flag flags[] = {
     {"attended",    NULL,   "run: only as long as this basalctl lives; Ctrl-C holds"},
     {"reward",      "X",    "episode end: added to the last step"},
     {"success",     NULL,   "episode end: it was one"},
-    {"config",      "FILE", "doctor, setup-motor, identify: the robot file"},
+    {"config",      "FILE", "calibrate, doctor, find-limits, identify, scan, setup-motor: the robot file"},
     {"fix",         NULL,   "doctor: set the latency timer, clear errors of servos without torque"},
-    {"device",      "PATH", "scan, setup-motor: the bus's device"},
-    {"driver",      "NAME", "scan: whose servos (default dynamixel)"},
+    {"device",      "PATH", "scan, setup-motor: the bus's device; scan: or its CAN interface"},
+    {"driver",      "NAME", "scan: whose servos (default dynamixel), or motors (default: all on CAN)"},
+    {"bitrate",     "N",    "scan: of a CAN bus behind an slcan adapter (default: 1000000 and below)"},
     {"id",          "N",    "setup-motor: the servo's id now (default 1)"},
     {"baud",        "N",    "setup-motor: its baud rate now (default: as delivered); scan: look only there"},
     {.name = NULL},
@@ -124,7 +127,9 @@ static bool take(void *self, const char *name, const char *value)
                    *numbers[i].number <= numbers[i].high;
         }
     }
-    return args_whole(value, strcmp(name, "id") == 0 ? &c->id : &c->joint_baud);
+    return args_whole(value, strcmp(name, "id") == 0        ? &c->id
+                             : strcmp(name, "bitrate") == 0 ? &c->bitrate
+                                                            : &c->joint_baud);
 }
 
 static void list_verbs(FILE *f)

@@ -16,7 +16,7 @@ struct ctl {
     bool json, no_explore, no_learn, random, attended, success, lines, until_fault, fix;
     double seconds, reward, hz;
     const char *policy, *config, *device, *driver;
-    int64_t id, joint_baud;
+    int64_t id, joint_baud, bitrate;
     int n_words;
     char **words; /* after the verb */
     void *context, *socket;
@@ -64,6 +64,9 @@ void *ctl_events(struct ctl *c);
 /* The next event, or NULL after timeout_ms. Goes to basald__v1__event__free_unpacked. */
 Basald__V1__Event *ctl_next_event(void *events, int timeout_ms);
 
+/* Beside it first, then renamed: a full disk leaves what was there. An exit status, said. */
+int ctl_write_file(struct ctl *c, const char *path, const uint8_t *bytes, size_t n);
+
 /* Is this word one of those, which blanks part? */
 bool ctl_one_of(const char *words, const char *word);
 /* Does the n-th word after the verb say this? */
@@ -95,3 +98,5 @@ int ctl_scan(struct ctl *c);
 int ctl_setup_motor(struct ctl *c);
 int ctl_identify(struct ctl *c);
 int ctl_doctor(struct ctl *c);
+int ctl_calibrate(struct ctl *c);
+int ctl_find_limits(struct ctl *c);

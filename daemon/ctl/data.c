@@ -13,30 +13,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Beside it first, then renamed: a full disk leaves what was there. */
-static int write_file(struct ctl *c, const char *path, const uint8_t *bytes, size_t n)
-{
-    char beside[512];
-    if ((size_t)snprintf(beside, sizeof beside, "%s.new", path) >= sizeof beside) {
-        ctl_say(c, "cannot write %s: the path is longer than %zu characters", path,
-                sizeof beside - 5);
-        return EXIT_FAILURE;
-    }
-    FILE *f = fopen(beside, "wbe");
-    int error = f == NULL ? errno : 0;
-    if (f != NULL) {
-        error = fwrite(bytes, 1, n, f) != n || fflush(f) != 0 || fsync(fileno(f)) != 0 ? errno : 0;
-        (void)fclose(f);
-        error = error == 0 && rename(beside, path) != 0 ? errno : error;
-    }
-    if (error != 0) {
-        ctl_say(c, "cannot write %s: %s", path, strerror(error));
-        (void)unlink(beside);
-        return EXIT_FAILURE;
-    }
-    return 0;
-}
-
 /* The weights as a file, for run --policy. */
 static int save(struct ctl *c, const char *path, const uint8_t *bytes, size_t n)
 {
@@ -46,7 +22,7 @@ static int save(struct ctl *c, const char *path, const uint8_t *bytes, size_t n)
         ctl_say(c, "%s", reason);
         return EXIT_FAILURE;
     }
-    const int status = write_file(c, path, bytes, n);
+    const int status = ctl_write_file(c, path, bytes, n);
     if (status == 0 && c->json) {
         struct json_object *o = json_begin();
         json_text(o, "file", path);

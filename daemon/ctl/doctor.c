@@ -44,7 +44,12 @@ static void look_at_bus(const struct robot *r, int i, bool fix, struct findings 
     for (int j = 0; j < JOINTS_MAX; j++) {
         b->device[j].delay_us = -1;
     }
-    doctor_look_serial(r, i, fix, b);
+    b->can = can_driver_find(r->bus[i].driver) != NULL;
+    if (b->can) {
+        doctor_look_can(r, i, fix, b);
+    } else {
+        doctor_look_serial(r, i, fix, b);
+    }
     doctor_bus(r, i, b, f);
     free(b);
 }

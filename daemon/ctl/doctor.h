@@ -11,6 +11,7 @@
 /* Look at bus i without moving anything; fix: end latched errors where torque is off, and what
  * holds answers back. */
 void doctor_look_serial(const struct robot *r, int i, bool fix, struct bus_facts *ret_facts);
+void doctor_look_can(const struct robot *r, int i, bool fix, struct bus_facts *ret_facts);
 /* A device that belongs to no joint, or at another rate than the bus's. */
 void doctor_found(const struct robot *r, int i, struct bus_facts *b, int id, int rate,
                   const struct identity *who);

@@ -248,9 +248,11 @@ static void identify_refuses(void **state)
         {"t_max_nm", "3", "needs a torque of 4 at the motor, whose range ends at 3"},
         {"master_id", "0", "answers on CAN id 0x000; write that into master_id"},
         {"sw_version", "1", "firmware 1, at least 5000 is wanted"},
+        {"serial", "77", "serial number 77 answers, 1001 is wanted; put its own device back"},
     };
 
     d->robot.joint[0].firmware_min = 5000;
+    d->robot.joint[0].serial = 1001;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         option_defaults(d->device->options, d->device_config[0]);
         desk_set(d, 0, true, rows[i].key, rows[i].value);

@@ -114,7 +114,11 @@ static void somebody_else_speaks(void **state)
     facts.heard = 0;
     facts.device[0].answers = 6;
     facts.error_frames = 3;
-    assert_only(FINDING_FAULT, "bus servo", "3 error frames: check bit rate");
+    (void)snprintf(facts.error_why, sizeof facts.error_why, "can0 sees damaged frames");
+    assert_only(FINDING_FAULT, "bus servo", "3 error frames: can0 sees damaged frames; both ends");
+    facts.error_frames = 0;
+    facts.cannot_ask = true;
+    assert_only(FINDING_NOTE, "bus servo", "answer nothing but commands: none was asked");
 }
 
 static void answers_that_are_too_many_or_too_few(void **state)
@@ -168,6 +172,13 @@ static void nobody_is_there(void **state)
         facts.device[j] = (struct device_facts){.asked = 6, .delay_us = -1};
     }
     assert_only(FINDING_FAULT, "bus servo", "none of its 2 devices answers, at any rate");
+    facts.device[0].rate = facts.device[1].rate = 57600;
+    assert_only(
+        FINDING_FAULT, "bus servo",
+        "its 2 devices answer at 57600 bit/s, the robot file says 1000000: correct its baud");
+    facts.device[1].rate = 115200;
+    judge();
+    assert_int_equal(all.n, 2);
 }
 
 static void models_and_firmware(void **state)
@@ -189,6 +200,22 @@ static void models_and_firmware(void **state)
     assert_only(FINDING_FAULT, "joint hand", "it goes on moving when the bus is silent");
     robot.bus[0].accept_no_device_watchdog = true;
     assert_only(FINDING_OK, "bus servo", "2 of 2");
+}
+
+static void serial_numbers(void **state)
+{
+    (void)state;
+    robot.joint[0].serial = 1001;
+    robot.joint[1].serial = 1002;
+    facts.device[0].id.serial = 1001;
+    facts.device[1].id.serial = 1002;
+    assert_only(FINDING_OK, "bus servo", "2 of 2");
+    facts.device[0].id.serial = 77;
+    assert_only(FINDING_FAULT, "joint arm", "serial number 77 answers, 1001 is wanted");
+    facts.device[0].id.serial = 1002;
+    facts.device[1].id.serial = 1001;
+    assert_only(FINDING_FAULT, "joint arm",
+                "it and joint hand are swapped: each has the serial number of the other");
 }
 
 static void errors_and_settings(void **state)
@@ -343,6 +370,7 @@ int main(void)
         TEST(a_device_that_is_not_there),
         TEST(nobody_is_there),
         TEST(models_and_firmware),
+        TEST(serial_numbers),
         TEST(errors_and_settings),
         TEST(the_machine),
         TEST(no_more_findings_than_there_is_room_for),

@@ -200,6 +200,33 @@ static void an_unset_limit_is_refused(void **state)
     assert_string_equal(safety_rule_name(RULE_NOT_FINITE), "not_finite");
 }
 
+/* A joint without an absolute encoder: once its power may have been away it does not arm, whatever
+ * it says afterwards. */
+static void an_incremental_joint_must_be_found_again(void **state)
+{
+    static const uint32_t causes[] = {FAULT_REBOOT, FAULT_LOST};
+    char reason[WHY_CHARS];
+    (void)state;
+    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
+        for (int incremental = 0; incremental < 2; incremental++) {
+            struct robot robot = crawler;
+            robot.joint[1].incremental = incremental != 0;
+            struct safety z;
+            begin(&z, &robot);
+            struct sensed s = make_sensed(0.0, -1.0);
+            safety_watch(&z, &s, 7);
+            assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), 0);
+            s.faults[1] = causes[i];
+            safety_watch(&z, &s, 7);
+            s.faults[1] = 0;
+            safety_watch(&z, &s, 7);
+            assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason),
+                             incremental != 0 ? -EPERM : 0);
+        }
+        assert_non_null(strstr(reason, "joint hand: its power may have been away"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_sensor_is_frozen_when_neither_side_moves_it),
         cmocka_unit_test(arming_wants_a_pose_inside_and_nothing_wrong),
         cmocka_unit_test(an_unset_limit_is_refused),
+        cmocka_unit_test(an_incremental_joint_must_be_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
