@@ -12,8 +12,9 @@
 #include <string.h>
 
 #define TRIES_MAX  1000 /* draws for one row, or one batch, before giving up */
-#define AHEAD      256  /* runs under way: a second-level cache holds their lines, some 80 KB */
-#define FETCH_ROWS 4    /* of a longer run the processor fetches the rest by itself */
+#define FAR        256  /* runs whose first line is under way, and with it the walk to its page */
+#define NEAR       24 /* of which all lines are; of more, the first are gone before they are read */
+#define FETCH_ROWS 4  /* of a longer run the processor fetches the rest by itself */
 
 struct sampler {
     const struct replay *replay;
@@ -234,12 +235,18 @@ static void fetch(const struct sampler *s, int64_t row)
 static int gather(struct sampler *s, int64_t head, int i)
 {
     const int n = s->spec.batch / s->spec.seg_len;
-    for (int k = i; k < n && k < i + AHEAD; k++) {
+    for (int k = i; k < n && k < i + FAR; k++) {
+        __builtin_prefetch((const void *)segment_row(s->replay, s->row[k]));
+    }
+    for (int k = i; k < n && k < i + NEAR; k++) {
         fetch(s, s->row[k]);
     }
     for (; i < n; i++) {
-        if (i + AHEAD < n) {
-            fetch(s, s->row[i + AHEAD]);
+        if (i + FAR < n) {
+            __builtin_prefetch((const void *)segment_row(s->replay, s->row[i + FAR]));
+        }
+        if (i + NEAR < n) {
+            fetch(s, s->row[i + NEAR]);
         }
         if (!gather_run(s, s->row[i], head, i * s->spec.seg_len, s->spec.seg_len)) {
             return i;
