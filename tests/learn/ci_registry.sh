@@ -51,7 +51,7 @@ for kind, a in algorithms.items():
 for name, w in worlds.items():
     if not w["source"]:
         print("unsaid", name, "-", "-")
-    file = next(iter(sorted(w["robots"])), "-")
+    file = next(iter(sorted(w["robots"], key=lambda f: (w["robots"][f]["policy"] == "hold", f))), "-")
     robot = w["robots"].get(file)
     if robot and robot["policy"] == "hold": # which learns nothing
         file = bare(file, plain(robot["actions"]), "world-" + name)
