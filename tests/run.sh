@@ -2,9 +2,11 @@
 # Install, build and pass the tests.
 #
 #   tests/run.sh            unit, loop and system tests that need no real time
-#   tests/run.sh --long     what takes longer: five seeds, real-time quickstart, faults, unplug, kill9, partners, gymnasium, service, fuzzing
-#   tests/run.sh NAME       one of: faults unplug kill9 partner partner_feetech partner_can gymnasium service fuzz; each prints one JSON line.
-#                           service wants root: a real systemd in a container, a test build whose threads hang and crash on order
+#   tests/run.sh --long     what takes longer: five seeds, real-time quickstart, faults, unplug, kill9, partners, gymnasium,
+#                           service, vm, fuzzing
+#   tests/run.sh NAME       one of: faults unplug kill9 partner partner_feetech partner_can gymnasium service vm fuzz; each prints
+#                           one JSON line. service and vm want root: a real systemd in a container, a test build whose threads
+#                           hang and crash on order; a virtual machine with a PREEMPT_RT kernel and CAN.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,14 +27,14 @@ case "${1:-}" in
 --long)
     build release
     ctest --test-dir build/release --output-on-failure
-    for name in faults unplug kill9 partner partner_feetech partner_can gymnasium service; do
+    for name in faults unplug kill9 partner partner_feetech partner_can gymnasium service vm; do
         tests/run.sh $name || skipped $?
     done
     BASAL_BIN=$PWD/build/release/bin bash tests/learn/ci_crawl.sh --long
     FUZZ_SECONDS=60 tests/run.sh fuzz
     deploy/quickstart.sh
     ;;
-faults | unplug | kill9 | partner | partner_feetech | partner_can | gymnasium | service)
+faults | unplug | kill9 | partner | partner_feetech | partner_can | gymnasium | service | vm)
     build release >&2
     BASAL_BIN=$PWD/build/release/bin bash "tests/system/$1.sh"
     ;;
