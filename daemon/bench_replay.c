@@ -320,15 +320,14 @@ static const struct flag per_flags[] = {
 
 /* clang-format on */
 
-#define COMMON                                                                                     \
+#define DEFAULTS(by)                                                                               \
     {                                                                                              \
-        .seconds = 1.0, .repeat = 5, .seed = 1                                                     \
+        .common = {.seconds = 1.0, .repeat = 5, .seed = 1}, .rows = 10000000, .batch = 256,        \
+        .n_steps = 1, .kind = by                                                                   \
     }
 
-static const struct arguments replay_defaults = {
-    .common = COMMON, .rows = 10000000, .batch = 256, .n_steps = 1, .kind = PRIORITY_UNIFORM};
-static const struct arguments per_defaults = {
-    .common = COMMON, .rows = 10000000, .batch = 256, .n_steps = 1, .kind = PRIORITY_PROPORTIONAL};
+static const struct arguments replay_defaults = DEFAULTS(PRIORITY_UNIFORM);
+static const struct arguments per_defaults = DEFAULTS(PRIORITY_PROPORTIONAL);
 
 const struct bench bench_replay = {
     .name = "replay",

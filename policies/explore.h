@@ -14,6 +14,13 @@
 int explore_choice(const float *q, int n, const struct epsilon_settings *epsilon, double ent_coef,
                    const struct act_in *in) BASAL_RT;
 
+/*
+ * Of a policy that is a softmax: a draw from exp(q / alpha) of q [n], or its argmax where nobody
+ * explores. ret_logp: the log of the drawn one's chance; NaN: none was drawn.
+ */
+int explore_softly(const float *q, int n, float alpha, const struct act_in *in,
+                   float *ret_logp) BASAL_RT;
+
 /* clang-format off */
 /* AT(field) is the offset of a field of the algorithm's settings, whose ent_coef is that of explore_choice. */
 #define EXPLORE_ENT_COEF \

@@ -6,7 +6,7 @@
  * choices that are legal in each state; alpha is stepped as log alpha and clipped to [1e-4, 1e2];
  * an update whose critic loss is not finite is skipped and counted.
  */
-#include "policies/greedy.h"
+#include "policies/explore.h"
 #include "policies/nn/boltzmann.h"
 #include "policies/nn/choice_critic.h"
 #include "policies/nn/settings.h"
@@ -262,17 +262,9 @@ static void sac_discrete_reset(void *actor, struct rng *rng)
 static void sac_discrete_act(void *actor, const struct act_in *in, float *ret_act, float *ret_logp)
 {
     const struct sac_discrete_actor *a = actor;
-    float logit[CHOICES_MAX], pi[CHOICES_MAX];
+    float logit[CHOICES_MAX];
     mlp_row(&a->shape, in->packed, in->obs, logit);
-    int choice;
-    if (in->explore) {
-        (void)soft_value(logit, a->n_choices, in->legal, 1.0f, pi);
-        choice = choice_draw(pi, a->n_choices, in->rng);
-    } else {
-        choice = greedy_choice(logit, a->n_choices, in->legal, in->rng);
-    }
-    ret_act[0] = (float)choice;
-    *ret_logp = in->explore ? logf(pi[choice]) : NAN;
+    ret_act[0] = (float)explore_softly(logit, a->n_choices, 1.0f, in, ret_logp);
 }
 
 const struct policy policy_sac_discrete = {

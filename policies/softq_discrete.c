@@ -6,7 +6,7 @@
  * equations 3 to 7. Departs from it: a target network that may move by Polyak steps, as softq's; an
  * update whose loss is not finite is skipped and counted.
  */
-#include "policies/greedy.h"
+#include "policies/explore.h"
 #include "policies/nn/boltzmann.h"
 #include "policies/nn/choice_critic.h"
 #include "policies/nn/settings.h"
@@ -184,17 +184,9 @@ static void softq_discrete_act(void *actor, const struct act_in *in, float *ret_
                                float *ret_logp)
 {
     const struct softq_discrete_actor *a = actor;
-    float q[CHOICES_MAX], pi[CHOICES_MAX];
+    float q[CHOICES_MAX];
     mlp_row(&a->shape, in->packed, in->obs, q);
-    int choice;
-    if (in->explore) {
-        (void)soft_value(q, a->n_choices, in->legal, a->alpha, pi);
-        choice = choice_draw(pi, a->n_choices, in->rng);
-    } else {
-        choice = greedy_choice(q, a->n_choices, in->legal, in->rng);
-    }
-    ret_act[0] = (float)choice;
-    *ret_logp = in->explore ? logf(pi[choice]) : NAN;
+    ret_act[0] = (float)explore_softly(q, a->n_choices, a->alpha, in, ret_logp);
 }
 
 const struct policy policy_softq_discrete = {

@@ -1,92 +1,31 @@
-/*
- * The driver's decoder and set-up machine on anything that a bus may bring: statuses with a good
- * checksum, raw bytes, doubles, in pieces of any size. Never a crash, never more bytes used than
- * given; only a reply of the joint itself answers for it, and what was sensed is finite.
- */
+/* Dynamixel's driver on anything that a bus may bring (serial_driver.h), and on fast packets. */
 #include "drivers/dynamixel.h"
 
-#include "daemon/base/clock.h"
-#include "tests/fuzz/feed.h"
+#include "tests/fuzz/serial_driver.h"
 
-#include <errno.h>
-#include <math.h>
-
-#define JOINTS     3
-#define STREAM_MAX 1024
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-struct desk {
-    struct robot robot;
-    struct dxl_joint state[JOINTS];
-    struct robot_bus bus;
-    struct sensed sensed;
-};
-
-static void open_desk(struct desk *d, struct feed *f)
+static void open_joint(struct driver_desk *d, int j, struct feed *f)
 {
     static const uint16_t models[] = {DXL_XL430_W250, DXL_XL330_M288, DXL_XM430_W350, 7};
-    memset(d, 0, sizeof *d);
-    d->robot.n_buses = 1;
-    d->robot.n_joints = JOINTS;
-    d->robot.control_rate_hz = 100;
-    d->robot.bus[0].baud = 1000000;
-    d->robot.bus[0].reply_deadline_us = 3000;
-    d->sensed.n = JOINTS;
-    d->bus = (struct robot_bus){.robot = &d->robot, .spec = &d->robot.bus[0], .n = JOINTS};
-    for (int j = 0; j < JOINTS; j++) {
-        d->robot.joint[j] = (struct joint_spec){.name = "joint",
-                                                .id = j + 1,
-                                                .actuated = j > 0,
-                                                .sign = j == 1 ? -1 : 1,
-                                                .gear = 1,
-                                                .q_min = -1,
-                                                .q_max = 1,
-                                                .qd_max = 5,
-                                                .qdd_max = 100,
-                                                .tau_max = 1,
-                                                .tau_stall = 1,
-                                                .temp_max_c = 70};
-        d->bus.joint[j] = j;
-        d->bus.state[j] = &d->state[j];
-        d->bus.id[j] = (struct identity){
-            .model = models[feed_u8(f) % 4], .firmware = 36 + feed_u8(f) % 12, .known = true};
-    }
+    d->bus.id[j] = (struct identity){
+        .model = models[feed_u8(f) % 4], .firmware = 36 + feed_u8(f) % 12, .known = true};
 }
 
-/* More bytes on the stream: a status, noise, or some of what was there. */
-static size_t more(struct feed *f, uint8_t *ret_rx, size_t n)
+static size_t status(uint8_t id, uint8_t error, const uint8_t *data, size_t n, uint8_t *ret_rx,
+                     size_t cap)
 {
-    static const uint8_t sizes[] = {0, 1, 2, 3, 4, 7, DXL_STATE_BYTES, 20};
-    uint8_t params[64];
-    const size_t room = STREAM_MAX - n;
-    if (room < 256) {
-        return n;
-    }
-    switch (feed_u8(f) % 4) {
-    case 0:
-    case 1: {
-        const uint8_t id = 1 + feed_u8(f) % 4, size = sizes[feed_u8(f) % sizeof sizes];
-        memset(params, 0, sizeof params);
-        params[0] = feed_u8(f) % 4 == 0 ? feed_u8(f) : 0;
-        (void)feed_bytes(f, params + 1, size);
-        return n + (size_t)dxl_build(id, DXL_STATUS, params, 1u + size, ret_rx + n, room);
-    }
-    case 2:
-        return n + feed_bytes(f, ret_rx + n, feed_u8(f) % 64);
-    default: {
-        const size_t from = n > 0 ? feed_u8(f) % n : 0, twice = n - from < 64 ? n - from : 64;
-        memcpy(ret_rx + n, ret_rx + from, twice);
-        return n + twice;
-    }
-    }
+    uint8_t params[64] = {error};
+    memcpy(params + 1, data, n);
+    return (size_t)dxl_build(id, DXL_STATUS, params, 1 + n, ret_rx, cap);
 }
 
-/* A fast packet whose checksums are right, of any devices. */
+/* Sometimes a fast packet whose checksums are right, of any devices. */
 static size_t fast(struct feed *f, uint8_t *ret_rx)
 {
     const size_t len = 1 + JOINTS * (DXL_STATE_BYTES + 4u);
     const uint8_t head[] = {0xFF, 0xFF, 0xFD, 0, DXL_BROADCAST, (uint8_t)len, 0, DXL_STATUS};
+    if (feed_u8(f) % 4 != 0) {
+        return 0;
+    }
     memcpy(ret_rx, head, sizeof head);
     size_t at = sizeof head;
     for (int k = 0; k < JOINTS; k++) {
@@ -100,68 +39,21 @@ static size_t fast(struct feed *f, uint8_t *ret_rx)
     return at - feed_u8(f) % 24;
 }
 
-static void decode(struct desk *d, struct feed *f)
+static bool is_whole(const uint8_t *tx, size_t n)
 {
-    const struct serial_driver *driver = serial_driver_find("dynamixel");
-    uint8_t tx[512], rx[STREAM_MAX];
-    d->bus.asked = feed_u8(f) % 2;
-    d->bus.slow_due = true;
-    d->bus.pending = 0;
-    (void)driver->ask(&d->bus, tx, sizeof tx);
-    size_t n = feed_u8(f) % 4 == 0 ? fast(f, rx) : 0;
-    for (int k = feed_u8(f) % 8; k > 0; k--) {
-        n = more(f, rx, n);
-    }
-    size_t given = 0;
-    for (size_t at = 0; at < n;) {
-        const uint64_t owed = d->bus.pending;
-        given = given < n ? given + 1 + feed_u8(f) : n;
-        given = given < n && feed_more(f) ? given : n;
-        const int used = driver->decode(&d->bus, rx + at, given - at, &d->sensed);
-        basal_assert(used <= (int)(given - at) && used != -EAGAIN);
-        basal_assert((d->bus.pending & ~owed) == 0);
-        if (used == 0 && given == n) {
-            break;
-        }
-        at += used > 0 ? (size_t)used : used < 0 ? 1 : 0;
-    }
-    for (int j = 0; j < JOINTS; j++) {
-        basal_assert(isfinite(d->sensed.q[j]) && isfinite(d->sensed.qd[j]) &&
-                     isfinite(d->sensed.tau[j]) && d->sensed.age_us[j] >= 0);
-    }
-    d->sensed.t_ns += (int64_t)feed_u16(f) * NS_PER_MS;
-}
-
-static void set_up(struct desk *d, struct feed *f)
-{
-    struct setup s = {.goal = (enum setup_goal)(feed_u8(f) % 5), .bus = &d->bus};
-    uint8_t tx[512], rx[STREAM_MAX];
-    size_t n = 0;
-    int64_t now_ns = 0;
-    for (int k = 0; k < 400 && s.state == SETUP_BUSY; k++) {
-        const int sent = dxl_setup(&s, now_ns, rx, n, tx, sizeof tx);
-        basal_assert(sent >= 0 && s.used <= n);
-        n -= s.used;
-        memmove(rx, rx + s.used, n);
-        struct dxl_packet p;
-        basal_assert(sent == 0 || dxl_parse(tx, (size_t)sent, &p) == sent);
-        n = sent > 0 ? more(f, rx, 0) : n;
-        now_ns = sent == 0 && s.used == 0 && s.wake_ns > now_ns ? s.wake_ns : now_ns + 1000;
-    }
-    basal_assert(s.state != SETUP_FAILED || s.why[0] != '\0');
+    struct dxl_packet p;
+    return dxl_parse(tx, n, &p) == (int)n;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct feed f = {.data = data, .n = n};
-    struct desk d;
-    open_desk(&d, &f);
-    while (feed_more(&f)) {
-        if (feed_u8(&f) % 4 == 0) {
-            set_up(&d, &f);
-        } else {
-            decode(&d, &f);
-        }
-    }
-    return 0;
+    static const uint8_t sizes[] = {0, 1, 2, 3, 4, 7, DXL_STATE_BYTES, 20};
+    static const struct driver_kind kind = {.driver = "dynamixel",
+                                            .sizes = sizes,
+                                            .n_sizes = sizeof sizes,
+                                            .open_joint = open_joint,
+                                            .status = status,
+                                            .first = fast,
+                                            .is_whole = is_whole};
+    return driver_fuzz(&kind, data, n);
 }

@@ -7,34 +7,16 @@
 # Before that: the same seed gives the same weights, another another, and one flipped bit in one reply shows.
 # With sanitizers only that, for it is not learning that they look at.
 set -eu
-bin=${BASAL_BIN:?}/basald
-[ -x "$bin" ] || exit 77
 config=deploy/robots/crawler.yaml
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-run() { "$bin" --lockstep --config $config --json "$@"; }
-get() { sed -nE "s/.*\"$1\": \"?([^,\"}]*).*/\1/p" "$2"; } # KEY FILE
-fail() {
-    echo "FAILED: $*"
-    exit 1
-}
+. "$(dirname "$0")/lib.sh"
 
 # --- the same seed twice, and another ---
-short=(--steps 300 --eval-s 3)
-run --seed 1 "${short[@]}" >"$work/a"
-run --seed 1 "${short[@]}" >"$work/b"
-run --seed 2 "${short[@]}" >"$work/c"
-for key in weights_hash bytes_tx bytes_rx final_speed_m_s run_id; do
-    [ "$(get $key "$work/a")" = "$(get $key "$work/b")" ] || fail "the same seed gave another $key"
-done
-[ "$(get weights_hash "$work/a")" != "$(get weights_hash "$work/c")" ] || fail "two seeds gave the same weights"
+same_twice weights_hash,bytes_tx,bytes_rx,final_speed_m_s,run_id --steps 300 --eval-s 3
 [ "$(get steps "$work/a")" = 300 ] || fail "300 steps were asked, $(get steps "$work/a") done"
 starts=$(sed -nE 's/^ *learning_starts: *([0-9]+).*/\1/p' $config)
 each=$(sed -nE 's/^ *gradient_steps: *([0-9]+).*/\1/p' $config)
 [ "$(get updates "$work/a")" = $(((300 - starts) * each)) ] || fail "$(get updates "$work/a") updates"
 [ "$(get crc_errors "$work/a")" = 0 ] || fail "CRC errors without faults"
-echo "seed 1 twice: weights $(get weights_hash "$work/a"), seed 2: $(get weights_hash "$work/c")"
 
 # --- one bit of one reply: the first seed whose faults flip exactly one ---
 for seed in $(seq 1 40); do
@@ -51,10 +33,7 @@ flips=$(get injected_corrupted "$work/many")
 [ "$flips" -gt 10 ] && [ "$(get crc_errors "$work/many")" -ge $((flips / 2)) ] ||
     fail "$flips replies with a flipped bit, $(get crc_errors "$work/many") CRC errors"
 
-if ldd "$bin" | grep -qE 'lib(asan|tsan|ubsan|clang_rt)'; then
-    echo "a build with sanitizers: no learning is judged"
-    exit 0
-fi
+unless_sanitized
 
 # --- learning ---
 learn() { # ALGO SEED...: as many at a time as there are processors

@@ -2,10 +2,7 @@
 # PPO in the loop: acting and learning take turns, the same seed is the same run, a checkpoint in the middle of a batch goes on
 # bit for bit; 100,000 steps of Gymnasium's Pendulum-v1 swing it up. With sanitizers only what comes before learning.
 set -eu
-bin=${BASAL_BIN:?}/basald
-[ -x "$bin" ] || exit 77
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/lib.sh"
 
 # the pendulum's robot file with another algorithm's sections
 awk '/^[a-z]+:/ { section = $1 }
@@ -15,13 +12,7 @@ awk '/^[a-z]+:/ { section = $1 }
     /^policy:/ { print "  kind: ppo\n  learning_rate: 1e-3" }
     END { print "learner: {train_freq: 2048, batch_size: 64, gamma: 0.9, learning_starts: 0}" }' \
     deploy/robots/pendulum.yaml >"$work/ppo.yaml"
-
-run() { "$bin" --lockstep --config "$work/ppo.yaml" --json "$@"; }
-get() { sed -nE "s/.*\"$1\": \"?([^,\"}]*).*/\1/p" "$2"; } # KEY FILE
-fail() {
-    echo "FAILED: $*"
-    exit 1
-}
+config=$work/ppo.yaml
 
 # --- ten updates of 50 steps; random at first; the old weights act one step more after each update ---
 short=(--steps 611 --set task.eval_episodes=2 --set learner.train_freq=50 --set learner.batch_size=20
@@ -43,10 +34,7 @@ done
 run --set learner.prioritized_replay=rank 2>"$work/why" && fail "priorities were accepted"
 grep -q 'learner.prioritized_replay draws single steps' "$work/why" || fail "$(cat "$work/why")"
 
-if ldd "$bin" | grep -qE 'lib(asan|tsan|ubsan|clang_rt)'; then
-    echo "a build with sanitizers: no learning is judged"
-    exit 0
-fi
+unless_sanitized
 
 # --- learning: 100 episodes each; random driving has -1200, the best average known is about -140 ---
 for seed in 1 2; do
