@@ -95,6 +95,18 @@ static int bring_up(struct ctl *c, struct limp *l)
     return EXIT_UNAVAILABLE;
 }
 
+/* Before anybody moves anything in vain. */
+static int may_write(const struct limp *l, char *ret_why, int cap)
+{
+    char folder[PATH_CHARS];
+    const char *slash = strrchr(l->path, '/');
+    const int n = slash != NULL ? (int)(slash - l->path) + 1 : 0;
+    (void)snprintf(folder, sizeof folder, "%.*s.", n, l->path);
+    return access(folder, W_OK) == 0
+               ? 0
+               : why(ret_why, cap, -errno, "cannot write %s: %s", l->path, strerror(errno));
+}
+
 static int read_calibration(struct limp *l, char *ret_why, int cap)
 {
     int rc = calibration_path(l->config.path, l->path, sizeof l->path);
@@ -129,6 +141,7 @@ int limp_open(struct ctl *c, struct limp **ret_limp)
     }
     int rc = config_load_bare(&l->config, c->config, NULL, 0, &l->mem, reason, (int)sizeof reason);
     rc = rc == 0 ? read_calibration(l, reason, (int)sizeof reason) : rc;
+    rc = rc == 0 ? may_write(l, reason, (int)sizeof reason) : rc;
     if (rc == 0 && l->config.robot.n_buses == 0) {
         rc = why(reason, (int)sizeof reason, -EINVAL, "%s has no bus: there is nothing to move",
                  l->config.path);

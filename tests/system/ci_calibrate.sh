@@ -16,12 +16,14 @@ wait_for() { # text
     for _ in $(seq 400); do grep -q "$1" "$work/said" && return 0; sleep 0.05; done
     fail "not said: $1"
 }
-truth() { sed -n 's/.*"q": *\[\([^]]*\)\].*/\1/p' "$work/truth.jsonl" | tail -n 1 | cut -d, -f"$1"; }
-lead() { # joint column rad; until it is there
+truth() { # column, how many; one a line, a tenth of a second apart
+    sed -n 's/.*"q": *\[\([^]]*\)\].*/\1/p' "$work/truth.jsonl" | tail -n "${2:-1}" | cut -d, -f"$1"
+}
+lead() { # joint column rad; until it is there and stays: a hand swings in
     tell_sim "guide $1 $3"
     for _ in $(seq 200); do
-        awk -v q="$(truth "$2")" -v to="$3" 'BEGIN { exit !(q - to < 0.02 && to - q < 0.02) }' && return 0
-        sleep 0.05
+        truth "$2" 6 | awk -v to="$3" '{ n += $1 - to < 0.02 && to - $1 < 0.02 } END { exit n < 6 }' && return 0
+        sleep 0.1
     done
     fail "the hand does not bring $1 to $3: $(truth "$2")"
 }
@@ -106,6 +108,13 @@ end 1
 grep -q "no joint was moved: nothing is written" "$work/said" || fail "no word of it"
 if "$bin/basalctl" calibrate --config "$work/robot.yaml" leg </dev/null 2>"$work/said"; then fail "there is no leg"; fi
 grep -q "has no driven joint leg" "$work/said" || fail "no word of the leg"
+mkdir "$work/shut"
+cp "$work/robot.yaml" "$work/shut"
+chmod 555 "$work/shut"
+if [ "$(id -u)" != 0 ]; then # who may do everything is not refused
+    if "$bin/basalctl" calibrate --config "$work/shut/robot.yaml" </dev/null 2>"$work/said"; then fail "not writable"; fi
+    grep -q "cannot write $work/shut/robot.calibration.yaml" "$work/said" || fail "no word of the folder"
+fi
 if "$bin/basalctl" find-limits --config "$work/robot.yaml" </dev/null 2>"$work/said"; then fail "no person, and yet limits"; fi
 grep -q "standard input has ended: nothing is written" "$work/said" || fail "no word of it"
 cmp "$file" "$work/good" || fail "the file was touched"
