@@ -2,6 +2,7 @@
 #include "daemon/config_yaml.h"
 
 #include "daemon/base/chain.h"
+#include "daemon/bus_codec.h"
 #include "daemon/problem.h"
 #include "daemon/respond.h"
 #include "drivers/driver.h"
@@ -267,6 +268,33 @@ static int check_chain(const struct walk *w)
     return config_bad_at(w, place_of(w, "chain"), "%s", reason);
 }
 
+/* Weight is carried where it is known, by devices that take a torque beside a pose. */
+static int check_weight(const struct walk *w)
+{
+    const struct robot *r = &w->config->robot;
+    if (!r->carry_weight) {
+        return 0;
+    }
+    if (r->chain.n == 0) {
+        return config_bad_at(w, place_of(w, "control"),
+                             "control.carry_weight wants links, which tell what there is to carry");
+    }
+    if (r->direct) {
+        return config_bad_at(w, place_of(w, "control"),
+                             "control.carry_weight is for a robot on a bus: a body that is driven "
+                             "directly carries itself (sim.gravity_compensation)");
+    }
+    for (int i = 0; i < r->n_buses; i++) {
+        if (bus_codec_find(r->bus[i].driver).can == NULL) {
+            return config_bad_at(w, place_of(w, "control"),
+                                 "control.carry_weight: bus %s: its %s devices take poses alone, "
+                                 "no torque beside them",
+                                 r->bus[i].name, r->bus[i].driver);
+        }
+    }
+    return 0;
+}
+
 /* The body with this robot: are its joints, sensors, choices and picture there? */
 static int check_body(const struct walk *w)
 {
@@ -348,6 +376,7 @@ int config_check(const struct walk *w)
         rc = config_check_wire(w, i);
     }
     rc = rc == 0 ? check_chain(w) : rc;
+    rc = rc == 0 ? check_weight(w) : rc;
     rc = rc == 0 ? check_responses(w) : rc;
     return rc == 0 ? check_modules(w) : rc;
 }

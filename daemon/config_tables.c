@@ -40,6 +40,8 @@ static const struct option control[] = {
      .help = "longest controlled stop before torque is cut"},
     {.key = "arm_ramp_s", .type = OPTION_DOUBLE, .offset = AT(robot.arm_ramp_s), .min = 0, .max = 60, .def = "0.5",
      .help = "torque rises from nothing to its ceiling in this time after arming"},
+    {.key = "carry_weight", .type = OPTION_BOOL, .offset = AT(robot.carry_weight), .def = "false",
+     .help = "goals of poses carry the robot's weight as torque, by its links and the pose measured; for devices that take a torque beside a pose"},
     {.key = NULL},
 };
 

@@ -101,7 +101,7 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
  * is asked:
  *
  * - position: the goal moves from the last safe goal within acceleration, velocity and range, and
- *   can always brake;
+ *   can always brake; with control.carry_weight its torque passes within the ceiling, else none;
  * - hold: the same trajectory brakes to rest and stays; comes out as position;
  * - velocity: the speed, within acceleration, velocity and the braking distance that the measured
  *   pose leaves;

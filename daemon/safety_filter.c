@@ -284,6 +284,16 @@ static bool start(struct safety *z, const struct sensed *s, int j)
     return true;
 }
 
+/* What a goal of a pose carries of the robot's weight, within the ceiling; of an old angle
+ * nothing. */
+static double weight_of(struct safety *z, const struct command *cmd, int j)
+{
+    if (!z->robot->carry_weight || cmd->mode[j] == MODE_VELOCITY || z->stale[j] > 0) {
+        return 0.0;
+    }
+    return clip(finite_or(z, j, cmd->tau[j], 0.0), -cmd->tau_max[j], cmd->tau_max[j]);
+}
+
 static void filter_joint(struct safety *z, const struct sensed *s, struct command *cmd, int j)
 {
     const bool linked = (z->linked >> j & 1u) != 0;
@@ -302,7 +312,7 @@ static void filter_joint(struct safety *z, const struct sensed *s, struct comman
         cmd->kp[j] = cmd->kd[j] = 0.0;
     }
     if (mode != MODE_IMPEDANCE && mode != MODE_EFFORT) {
-        cmd->tau[j] = 0.0;
+        cmd->tau[j] = weight_of(z, cmd, j);
     }
     if (z->robot->direct && !linked) {
         filter_direct(z, s, cmd, j);

@@ -81,6 +81,8 @@ struct robot {
     double power_min_v; /* power_sense: below this motor power counts as cut */
     bool drop_accepted; /* limp while loaded is accepted by the owner; driven joints want it */
     bool brake;         /* ... or what carries something has a brake that closes without torque */
+    bool carry_weight;  /* goals of poses carry its weight as torque, where the file tells the links
+                         */
     double arm_ramp_s;  /* torque ramp from 0 to the ceiling when arming */
     double rest_outside_rad; /* a joint that rests this far outside its range may still arm: its
                                 first goal is the range's end. Three quarters of

@@ -60,20 +60,19 @@ static void stand_still(void *self, float *ret_act)
     memset(ret_act, 0, N * sizeof *ret_act);
 }
 
-/* Its motors carry no weight but by their stiffness: the pose is held as well as that can. */
-static void it_holds_its_pose(void **state)
+/* How far below its goal the tip is at rest; each joint is off by what nothing carries, and by no
+ * more than its friction beside. carried: of its weight, 0 or 1. */
+static double sag_m(const char *const *sets, int n_sets, double carried)
 {
-    (void)state;
-    struct ride *r = open_robot(ROBOT("openarm6-can"));
+    struct ride *r = ride_open_with(ROBOT("openarm6-can"), sets, n_sets, 1);
     r->house.loop.script = stand_still;
     const struct loop_state *z = &r->house.loop.st;
-    const struct config *c = &r->house.config;
     struct chain chain;
     struct frame link[CHAIN_MAX], tool;
     struct sensed truth;
     char reason[WHY_CHARS];
     double tau[N], sunk[3];
-    assert_int_equal(chain_init(&chain, &c->robot, reason, sizeof reason), 0);
+    assert_int_equal(chain_init(&chain, &r->house.config.robot, reason, sizeof reason), 0);
     for (int i = 0; i < 3000; i++) {
         ride_tick(r);
     }
@@ -86,12 +85,54 @@ static void it_holds_its_pose(void **state)
     }
     chain_frames(&chain, z->command.q, link, &tool);
     vec3_add(1.0, tool.p, sunk);
-    print_message("the tip is %.1f mm below its goal\n", sunk[2] * 1e3);
     for (int j = 0; j < N; j++) {
         static const double kp[N] = {240, 240, 120, 30, 30, 10};
-        const double sag = (z->command.q[j] - truth.q[j]) * kp[j];
-        assert_near(sag, tau[j], chain.link[j].p[CHAIN_COULOMB] + 0.1);
+        const double off = (z->command.q[j] - truth.q[j]) * kp[j];
+        assert_near(off, (1.0 - carried) * tau[j], chain.link[j].p[CHAIN_COULOMB] + 0.1);
+        assert_near(z->command.tau[j], carried * tau[j], 0.05);
     }
+    ride_close(r);
+    return sunk[2];
+}
+
+/* Goals carry its weight; without, stiffness does, as well as that can. */
+static void it_holds_its_pose(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"learner.learning_starts=100000000",
+                                       "control.carry_weight=false"};
+    const double with_m = sag_m(sets, 1, 1.0), without_m = sag_m(sets, 2, 0.0);
+    print_message("the tip is %.1f mm below its goal, %.1f mm where nothing carries its weight\n",
+                  with_m * 1e3, without_m * 1e3);
+    assert_true(fabs(with_m) < 0.003 && without_m > 0.008);
+}
+
+/* At 1 kHz: it goes to its rest pose, torque goes off there, and nothing falls. */
+static void a_stop_lets_it_down(void **state)
+{
+    (void)state;
+    struct ride *r = open_robot(ROBOT("openarm6-can"));
+    const struct loop_state *z = &r->house.loop.st;
+    struct sensed truth;
+    bool retreated = false;
+    double before_m = (double)NAN, fastest_m_s = 0.0;
+    for (int i = 0; i < 2000; i++) {
+        ride_tick(r);
+    }
+    atomic_fetch_or(&r->house.shared->stop, STOP_ASKED);
+    for (int i = 0, limp = 0; limp < 1000; i++) {
+        assert_true(i < 30000);
+        ride_tick(r);
+        assert_true(plant_truth(r->house.plant, &truth));
+        task_sense(&r->house.loop.task, &truth);
+        fastest_m_s = fmax(fastest_m_s, (before_m - truth.extra[2]) * 1e3);
+        before_m = truth.extra[2];
+        retreated = retreated || z->fsm.state == STATE_RETREATING;
+        limp += z->fsm.state == STATE_LIMP;
+    }
+    print_message("on its way to rest the tip came down with %.2f m/s at most\n", fastest_m_s);
+    assert_true(retreated);
+    assert_true(fastest_m_s > 0.0 && fastest_m_s < 0.5); /* as if dropped from 1.3 cm */
     ride_close(r);
 }
 
@@ -117,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_motor_answers_in_each_tick),
         cmocka_unit_test(it_holds_its_pose),
+        cmocka_unit_test(a_stop_lets_it_down),
         cmocka_unit_test(it_has_the_task_of_the_direct_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,19 @@ static void a_small_robot_is_accepted(void **state)
     arena_close(&l->mem);
 }
 
+static void a_direct_body_carries_itself(void **state)
+{
+    struct loaded *l = *state;
+    static const char *const sets[] = {"control.carry_weight=true"};
+    memset(l, 0, sizeof *l);
+    assert_int_equal(arena_open(&l->mem, "config", MEMORY), 0);
+    l->rc = config_load(&l->config, SOURCE_DIR "/deploy/robots/openarm6.yaml", sets, 1, &l->mem,
+                        l->why, sizeof l->why);
+    assert_int_equal(l->rc, -EINVAL);
+    assert_non_null(strstr(l->why, "control.carry_weight is for a robot on a bus"));
+    arena_close(&l->mem);
+}
+
 /* clang-format off */
 #define ARM "{name: arm, bus: a, id: 1, q_min_rad: -1, q_max_rad: 1, qd_max_rad_s: 5, qdd_max_rad_s2: 100, tau_max_nm: 1, tau_stall_nm: 1.4, temp_max_c: 70"
 static const struct refusal_row {
@@ -102,6 +115,9 @@ static const struct refusal_row {
     /* one key */
     {8, "control: {rate_h: 100}", "r.yaml:8:11: rate_h: no such key; the nearest is rate_hz"},
     {2, "nane: box", "r.yaml:2:1: nane: no such key; the nearest is name"},
+    {8, "control: {rate_hz: 100, carry_weight: true}", "r.yaml:8:10: control.carry_weight wants links, which tell what there is to carry"},
+    {8, "control: {rate_hz: 100, carry_weight: true}\nlinks: [{name: arm, axis: [0, 0, 1], mass_kg: 1, inertia_kgm2: [1, 1, 1, 0, 0, 0]}]",
+     "r.yaml:8:10: control.carry_weight: bus a: its dynamixel devices take poses alone, no torque beside them"},
     {8, "control: {rate_hz: fast}", "r.yaml:8:20: rate_hz must be a number from 1 to 10000, not \"fast\""},
     {8, "control: {rate_hz: 100x}", "r.yaml:8:20: rate_hz must be a number from 1 to 10000, not \"100x\""},
     {8, "control: {rate_hz: 0}", "r.yaml:8:20: rate_hz must be a number from 1 to 10000, not \"0\""},
@@ -545,6 +561,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_loaded, close_loaded)
     const struct CMUnitTest tests[] = {
         TEST(a_small_robot_is_accepted),
+        TEST(a_direct_body_carries_itself),
         TEST(every_refusal_says_where_and_what),
         TEST(a_robot_without_a_bus_needs_a_body),
         TEST(set_goes_through_the_same_checks),

@@ -123,6 +123,35 @@ static void a_steady_ramp_is_met_exactly_and_a_step_without_overshoot(void **sta
     assert_true(z.qd_cmd[1] < EPS);
 }
 
+/* A torque beside a pose is weight that is carried: within the ceiling, of a fresh angle, and only
+ * where the robot's file asks for it. */
+static void weight_is_carried_within_the_ceiling(void **state)
+{
+    (void)state;
+    static struct robot lifter;
+    struct safety z;
+    struct sensed s = make_sensed(0.0, -1.0);
+    lifter = crawler;
+    for (int carries = 0; carries < 2; carries++) {
+        lifter.carry_weight = carries;
+        begin(&z, &lifter);
+        for (int i = 0; i < 3; i++) {
+            struct command c = ask(i == 1 ? MODE_HOLD : MODE_POSITION, 0.0, -1.0);
+            c.tau[0] = i == 2 ? NONE : 0.5;
+            c.tau[1] = -3.0;
+            c.tau[2] = 1.0;
+            tick(&z, &s, 7, &c);
+            assert_true(c.tau[0] == (carries && i < 2 ? 0.5 : 0.0));
+            assert_true(c.tau[1] == (carries ? -1.4 : 0.0));
+            assert_true(c.tau[2] == 0.0);
+        }
+        struct command c = ask(MODE_POSITION, 0.0, -1.0);
+        c.tau[0] = c.tau[1] = 0.5;
+        tick(&z, &s, 5, &c); /* the hand is not seen */
+        assert_true(c.tau[0] == (carries ? 0.5 : 0.0) && c.tau[1] == 0.0);
+    }
+}
+
 static void hold_brakes_to_rest_and_stays(void **state)
 {
     (void)state;
@@ -468,6 +497,7 @@ int main(void)
         cmocka_unit_test(the_trajectory_keeps_every_limit),
         cmocka_unit_test(braking_outranks_the_rate_limit_and_only_slows),
         cmocka_unit_test(a_steady_ramp_is_met_exactly_and_a_step_without_overshoot),
+        cmocka_unit_test(weight_is_carried_within_the_ceiling),
         cmocka_unit_test(hold_brakes_to_rest_and_stays),
         cmocka_unit_test(a_joint_outside_its_range_only_comes_back),
         cmocka_unit_test(a_body_with_the_stated_latency_stays_inside),
