@@ -11,6 +11,8 @@
 
 #define REPLY_NS       (40 * NS_PER_MS)
 #define LOOK_NS        (20 * NS_PER_MS) /* for one id of many: an adapter may hold 16 ms back */
+#define QUIET_NS       (10 * NS_PER_MS)
+#define QUIETS_MAX     20 /* another host may never be quiet */
 #define TRIES          3
 #define IDENTITY_BYTES 14       /* a Dynamixel's answer to a ping */
 #define BOOT_NS        NS_PER_S /* a servo that starts anew is silent for 0.3 to 1 s */
@@ -153,12 +155,21 @@ static const struct step *step_of(const struct servo_protocol *p, enum setup_goa
     return step;
 }
 
+/* Until nothing comes any more: what two devices still say to the question before, cut in two by
+ * the next one, would look like damage. */
+static void settle(const struct line *l)
+{
+    for (int i = 0; i < QUIETS_MAX && line_listen(l, QUIET_NS) > 0; i++) {
+    }
+}
+
 static struct heard hear(const struct line *l, const struct question *q)
 {
-    struct listener ear = {.line = l, .deadline_ns = now_ns() + REPLY_NS};
+    struct listener ear = {.line = l};
     struct heard h = {0};
     struct answer a;
-    discard(l->fd);
+    settle(l);
+    ear.deadline_ns = now_ns() + REPLY_NS;
     if (q->n < 0 || serial_write(l->fd, q->tx, (size_t)q->n) != q->n) {
         return h;
     }
