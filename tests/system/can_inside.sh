@@ -90,6 +90,35 @@ fd_1000_hz() {
     judge
 }
 
+classic_400_hz() {
+    begin 16 openarm6-can400
+    measure
+    end_all
+    judge
+}
+
+lost() { # what it says
+    until_true "fault" 5 is fault
+    case $(field why) in *"$1"*) ;; *) fail "it says \"$(field why)\"" ;; esac
+}
+back() { # and it works as before, once somebody asks for it
+    until_true "the motors are there again" 10 torques_off
+    sleep 0.5
+    is fault || fail "it left the fault by itself"
+    basalctl clear >/dev/null || fail "clear"
+    until_true "limp" 5 is limp
+    go
+}
+
+# The controller leaves the bus: what the kernel says then is said here by somebody else.
+bus_off() {
+    begin 16 openarm6-can400
+    cansend vcan0 20000040#0000000000000000
+    lost "bus-off"
+    back
+    end_all
+}
+
 systemctl stop basald basalsim 2>/dev/null || true
 rm -rf /var/lib/basald
 chgrp basald /dev/cpu_dma_latency && chmod 660 /dev/cpu_dma_latency # as udev does with the package's rule

@@ -8,7 +8,7 @@
 #   vm.sh --long   sixty
 set -euo pipefail
 bin=${BASAL_BIN:?}
-tests=7 seconds=3
+tests=9 seconds=3
 [ "${1:-}" != --long ] || seconds=60
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -44,7 +44,7 @@ passes installs installs
 passes learns learns
 passes cyclictest cyclic
 passes can can
-bash /host/can_inside.sh "$seconds" fd_1000_hz || bad=1
+bash /host/can_inside.sh "$seconds" fd_1000_hz classic_400_hz bus_off || bad=1
 rm -f /etc/basald/basald.yaml
 passes purges purges
 exit $bad
