@@ -26,10 +26,12 @@
 #define SETS_MAX      64
 #define MEMORY_BYTES  ((size_t)64 << 20)
 #define PAUSE_NS      (100 * NS_PER_US) /* between looks at the buses: finer than any deadline */
+#define PAUSE_CAN_NS  (40 * NS_PER_US)  /* a frame's time: a tick of 1 ms, filled to two thirds */
 #define PAUSE_TOLD_NS (10 * NS_PER_MS)  /* a tick of most robots */
 #define AS_INTERRUPT  85                /* priorities: the loop has 80, as it comes */
 #define BESIDE_LOOP   70
-#define STILL_RAD_S   0.02 /* below the sensor's unit of 0.024 rad/s a joint stands still */
+#define MOTION_NS     NS_PER_MS /* between looks at the body, which take longer than those at a bus */
+#define STILL_RAD_S   0.02      /* below the sensor's unit of 0.024 rad/s a joint stands still */
 
 struct arguments {
     const char *config, *link, *truth;
@@ -45,7 +47,7 @@ struct robot_sim {
     struct line line[BUSES_MAX];
     int n_lines;
     int64_t zero_ns; /* real time of the world's 0 */
-    int64_t last_motion_ns;
+    int64_t last_motion_ns, next_motion_ns;
     int64_t looked_ns, longest_pause_ns, told_pause_ns; /* between two looks at the buses */
     struct truth *truth;                                /* NULL: nobody wants it */
     int64_t next_truth_ns;
@@ -84,6 +86,10 @@ static void carry(struct robot_sim *r, int i)
 static void watch_motion(struct robot_sim *r)
 {
     struct sensed s;
+    if (world_now_ns(r->world) < r->next_motion_ns) {
+        return;
+    }
+    r->next_motion_ns = world_now_ns(r->world) + MOTION_NS;
     world_truth(r->world, &s);
     for (int j = 0; j < s.n; j++) {
         if (world_drives(r->world, j) && fabs(s.qd[j]) > STILL_RAD_S) {
@@ -154,14 +160,27 @@ static void watch_pauses(struct robot_sim *r, int64_t now_ns)
     }
 }
 
+/* Until it is time to look again. A frame on an interface ends it: a tick of 1 ms that the bus
+ * fills to two thirds has no room for waiting. A terminal is never polled: see serial.h. True:
+ * somebody has written a command. */
+static bool rest(const struct robot_sim *r, bool listening)
+{
+    struct timespec pause = {.tv_nsec = PAUSE_NS};
+    struct pollfd p[1 + BUSES_MAX] = {{.fd = listening ? STDIN_FILENO : -1, .events = POLLIN}};
+    for (int i = 0; i < r->n_lines; i++) {
+        const struct line *l = &r->line[i];
+        p[1 + i] = (struct pollfd){.fd = l->kind == PORT_CAN ? l->fd : -1, .events = POLLIN};
+        pause.tv_nsec = l->kind == PORT_CAN ? PAUSE_CAN_NS : pause.tv_nsec;
+    }
+    return ppoll(p, 1 + (nfds_t)r->n_lines, &pause, NULL) > 0 && p[0].revents != 0;
+}
+
 static void live(struct robot_sim *r, const sigset_t *signals)
 {
     bool listening = true;
     r->looked_ns = now_ns(r);
     for (bool going = true; going;) {
-        struct pollfd p = {.fd = listening ? STDIN_FILENO : -1, .events = POLLIN};
-        const struct timespec pause = {.tv_nsec = PAUSE_NS};
-        (void)ppoll(&p, 1, &pause, NULL); /* a terminal is never polled: see serial.h */
+        const bool told = rest(r, listening);
         const int64_t t_ns = now_ns(r);
         watch_pauses(r, t_ns);
         world_advance(r->world, t_ns);
@@ -169,7 +188,7 @@ static void live(struct robot_sim *r, const sigset_t *signals)
             carry(r, i);
         }
         watch_motion(r);
-        if (listening && p.revents != 0) {
+        if (told) {
             going = obey(r, &listening);
         }
         const struct timespec none = {0};

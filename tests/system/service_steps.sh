@@ -4,10 +4,13 @@
 scenario=set_up cursor=
 
 fail() {
-    echo "FAILED $scenario: $1"
+    echo "not ok - $scenario: $1"
+    told=yes
     journalctl -b -o short-monotonic -u basald --no-pager | tail -n 60
     exit 1
 }
+told=
+trap '[ $? = 0 ] || [ -n "$told" ] || echo "not ok - $scenario: it broke off"' EXIT
 status() { basalctl status --json 2>/dev/null || true; }
 field() { status | grep -o "\"$1\": *\"\{0,1\}[^,\"}]*" | head -n 1 | sed 's/^[^:]*: *"\{0,1\}//'; }
 number() { local n; n=$(field "$1"); echo "${n:-0}"; }
@@ -38,7 +41,7 @@ a_robot() { # the crawler, emulated by basalsim as a service
     # what udev does on a machine that has one
     install -d -o basald /dev/basald
     minor=$(awk '$2 == "cpu_dma_latency" { print $1 }' /proc/misc)
-    [ -z "$minor" ] || { mknod -m 660 /dev/cpu_dma_latency c 10 "$minor" && chgrp basald /dev/cpu_dma_latency; } || true
+    [ -z "$minor" ] || [ -e /dev/cpu_dma_latency ] || { mknod -m 660 /dev/cpu_dma_latency c 10 "$minor" && chgrp basald /dev/cpu_dma_latency; } || true
     cat >/etc/systemd/system/basalsim.service <<'U'
 [Service]
 User=basald
@@ -53,7 +56,7 @@ U
 }
 
 # The journal from here on. An entry that the filter does not match is no place for a cursor: the one after it is left out.
-cursor_here() { cursor=$(journalctl -b -q -u basald -n 1 --show-cursor | sed -n 's/^-- cursor: //p'); }
+cursor_here() { cursor=$(journalctl -b -q -u basald -n 1 --show-cursor | sed -n 's/^-- cursor: //p') || true; }
 journal() { journalctl -b -q -u basald --no-pager ${cursor:+--after-cursor="$cursor"} "$@"; }
 start_limp() {
     cursor_here
@@ -80,12 +83,13 @@ order_of() { # pattern: the parts of the journal that match, in their order
 }
 
 done_list=
-scenarios() { # name...
+scenarios() { # name... each may leave $figures
     local from
     for scenario in "$@"; do
         from=$(now_ms)
+        figures=
         $scenario
-        echo "passed $scenario ($(($(now_ms) - from)) ms)"
+        echo "ok - $scenario: $figures$(($(now_ms) - from)) ms"
         done_list="$done_list\"$scenario\", "
     done
 }

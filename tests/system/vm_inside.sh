@@ -1,9 +1,9 @@
 #!/bin/bash
 # Inside of the virtual machine; /host holds the package and what vm.sh put beside it. Each line "ok - NAME" is a test.
 #
-#   vm_inside.sh FOLDER   where the sources were when the tests were compiled
+#   vm_inside.sh FOLDER SECONDS   where the sources were when the tests were compiled; of each measurement on the bus
 set -uo pipefail
-sources=$1
+sources=$1 seconds=$2
 bad=0
 passes() { # name, command...
     local name=$1
@@ -44,5 +44,7 @@ passes installs installs
 passes learns learns
 passes cyclictest cyclic
 passes can can
+bash /host/can_inside.sh "$seconds" fd_1000_hz classic_400_hz bus_off || bad=1
+rm -f /etc/basald/basald.yaml
 passes purges purges
 exit $bad
