@@ -323,7 +323,7 @@ static const struct flag per_flags[] = {
 #define DEFAULTS(by)                                                                               \
     {                                                                                              \
         .common = {.seconds = 1.0, .repeat = 5, .seed = 1}, .rows = 10000000, .batch = 256,        \
-        .n_steps = 1, .kind = by                                                                   \
+        .n_steps = 1, .kind = (by)                                                                 \
     }
 
 static const struct arguments replay_defaults = DEFAULTS(PRIORITY_UNIFORM);

@@ -148,7 +148,7 @@ static const struct option faults[] = {
     {.key = NULL},
 };
 
-#define RESPONSE(cause, name, usual, text) {.key = name, .type = OPTION_CHOICE, .offset = AT(responses.how[cause]), .def = usual, .choices = response_names, .help = text}
+#define RESPONSE(cause, name, usual, text) {.key = (name), .type = OPTION_CHOICE, .offset = AT(responses.how[cause]), .def = (usual), .choices = response_names, .help = (text)}
 static const struct option responses[] = {
     RESPONSE(CAUSE_POLICY_STALE, "policy_stale", "hold", "no new weights for policy_stale_s while another publisher's drive"),
     RESPONSE(CAUSE_OPERATOR_LOST, "operator_lost", "hold", "who attends the run is silent for control.lease_deadman_ms"),
