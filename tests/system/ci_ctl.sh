@@ -58,8 +58,8 @@ done
 expect 2 "it is: learner pause | resume" learner
 expect 2 "it is: policy show | save FILE" policy save
 expect 2 "it is: replay info | verify" replay forget
-expect 2 "it is: scan --device PATH" scan
-expect 2 "it is: scan --device PATH" scan --device /dev/null --baud 12345
+expect 2 "it is: scan --config FILE | --device DEVICE" scan
+expect 2 "it is: scan --config FILE | --device DEVICE" scan --device /dev/null --baud 12345
 expect 2 "it is: setup-motor" setup-motor
 expect 69 "there is no $work/nothing" scan --device "$work/nothing"
 expect 78 "cannot read" setup-motor --config "$work/nothing" arm

@@ -205,13 +205,14 @@ static void an_unset_limit_is_refused(void **state)
 static void an_incremental_joint_must_be_found_again(void **state)
 {
     static const uint32_t causes[] = {FAULT_REBOOT, FAULT_LOST};
+    static struct robot robot;
+    static struct safety z;
     char reason[WHY_CHARS];
     (void)state;
     for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
         for (int incremental = 0; incremental < 2; incremental++) {
-            struct robot robot = crawler;
+            robot = crawler;
             robot.joint[1].incremental = incremental != 0;
-            struct safety z;
             begin(&z, &robot);
             struct sensed s = make_sensed(0.0, -1.0);
             safety_watch(&z, &s, 7);
