@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The file that says it, by the device's own name behind all links. */
@@ -55,8 +56,9 @@ int host_set_latency_ms(const char *sys, const char *device, int ms)
     return rc;
 }
 
-/* Has this program the device open, and not its other side? */
-static bool holds(const char *proc, const char *pid, const char *real)
+/* Has this program the device open, and not its other side? By the file, not by its name: a
+ * container has terminals of the same names. */
+static bool holds(const char *proc, const char *pid, const struct stat *device)
 {
     char path[PATH_CHARS], link[PATH_MAX];
     bool here = false, other_side = false;
@@ -68,10 +70,12 @@ static bool holds(const char *proc, const char *pid, const char *real)
     const struct dirent *e;
     while ((e = readdir(d)) != NULL) {
         char file[PATH_CHARS];
+        struct stat st;
         (void)snprintf(file, sizeof file, "%.128s/%.16s", path, e->d_name);
         const ssize_t n = readlink(file, link, sizeof link - 1);
         link[n > 0 ? n : 0] = '\0';
-        here = here || strcmp(link, real) == 0;
+        here = here ||
+               (stat(file, &st) == 0 && st.st_dev == device->st_dev && st.st_ino == device->st_ino);
         other_side =
             other_side || strcmp(link, "/dev/ptmx") == 0 || strcmp(link, "/dev/pts/ptmx") == 0;
     }
@@ -96,10 +100,11 @@ static void name_of(const char *proc, const char *pid, char *ret_name, size_t ca
 
 void host_holders(const char *proc, const char *device, char *ret_text, size_t cap)
 {
-    char real[PATH_MAX], name[32];
+    char name[32];
+    struct stat st;
     size_t used = 0;
     ret_text[0] = '\0';
-    DIR *d = realpath(device, real) != NULL ? opendir(proc) : NULL;
+    DIR *d = stat(device, &st) == 0 ? opendir(proc) : NULL;
     if (d == NULL) {
         return;
     }
@@ -108,7 +113,7 @@ void host_holders(const char *proc, const char *device, char *ret_text, size_t c
     while ((e = readdir(d)) != NULL && used < cap) {
         char *end = NULL;
         const long pid = strtol(e->d_name, &end, 10);
-        if (pid <= 0 || *end != '\0' || pid == self || !holds(proc, e->d_name, real)) {
+        if (pid <= 0 || *end != '\0' || pid == self || !holds(proc, e->d_name, &st)) {
             continue;
         }
         name_of(proc, e->d_name, name, sizeof name);
