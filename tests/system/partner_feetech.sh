@@ -8,18 +8,6 @@ ROBOT=deploy/robots/so101.yaml
 here=$(dirname "$0")
 partners
 
-tee_pid=
-start_tee() { # log
-    "$python" "$here/bus_tee.py" "$work/servo" "$work/tee" "$1" &
-    tee_pid=$!
-    for _ in $(seq 100); do [ -e "$work/tee" ] && return 0; sleep 0.05; done
-    return 1
-}
-stop_tee() {
-    [ -z "$tee_pid" ] || { kill "$tee_pid" 2>/dev/null && wait "$tee_pid" 2>/dev/null; } || true
-    tee_pid=
-    rm -f "$work/tee"
-}
 trap 'stop_tee; clean_up' EXIT
 
 quiet=(--set sim.sag_v=0)
