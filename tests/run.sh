@@ -22,7 +22,7 @@ skipped() { [ "$1" -eq 77 ] || exit "$1"; }
 case "${1:-}" in
 '')
     build release
-    ctest --test-dir build/release --output-on-failure
+    ctest --test-dir build/release --output-on-failure -j "$(nproc)"
     ;;
 --long)
     build release

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Every fuzz target for some seconds, from what earlier runs found (build/corpus) and the seeds in tests/fuzz/corpus.
-# One line a target.
+# Every fuzz target for some seconds, as many at once as there are processors, from what earlier runs found (build/corpus) and
+# the seeds in tests/fuzz/corpus. One line a target.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seconds=${1:-15}
-found=0
-for target in build/analyze/fuzz/fuzz_*; do
-    [ -x "$target" ] || continue
+export seconds=${1:-15}
+
+fuzz() { # target
+    set -euo pipefail
+    local target=$1 name covered runs seeds=()
     name=$(basename "$target")
     mkdir -p "build/corpus/$name"
-    flags=(-max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -print_final_stats=1)
-    seeds=()
+    local flags=(-max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -print_final_stats=1)
     [ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || seeds+=("tests/fuzz/corpus/${name#fuzz_}")
     if [ "$name" = fuzz_config ]; then # every key that there is
         seeds+=(deploy/robots)
@@ -24,7 +24,9 @@ for target in build/analyze/fuzz/fuzz_*; do
     else
         tail -n 30 "build/corpus/$name.log"
         echo "$name: FOUND something, see build/corpus/$name.log"
-        found=1
+        return 1
     fi
-done
-exit $found
+}
+export -f fuzz
+
+printf '%s\0' build/analyze/fuzz/fuzz_* | xargs -0 -P "$(nproc)" -n 1 bash -c 'fuzz "$1"' fuzz
