@@ -223,7 +223,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
 
     mark[PHASE_SAFETY] = clock_now_ns(l->clock);
     fsm_command(&z->fsm, &l->config->robot, &z->sensed, &z->command);
-    respond_carry(&l->responder, &z->sensed, z->safety.stale, z->doubted, &z->command);
+    respond_carry(&l->responder, &z->sensed, z->doubted, &z->command);
     memcpy(z->asked, z->command.q, sizeof z->asked);
     z->safety.lets_go = z->fsm.state == STATE_RETREATING || z->fsm.state == STATE_DAMPED;
     safety_filter(&z->safety, &z->sensed, &z->command);

@@ -45,8 +45,8 @@ static void gravity(const struct responder *r, const double *q, double *ret_tau)
     }
 }
 
-void respond_carry(const struct responder *r, const struct sensed *s, const int *stale,
-                   uint64_t doubted, struct command *cmd)
+void respond_carry(const struct responder *r, const struct sensed *s, uint64_t doubted,
+                   struct command *cmd)
 {
     double g[JOINTS_MAX];
     if (!r->robot->carry_weight) {
@@ -55,7 +55,7 @@ void respond_carry(const struct responder *r, const struct sensed *s, const int 
     gravity(r, s->q, g);
     for (int j = 0; j < s->n; j++) {
         if (cmd->mode[j] == MODE_POSITION || cmd->mode[j] == MODE_HOLD) {
-            cmd->tau[j] = stale[j] > 0 || (doubted >> j & 1u) != 0 ? 0.0 : g[j];
+            cmd->tau[j] = (doubted >> j & 1u) != 0 ? 0.0 : g[j];
         }
     }
 }

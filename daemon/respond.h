@@ -56,10 +56,10 @@ uint64_t respond_gone(const struct responder *r, const struct sensed *s, const i
 
 /*
  * control.carry_weight: the torque that carries each joint into the goals of poses of cmd, before
- * the filter, which limits it. None where the angle is old (stale > 0) or doubted.
+ * the filter, which limits it and drops that of an old angle. None where the angle is doubted.
  */
-void respond_carry(const struct responder *r, const struct sensed *s, const int *stale,
-                   uint64_t doubted, struct command *cmd) BASAL_RT;
+void respond_carry(const struct responder *r, const struct sensed *s, uint64_t doubted,
+                   struct command *cmd) BASAL_RT;
 
 /* Bits of enum fsm_event: rested, timed out, cannot. */
 uint32_t respond_events(const struct responder *r, const struct respond_state *z,
