@@ -168,6 +168,13 @@ static void on_episode_end(struct comms *c, const struct asking *from, const Bas
         (struct request){.kind = REQUEST_EPISODE_END, .x = q->reward, .flags = q->success != 0});
 }
 
+static void on_episode_begin(struct comms *c, const struct asking *from,
+                             const Basald__V1__Command *q)
+{
+    (void)q;
+    ask_tick(c, from, (struct request){.kind = REQUEST_EPISODE_BEGIN});
+}
+
 static void pause_learner(struct comms *c, bool paused, bool by_run)
 {
     c->paused_by_run = paused && by_run;
@@ -232,6 +239,7 @@ static const struct {
     {"clear", on_clear},
     {"eval", on_eval},
     {"episode-end", on_episode_end},
+    {"episode-begin", on_episode_begin},
     {"learner-pause", on_pause},
     {"learner-resume", on_resume},
     {"policy", on_policy},

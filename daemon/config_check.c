@@ -160,16 +160,43 @@ static int check_direct(const struct walk *w)
     return 0;
 }
 
-/* The file names more ways than this version has. */
+/* A reset by script goes to a pose that the joints have. */
+static int check_script(const struct walk *w)
+{
+    const struct task_settings *t = &w->config->task.settings;
+    const struct robot *r = &w->config->robot;
+    if (t->reset != RESET_SCRIPT) {
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.reset_pose_rad is where task.reset script goes: set that too");
+    }
+    if (t->n_reset_pose != r->n_joints) {
+        return config_bad_at(w, place_of(w, "task"),
+                             "task.reset_pose_rad has %d numbers; task.reset script wants one for "
+                             "each of %d joints",
+                             t->n_reset_pose, r->n_joints);
+    }
+    for (int j = 0; j < r->n_joints; j++) {
+        const struct joint_spec *p = &r->joint[j];
+        if (p->actuated && !(t->reset_pose[j] >= p->q_min && t->reset_pose[j] <= p->q_max)) {
+            return config_bad_at(w, place_of(w, "task"),
+                                 "joint %s: task.reset_pose_rad has it at %g rad, outside its "
+                                 "range %g to %g",
+                                 p->name, t->reset_pose[j], p->q_min, p->q_max);
+        }
+    }
+    return 0;
+}
+
 static int check_reset(const struct walk *w)
 {
     const struct task_settings *t = &w->config->task.settings;
     char text[TEXT_MAX];
     (void)option_get(option_find(task_options, "reset"), t, text, (int)sizeof text);
-    if (t->reset == RESET_SCRIPT || t->reset == RESET_ASK) {
-        return config_bad_at(w, place_of(w, "task"),
-                             "task.reset %s is not available in this version; use hold or none",
-                             text);
+    if (t->reset == RESET_SCRIPT || t->n_reset_pose > 0) {
+        const int rc = check_script(w);
+        if (rc < 0) {
+            return rc;
+        }
     }
     if (t->eval_episodes > 0 && t->episode_s <= 0.0) {
         return config_bad_at(w, place_of(w, "task"),
@@ -180,7 +207,7 @@ static int check_reset(const struct walk *w)
                              "task.reset body is for a simulated body without a bus: this robot's "
                              "devices would see it jump; use hold or none");
     }
-    if (t->reset != RESET_HOLD && t->reset_s > 0.0) {
+    if (t->reset != RESET_HOLD && t->reset != RESET_SCRIPT && t->reset_s > 0.0) {
         return config_bad_at(w, place_of(w, "task"),
                              "task.reset %s takes no time: leave out task.reset_s, or use hold",
                              text);

@@ -94,6 +94,9 @@ static void listen(struct lockstep *k)
 
 static void tick(struct lockstep *k)
 {
+    if (loop_waits(&k->house.loop)) { /* nobody else is there to say so */
+        ask(k, REQUEST_EPISODE_BEGIN, 0);
+    }
     loop_tick(&k->house.loop, k->planned_ns, 0, 0);
     k->planned_ns += k->period_ns;
     listen(k);

@@ -217,6 +217,7 @@ void loop_tick(struct loop *l, int64_t planned_ns, int64_t late_ns, int64_t skip
         task_actuate(&l->task, z->act, z->phase, &z->command);
     } else {
         hold(l, &z->command);
+        loop_reset(l, &z->command);
     }
     respond_command(&l->responder, &z->respond, &z->fsm, &z->sensed, z->doubted, &z->command,
                     planned_ns);

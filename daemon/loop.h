@@ -16,6 +16,16 @@
 
 /* All that the loop remembers, flat, so that a checkpoint is a copy. Only safety.robot is a
  * pointer. */
+/* Of a reset by script, or by ask, where it waits in RESET_GOES; flat. */
+enum reset_stage { RESET_BRAKES, RESET_GOES, RESET_THERE };
+
+struct reset_state {
+    uint8_t stage;         /* enum reset_stage */
+    double for_s, still_s; /* in this stage, once the path has ended; since nothing moved */
+    bool gave_up;          /* something is in its way: the path leads to where it is */
+    struct joint_path path;
+};
+
 struct loop_state {
     struct fsm fsm;
     struct safety safety;
@@ -37,13 +47,14 @@ struct loop_state {
     uint32_t version;     /* of the weights that drive it */
     int coasted, skipped; /* ticks in this period */
     int reset_left;       /* ticks until the next episode may begin */
-    int64_t begun_tick;   /* the tick whose reading is a body's that was reset for it; 0: none */
-    uint32_t run_flags;   /* enum run_flags */
-    bool end_asked;       /* a person ends the episode ... */
-    bool end_success;     /* ... and calls it a success */
-    double end_reward;    /* ... with this reward on top */
-    int eval_left;        /* ticks of an evaluation still to go; 0: none */
-    bool eval_holds;      /* it began from ready, and goes back there */
+    struct reset_state reset;
+    int64_t begun_tick; /* the tick whose reading is a body's that was reset for it; 0: none */
+    uint32_t run_flags; /* enum run_flags */
+    bool end_asked;     /* a person ends the episode ... */
+    bool end_success;   /* ... and calls it a success */
+    double end_reward;  /* ... with this reward on top */
+    int eval_left;      /* ticks of an evaluation still to go; 0: none */
+    bool eval_holds;    /* it began from ready, and goes back there */
     double eval_from, eval_ticks;
     uint8_t cause;         /* enum cause: of the response under way, or of the latch */
     uint64_t doubted;      /* a bit per joint that moves against its command, or not at all */
@@ -125,6 +136,9 @@ void loop_begin(struct loop *l);
  * out. False: the end of loop_run.
  */
 bool loop_step(struct loop *l);
+
+/* An episode is over, and a person is asked to begin the next: task.reset ask. */
+bool loop_waits(const struct loop *l) BASAL_RT;
 
 /* Torque is off, or all that can be done to get there has been done. */
 bool loop_at_rest(const struct loop *l) BASAL_RT;

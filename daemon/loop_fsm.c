@@ -128,6 +128,12 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
         z->end_reward = q->x;
         z->end_success = (q->flags & 1u) != 0;
         return REFUSED_NOT;
+    case REQUEST_EPISODE_BEGIN:
+        if (!loop_waits(l)) {
+            return REFUSED_STATE;
+        }
+        z->reset.stage = RESET_THERE;
+        return REFUSED_NOT;
     case REQUEST_NONE:
         break;
     }
@@ -166,6 +172,7 @@ static bool came_true(enum request_kind kind, enum fsm_state state)
         return state == STATE_LIMP;
     case REQUEST_HOLD:
     case REQUEST_EPISODE_END:
+    case REQUEST_EPISODE_BEGIN:
     case REQUEST_NONE:
         break;
     }

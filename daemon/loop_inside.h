@@ -1,6 +1,7 @@
 /*
  * Inside of the loop: loop.c (the tick), loop_causes.c (what went wrong), loop_fsm.c (what
- * happened -> events), loop_period.c (periods and episodes).
+ * happened -> events), loop_period.c (periods and episodes), loop_reset.c (what lies between
+ * those).
  */
 #pragma once
 
@@ -33,6 +34,13 @@ void loop_explain_power(const struct loop *l, char ret_text[WHY_CHARS]) BASAL_RT
 bool loop_period_ends(const struct loop *l) BASAL_RT;
 /* Close the open period, store it, begin the next one if someone drives. */
 void loop_period(struct loop *l, int64_t now_ns) BASAL_RT;
+
+/* Back to where a reset by script begins: an episode has ended, or nobody drives. */
+void loop_reset_forget(struct loop *l) BASAL_RT;
+/* What there is to do before an episode may begin is done. */
+bool loop_reset_done(const struct loop *l) BASAL_RT;
+/* Goals of a tick in which no episode runs. */
+void loop_reset(struct loop *l, struct command *cmd) BASAL_RT;
 
 /* A person should know: into the ring. */
 void loop_tell(struct loop *l, const struct happened *what) BASAL_RT;

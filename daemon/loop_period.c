@@ -231,11 +231,6 @@ static void reset_body(struct loop *l)
     }
 }
 
-static bool is_begun(const struct loop *l)
-{
-    return l->config->task.settings.reset != RESET_BODY || l->st.begun_tick == l->st.tick;
-}
-
 static void end_episode(struct loop *l, int64_t now_ns)
 {
     struct loop_state *z = &l->st;
@@ -249,8 +244,9 @@ static void end_episode(struct loop *l, int64_t now_ns)
                                     .z = z->to_go / (double)l->task.st.episode_steps});
     z->open = false;
     const int ticks = (int)(l->config->task.settings.reset_s / l->dt_s);
-    z->reset_left = ticks > 1 ? ticks : 1;
+    z->reset_left = ticks > 1 && l->config->task.settings.reset == RESET_HOLD ? ticks : 1;
     reset_body(l);
+    loop_reset_forget(l);
 }
 
 void loop_period(struct loop *l, int64_t now_ns)
@@ -275,7 +271,7 @@ void loop_period(struct loop *l, int64_t now_ns)
             z->reset_left = 1;
             return;
         }
-        if (!is_begun(l)) { /* a run begins: no episode has just ended */
+        if (!loop_reset_done(l)) { /* under way, or a run begins: no episode has just ended */
             reset_body(l);
             z->reset_left = 1;
             return;

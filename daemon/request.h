@@ -13,8 +13,9 @@ enum request_kind {
     REQUEST_RUN,
     REQUEST_HOLD,
     REQUEST_CLEAR,
-    REQUEST_EVAL,        /* run without exploration for x seconds, then report */
-    REQUEST_EPISODE_END, /* x = reward, flags & 1 = success                    */
+    REQUEST_EVAL,          /* run without exploration for x seconds, then report */
+    REQUEST_EPISODE_END,   /* x = reward, flags & 1 = success                    */
+    REQUEST_EPISODE_BEGIN, /* what a reset by ask waits for                    */
 };
 
 /* RUN_ATTENDED: only while a person keeps the lease, control.lease_deadman_ms */

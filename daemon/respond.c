@@ -8,8 +8,6 @@
 #define STILL_S     0.2 /* nothing has moved for so long */
 #define RELEASE_S   1.0 /* from carried to not, while nothing moves */
 
-#define NEAR_END 1e-9
-
 #define BIT(event) (UINT32_C(1) << (event))
 
 static bool is_driven(const struct responder *r, int j)
@@ -17,7 +15,7 @@ static bool is_driven(const struct responder *r, int j)
     return r->robot->joint[j].actuated;
 }
 
-static bool is_still(const struct responder *r, const struct sensed *s)
+bool respond_still(const struct responder *r, const struct sensed *s)
 {
     for (int j = 0; j < s->n; j++) {
         if (is_driven(r, j) && !(fabs(s->qd[j]) <= STILL_RAD_S)) {
@@ -96,7 +94,7 @@ static bool has_arrived(const struct responder *r, const struct respond_state *z
             return false;
         }
     }
-    return z->s >= 1.0 && z->still_s >= STILL_S;
+    return z->path.s >= 1.0 && z->still_s >= STILL_S;
 }
 
 uint32_t respond_events(const struct responder *r, const struct respond_state *z,
@@ -130,12 +128,13 @@ uint32_t respond_events(const struct responder *r, const struct respond_state *z
 static void begin_path(const struct responder *r, struct respond_state *z, const struct sensed *s,
                        const struct command *cmd)
 {
+    double from[JOINTS_MAX];
     z->braked = true;
     z->still_s = 0.0;
-    z->s = z->sd = 0.0;
     for (int j = 0; j < s->n; j++) {
-        z->from[j] = is_driven(r, j) && cmd->mode[j] != MODE_OFF ? cmd->q[j] : s->q[j];
+        from[j] = is_driven(r, j) && cmd->mode[j] != MODE_OFF ? cmd->q[j] : s->q[j];
     }
+    joint_path_begin(&z->path, s->n, driven_joints(r), from, r->c->rest, r->v, r->a, r->dt_s);
 }
 
 static void brake(const struct responder *r, const struct sensed *s, struct command *cmd)
@@ -149,39 +148,15 @@ static void brake(const struct responder *r, const struct sensed *s, struct comm
     }
 }
 
-/* Speed and acceleration of s that no joint's limit forbids. */
-static void path_limits(const struct responder *r, const struct respond_state *z, double *ret_v,
-                        double *ret_a)
-{
-    *ret_v = 1.0 / r->dt_s;
-    *ret_a = *ret_v / r->dt_s;
-    for (int j = 0; j < r->robot->n_joints; j++) {
-        const double way = fabs(r->c->rest[j] - z->from[j]);
-        if (is_driven(r, j) && way > 0.0) {
-            *ret_v = fmin(*ret_v, r->v[j] / way);
-            *ret_a = fmin(*ret_a, r->a[j] / way);
-        }
-    }
-}
-
 static void retreat(const struct responder *r, struct respond_state *z, const struct sensed *s,
                     struct command *cmd)
 {
-    double v, a;
-    path_limits(r, z, &v, &a);
-    /* one more tick at sd, then braking with a, end where the path does: sd dt + sd^2 / 2a = left
-     */
-    const double step = a * r->dt_s, left = 1.0 - z->s;
-    const double sd = fmin(fmin(z->sd + step, v), sqrt(step * step + 2.0 * a * left) - step);
-    const bool ends = left <= NEAR_END;
-    z->sd = ends ? 0.0 : sd;
-    z->s = ends ? 1.0 : z->s + sd * r->dt_s;
+    (void)joint_path_step(&z->path, r->dt_s);
     for (int j = 0; j < s->n; j++) {
         if (is_driven(r, j)) {
-            const double way = r->c->rest[j] - z->from[j];
             cmd->mode[j] = MODE_POSITION;
-            cmd->q[j] = ends ? r->c->rest[j] : z->from[j] + z->s * way;
-            cmd->qd[j] = z->sd * way;
+            cmd->q[j] = joint_path_q(&z->path, j);
+            cmd->qd[j] = joint_path_qd(&z->path, j);
         }
     }
 }
@@ -220,7 +195,7 @@ void respond_command(const struct responder *r, struct respond_state *z, const s
     if (z->state != fsm->state) {
         *z = (struct respond_state){.state = fsm->state, .carry = r->chain.n > 0 ? 1.0 : 0.0};
     }
-    z->still_s = is_still(r, s) ? z->still_s + r->dt_s : 0.0;
+    z->still_s = respond_still(r, s) ? z->still_s + r->dt_s : 0.0;
     if (fsm->state != STATE_RETREATING && fsm->state != STATE_DAMPED) {
         return;
     }

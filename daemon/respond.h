@@ -17,6 +17,7 @@
 #pragma once
 
 #include "daemon/base/chain.h"
+#include "daemon/base/joint_path.h"
 #include "daemon/fsm.h"
 
 /* Of one robot; const after the start. */
@@ -34,7 +35,7 @@ struct responder {
 struct respond_state { /* of the response under way; flat */
     enum fsm_state state;
     bool braked;
-    double from[JOINTS_MAX], s, sd; /* on the path from there to the rest pose: 0..1, 1/s */
+    struct joint_path path; /* from where it came to rest to the rest pose */
     double still_s, carry;
 };
 
@@ -49,6 +50,9 @@ int respond_init(struct responder *ret_responder, const struct robot *robot,
 
 /* The longest from a stop to the moment when torque is to go off, s. */
 double respond_stop_s(const struct responder *r);
+
+/* Nothing moves. */
+bool respond_still(const struct responder *r, const struct sensed *s) BASAL_RT;
 
 /* Driven joints that cannot be commanded: silent, or without torque. A bit each. */
 uint64_t respond_gone(const struct responder *r, const struct sensed *s, const int *stale,

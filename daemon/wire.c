@@ -211,6 +211,8 @@ static const char *wrong_state(enum request_kind kind, enum fsm_state state)
         return "there is no fault and no estop to leave";
     case REQUEST_EPISODE_END:
         return "no episode is open: one begins with basalctl run";
+    case REQUEST_EPISODE_BEGIN:
+        return "no episode waits to begin: with task.reset ask one does when another has ended";
     case REQUEST_ARM:
     case REQUEST_RUN:
     case REQUEST_EVAL:
@@ -249,7 +251,8 @@ const char *wire_refusal(enum request_kind kind, enum refusal refusal, enum fsm_
 
 static const char *request_name(int32_t kind)
 {
-    static const char *const names[] = {"?", "arm", "run", "hold", "clear", "eval", "episode end"};
+    static const char *const names[] = {"?",     "arm",  "run",         "hold",
+                                        "clear", "eval", "episode end", "episode begin"};
     return names[kind > 0 && kind < (int32_t)(sizeof names / sizeof names[0]) ? kind : 0];
 }
 
@@ -284,6 +287,7 @@ void wire_sentence(const struct happened *h, const struct robot *robot, char *re
         (void)snprintf(ret_text, n, "%s",
                        h->a != 0 ? "the devices are there, torque is off" : h->text);
         break;
+    case HAPPENED_RESET:
     case HAPPENED_SETTINGS:
         (void)snprintf(ret_text, n, "%s", h->text);
         break;
@@ -296,7 +300,7 @@ void wire_sentence(const struct happened *h, const struct robot *robot, char *re
 static const char *event_name(enum event_kind kind)
 {
     static const char *const names[] = {"state", "trip", "refused", "episode",
-                                        "plant", "eval", "settings"};
+                                        "plant", "eval", "reset",   "settings"};
     return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
 

@@ -28,7 +28,10 @@ struct task_settings {
     double travel_max_m; /* ends an episode before the robot leaves its table; 0: no such bound */
     char travel_joint[NAME_CHARS]; /* the odometer that measures it; "" with travel_max_m 0 */
     double travel_radius_m;
-    double reset_s;    /* how long a reset by hold takes */
+    double reset_s; /* how long it stands still, by hold or at the end of a script */
+    double reset_pose[JOINTS_MAX], reset_noise_rad; /* of a script; and its reach about it */
+    int n_reset_pose;                               /* a number for each joint; 0: no script */
+    double reset_rad_s, reset_rad_s2;               /* fastest joint on the way */
     int eval_episodes; /* whole ones in lockstep's evaluation; 0: it counts seconds */
     bool eval_explore; /* the evaluation acts as learning does */
     double target_min[3], target_max[3]; /* m: where targets of the tip are drawn */

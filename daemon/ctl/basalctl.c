@@ -36,7 +36,7 @@ static const struct verb verbs[] = {
     {"estop",       NULL,                 "",                                     "the same, latched until clear, over restarts too", ctl_estop},
     {"clear",       NULL,                 "",                                     "leave fault or estop for limp; moves nothing",     verb_clear},
     {"eval",        NULL,                 "seconds",                              "drive without exploring, then say the speed",      ctl_eval},
-    {"episode",     "end",                "reward success",                       "end the episode here",                             ctl_episode},
+    {"episode",     "begin | end",        "reward success",                       "begin the one that waits; end the one that runs",  ctl_episode},
     {"learner",     "pause | resume",     "",                                     "let the learner rest, wake it",                    ctl_learner},
     {"policy",      "show | save FILE",   "",                                     "the weights that drive",                           ctl_policy},
     {"replay",      "info | verify",      "",                                     "what was experienced: counts; every row checked",  ctl_replay},

@@ -154,8 +154,12 @@ int ctl_eval(struct ctl *c)
 int ctl_episode(struct ctl *c)
 {
     Basald__V1__Command q = BASALD__V1__COMMAND__INIT;
+    if (c->n_words == 1 && ctl_word(c, 0, "begin")) {
+        c->verb = "episode begin";
+        return ctl_simple(c, "episode-begin");
+    }
     if (c->n_words != 1 || !ctl_word(c, 0, "end")) {
-        return ctl_usage(c, "episode end [--reward X] [--success]");
+        return ctl_usage(c, "episode begin | end [--reward X] [--success]");
     }
     c->verb = "episode end";
     q.verb = ctl_text("episode-end");

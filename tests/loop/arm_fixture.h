@@ -22,6 +22,7 @@ struct arm_rig {
     int64_t planned_ns;
     char said[WHY_CHARS];    /* by the last trip */
     char changed[WHY_CHARS]; /* by the last change of state that said something */
+    char reset[WHY_CHARS];   /* by the last reset that said something */
     enum refusal refusal;    /* of the last request */
     char why[WHY_CHARS];
     uint32_t seen;                        /* a bit per state since fall_begin */
@@ -97,6 +98,8 @@ static inline void arm_listen(struct arm_rig *r)
             memcpy(r->said, h.text, sizeof r->said);
         } else if (h.kind == HAPPENED_STATE && h.text[0] != '\0') {
             memcpy(r->changed, h.text, sizeof r->changed);
+        } else if (h.kind == HAPPENED_RESET) {
+            memcpy(r->reset, h.text, sizeof r->reset);
         }
     }
 }

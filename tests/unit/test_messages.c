@@ -233,7 +233,7 @@ static void every_event_is_a_sentence(void **state)
 static void every_refusal_says_what_to_do(void **state)
 {
     (void)state;
-    for (int kind = REQUEST_ARM; kind <= REQUEST_EPISODE_END; kind++) {
+    for (int kind = REQUEST_ARM; kind <= REQUEST_EPISODE_BEGIN; kind++) {
         for (int to = 0; to <= STATES_N; to++) {
             for (int refusal = REFUSED_STATE; refusal <= REFUSED_LOST; refusal++) {
                 const char *text = wire_refusal((enum request_kind)kind, (enum refusal)refusal,
