@@ -233,6 +233,18 @@ void task_actuate(const struct task *t, const float *act, int phase, struct comm
     }
 }
 
+/* Where a step of the goal starts and ends: where the safe command, braked from now on, comes to
+ * rest. A step of 0 is then a stop, not a way back to where the joint was when it was asked. */
+static double rests_at(const struct task *t, int joint, const struct command *cmd)
+{
+    const struct joint_spec *j = &t->robot->joint[joint];
+    const double q = cmd->q[joint], qd = cmd->qd[joint];
+    if (!is_increment(t) || !isfinite(j->qdd_max) || j->qdd_max <= 0.0) {
+        return q;
+    }
+    return fmax(j->q_min, fmin(j->q_max, q + qd * fabs(qd) / (2.0 * j->qdd_max)));
+}
+
 void task_unactuate(const struct task *t, const struct command *cmd, float *ret_act)
 {
     if (t->robot->n_choices > 0) {
@@ -245,7 +257,7 @@ void task_unactuate(const struct task *t, const struct command *cmd, float *ret_
         if (is_effort(t)) {
             ret_act[k] = (float)(cmd->tau[i] / j->tau_max);
         } else if (is_increment(t)) {
-            const double step = (cmd->q[i] - t->st.goal_last[i]) / step_of(t, j);
+            const double way = rests_at(t, i, cmd) - t->st.goal_last[i], step = way / step_of(t, j);
             ret_act[k] = begins(t) ? 0.0f : (float)fmax(-1.0, fmin(1.0, step));
         } else {
             ret_act[k] = (float)(2.0 * (cmd->q[i] - j->q_min) / (j->q_max - j->q_min) - 1.0);
@@ -267,7 +279,7 @@ void task_remember(struct task *t, const float *applied, const struct command *c
     }
     for (int k = 0; k < t->n_act_joints; k++) {
         const int j = t->act_joint[k];
-        const double pose = is_elsewhere(t) ? t->st.q_last[j] : cmd->q[j];
+        const double pose = is_elsewhere(t) ? t->st.q_last[j] : rests_at(t, j, cmd);
         t->st.goal_last[j] = is_effort(t) ? cmd->tau[j] : pose;
     }
     t->st.primed = true;

@@ -74,7 +74,8 @@ struct task_state {
     float act_before[ACT_MAX];
     double q_last[JOINTS_MAX];                        /* sensed in the tick before */
     double q_start[JOINTS_MAX], qd_start[JOINTS_MAX]; /* sensed when the period began */
-    double goal_last[JOINTS_MAX]; /* safe command at the period's end: where the ramp starts */
+    double goal_last[JOINTS_MAX]; /* safe command at the period's end, come to rest where goals move
+                                     by steps: where the ramp starts */
     double extra_last[EXTRA_MAX]; /* sensed in the tick before */
     double held_s[ENDS_MAX];      /* how long each end's condition has held */
     struct rng rng;               /* targets are drawn from it */

@@ -408,6 +408,42 @@ static void an_increment_is_a_step_of_the_goal(void **state)
     assert_non_null(strstr(reason, "the slot lag wants goals of pose"));
 }
 
+/* What still moves is asked to stop by a step of 0: not to come back. */
+static void an_increment_starts_where_the_command_comes_to_rest(void **state)
+{
+    (void)state;
+    static struct robot quick;
+    static struct task t;
+    static const float none[] = {0.0f, 0.0f};
+    const struct command moves = {.n = 3, .q = {-0.1, 0.0, -0.05}, .qd = {1.0, 0.0, -2.0}};
+    struct command c = {.n = 3};
+    char reason[WHY_CHARS] = "";
+    float back[2];
+    struct task_spec *spec = spec_of("last_action", &(struct term){.scale = 1});
+    spec->settings.action = ACTION_INCREMENT;
+    spec->settings.actuation = ACTUATE_RAMP;
+    quick = robot;
+    quick.joint[0].qd_max = quick.joint[2].qd_max = 2.0;
+    quick.joint[0].qdd_max = 10.0;
+    quick.joint[2].qdd_max = (double)INFINITY;
+    assert_int_equal(task_open(&t, spec, &quick, reason, sizeof reason), 0);
+    task_begin(&t, &states[0]);
+    task_remember(&t, none, &moves);
+    for (int phase = 0; phase < 5; phase++) {
+        task_actuate(&t, none, phase, &c);
+        assert_true(fabs(c.q[0] - (-0.1 + 1.0 / 20.0)) < 1e-12);
+        assert_true(fabs(c.q[2] - fmax(quick.joint[2].q_min, -0.05)) < 1e-12);
+    }
+    task_tick(&t, &states[0], 0.05);
+    task_unactuate(&t, &moves, back);
+    assert_true(back[0] == 0.0f && back[1] == 0.0f); /* it does what it was asked */
+    spec->settings.action = ACTION_POSITION;         /* a pose is a pose */
+    assert_int_equal(task_open(&t, spec, &quick, reason, sizeof reason), 0);
+    task_begin(&t, &states[0]);
+    task_remember(&t, none, &moves);
+    assert_true(t.st.goal_last[0] == -0.1);
+}
+
 /* Told further and further, a joint that does not move is asked for no more than the lag. */
 static void a_goal_stays_near_its_pose(void **state)
 {
@@ -612,6 +648,7 @@ int main(void)
         cmocka_unit_test(costs_are_of_where_the_period_began),
         cmocka_unit_test(an_effort_is_a_part_of_the_ceiling),
         cmocka_unit_test(an_increment_is_a_step_of_the_goal),
+        cmocka_unit_test(an_increment_starts_where_the_command_comes_to_rest),
         cmocka_unit_test(a_goal_stays_near_its_pose),
         cmocka_unit_test(ramps_go_straight_from_the_last_safe_command),
         cmocka_unit_test(without_a_last_command_a_ramp_is_a_step),
