@@ -36,7 +36,7 @@ PY
 }
 
 # --- nobody is there ---
-for verb in status health monitor arm run hold stop estop clear eval "episode end" "learner pause" "policy show" "replay info" "config show"; do
+for verb in status health monitor arm run hold stop estop clear eval "episode end" "episode begin" "learner pause" "policy show" "replay info" "config show"; do
     expect 3 "basald is not running at $work/sockets: start it" $verb
 done
 expect 0 "basalctl " version
@@ -81,6 +81,7 @@ expect 1 "eval is refused: torque is off: basalctl arm first" eval
 expect 1 "hold is refused: nothing drives it" hold
 expect 1 "clear is refused: there is no fault and no estop to leave" clear
 expect 1 "episode end is refused: no episode is open" episode end
+expect 1 "episode begin is refused: no episode waits to begin" episode begin
 json 1 'not o["ok"] and o["state"] == "limp" and "arm first" in o["why"]' run
 expect 1 "policy is refused: there are no weights yet" policy show
 expect 1 "policy is refused: there are no weights yet" policy save "$work/none"
