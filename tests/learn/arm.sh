@@ -3,9 +3,8 @@
 # robot files; the mean success of three seeds, learned side by side, each judged over 200 episodes. Beside it an arm that does
 # nothing but hold its pose. One JSON line a task; about an hour on two processors.
 set -eu
-config=deploy/robots/openarm6.yaml
 . "$(dirname "$0")/lib.sh"
-unless_sanitized
+unless_sanitized 77
 
 reach_steps=60000
 hold_steps=60000
