@@ -49,6 +49,8 @@ const struct option task_options[] = {
      .help = "lower corner, in the frame of the base, of a box: each episode has a target for the tip in it, a place of the tip at a pose drawn evenly from the joints' ranges; [] : no target"},
     {.key = "target_max_m", .type = OPTION_DOUBLES, .offset = AT(target_max), .min = -100, .max = 100, .def = "[]", .n_max = 3, .n_offset = AT(n_target_max),
      .help = "upper corner of that box"},
+    {.key = "target_at_start", .type = OPTION_BOOL, .offset = AT(target_at_start), .def = "false",
+     .help = "the target of each episode is where the tip is as it begins, in place of one drawn in a box"},
     {.key = NULL},
 };
 

@@ -35,7 +35,8 @@ struct task_settings {
     int eval_episodes; /* whole ones in lockstep's evaluation; 0: it counts seconds */
     bool eval_explore; /* the evaluation acts as learning does */
     double target_min[3], target_max[3]; /* m: where targets of the tip are drawn */
-    int n_target_min, n_target_max;      /* numbers that the file gave; 0: nothing is aimed at */
+    int n_target_min, n_target_max;      /* numbers that the file gave; 0: none is drawn */
+    bool target_at_start;                /* the target is where the tip was */
 };
 
 extern const struct option task_options[]; /* into struct task_settings */
@@ -100,7 +101,8 @@ struct task {
     int travel_joint;
     int ticks_per_period;
     int sensor_at[TASK_SENSORS_N]; /* in sensed.extra; -1: nobody listens */
-    bool senses, aims;             /* any of them is listened to; there are targets */
+    bool senses;                   /* any of them is listened to */
+    bool aims, draws;              /* there are targets; they are drawn in a box */
     struct chain chain;            /* where it senses */
     struct task_state st;
 };

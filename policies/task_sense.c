@@ -5,13 +5,14 @@
  *
  *   tip           p(q)               m, in the frame of the base
  *   tip_velocity  J(q) qd            m/s
- *   target        drawn in the box from task.target_min_m to target_max_m
+ *   target        drawn in the box from task.target_min_m to target_max_m; or, with
+ *                 task.target_at_start, where the tip was when the episode began
  *   to_target     target - tip
  *   distance      its length
  *
- * A target is a place of the tip at a pose drawn evenly from the joints' ranges: of poses the first
- * whose place lies in the box, so that it can be reached. The one for the next episode is looked
- * for ahead, a few poses a tick.
+ * A target that is drawn is a place of the tip at a pose drawn evenly from the joints' ranges: of
+ * poses the first whose place lies in the box, so that it can be reached. The one for the next
+ * episode is looked for ahead, a few poses a tick.
  */
 #include "policies/task_options.h"
 
@@ -90,7 +91,7 @@ void task_seed(struct task *t, uint64_t seed)
 {
     struct task_state *z = &t->st;
     rng_child(&z->rng, seed, "target");
-    if (t->aims) {
+    if (t->draws) {
         z->target2_found = false;
         look_for_target(t, TRIES_MAX);
         memcpy(z->target, z->target2, sizeof z->target);
@@ -99,28 +100,13 @@ void task_seed(struct task *t, uint64_t seed)
 
 bool task_ready(const struct task *t)
 {
-    return !t->aims || t->st.target2_found;
+    return !t->draws || t->st.target2_found;
 }
 
 /* --- before the start --- */
 
 static int open_box(struct task *t, char *ret_why, int cap)
 {
-    const struct task_settings *c = &t->spec->settings;
-    t->aims = c->n_target_min > 0 || c->n_target_max > 0;
-    if (!t->aims) {
-        return 0;
-    }
-    if (c->n_target_min != 3 || c->n_target_max != 3) {
-        return why(ret_why, cap, -EINVAL,
-                   "task: target_min_m and target_max_m are two corners of a box: lists of 3 "
-                   "numbers");
-    }
-    if (t->robot->chain.n == 0) {
-        return why(ret_why, cap, -EINVAL,
-                   "task: target_min_m: a target is for the tip of a chain, and the robot file has "
-                   "no links");
-    }
     for (int i = 0; i < t->chain.n; i++) {
         const struct joint_spec *j = &t->robot->joint[t->chain.link[i].joint];
         if (!isfinite(j->q_min) || !isfinite(j->q_max)) {
@@ -138,6 +124,30 @@ static int open_box(struct task *t, char *ret_why, int cap)
                                TRIES_MAX);
 }
 
+static int open_target(struct task *t, char *ret_why, int cap)
+{
+    const struct task_settings *c = &t->spec->settings;
+    const bool at_start = c->target_at_start;
+    t->draws = c->n_target_min > 0 || c->n_target_max > 0;
+    t->aims = t->draws || at_start;
+    if (t->draws && at_start) {
+        return why(ret_why, cap, -EINVAL,
+                   "task: target_at_start and target_min_m are two answers to where the target is: "
+                   "set one of them");
+    }
+    if (t->draws && (c->n_target_min != 3 || c->n_target_max != 3)) {
+        return why(ret_why, cap, -EINVAL,
+                   "task: target_min_m and target_max_m are two corners of a box: lists of 3 "
+                   "numbers");
+    }
+    if (t->aims && t->robot->chain.n == 0) {
+        return why(ret_why, cap, -EINVAL,
+                   "task: %s: a target is for the tip of a chain, and the robot file has no links",
+                   at_start ? "target_at_start" : "target_min_m");
+    }
+    return t->draws ? open_box(t, ret_why, cap) : 0;
+}
+
 int task_open_sensors(struct task *t, char *ret_why, int cap)
 {
     const struct robot *r = t->robot;
@@ -145,7 +155,7 @@ int task_open_sensors(struct task *t, char *ret_why, int cap)
         t->sensor_at[i] = -1;
     }
     int rc = r->chain.n > 0 ? chain_init(&t->chain, r, ret_why, cap) : 0;
-    rc = rc == 0 ? open_box(t, ret_why, cap) : rc;
+    rc = rc == 0 ? open_target(t, ret_why, cap) : rc;
     for (int k = 0; rc == 0 && k < r->n_extra; k++) {
         const struct extra_spec *e = &r->extra[k];
         const int i = e->source != EXTRA_OF_BODY ? find(e->name) : -1;
@@ -159,7 +169,7 @@ int task_open_sensors(struct task *t, char *ret_why, int cap)
         if (e->source == EXTRA_OF_TASK && !t->aims) {
             return why(ret_why, cap, -EINVAL,
                        "extra %s: there is no target: set task.target_min_m and "
-                       "task.target_max_m, the box that it is drawn in",
+                       "task.target_max_m, the box that it is drawn in, or task.target_at_start",
                        e->name);
         }
         t->sensor_at[i] = e->offset;
@@ -188,19 +198,27 @@ static void sense_target(const struct task *t, const double *tip, struct sensed 
     put(t, TASK_DISTANCE, &distance, s);
 }
 
+/* ret_link [CHAIN_MAX]: where the links and the tool are. */
+static void find_tip(const struct task *t, const struct sensed *s, struct frame *ret_link,
+                     struct frame *ret_tool)
+{
+    double q[CHAIN_MAX] = {0.0};
+    for (int i = 0; i < t->chain.n; i++) {
+        q[i] = s->q[t->chain.link[i].joint];
+    }
+    chain_frames(&t->chain, q, ret_link, ret_tool);
+}
+
 /* Those of the tip, and of the target as it is now. */
 static void sense(const struct task *t, struct sensed *s)
 {
     const int n = t->chain.n;
     struct frame link[CHAIN_MAX], tool;
-    double q[CHAIN_MAX] = {0.0}, jac[6 * CHAIN_MAX], speed[3] = {0.0};
+    double jac[6 * CHAIN_MAX], speed[3] = {0.0};
     if (!t->senses) {
         return;
     }
-    for (int i = 0; i < n; i++) {
-        q[i] = s->q[t->chain.link[i].joint];
-    }
-    chain_frames(&t->chain, q, link, &tool);
+    find_tip(t, s, link, &tool);
     chain_jacobian(&t->chain, link, tool.p, jac);
     for (int i = 0; i < 3 * n; i++) {
         speed[i / n] += jac[i] * s->qd[t->chain.link[i % n].joint];
@@ -212,7 +230,7 @@ static void sense(const struct task *t, struct sensed *s)
 
 void task_sense(struct task *t, struct sensed *s)
 {
-    if (t->aims) {
+    if (t->draws) {
         look_for_target(t, TRIES_A_TICK);
     }
     sense(t, s);
@@ -220,10 +238,15 @@ void task_sense(struct task *t, struct sensed *s)
 
 void task_aim(struct task *t, struct sensed *s)
 {
-    if (!t->aims) {
-        return;
+    struct frame link[CHAIN_MAX], tool;
+    if (t->draws) {
+        memcpy(t->st.target, t->st.target2, sizeof t->st.target);
+        t->st.target2_found = false;
+    } else if (t->aims) {
+        find_tip(t, s, link, &tool);
+        memcpy(t->st.target, tool.p, sizeof t->st.target);
     }
-    memcpy(t->st.target, t->st.target2, sizeof t->st.target);
-    t->st.target2_found = false;
-    sense(t, s);
+    if (t->aims) {
+        sense(t, s);
+    }
 }

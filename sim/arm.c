@@ -1,6 +1,7 @@
 /*
  * An arm of up to eight revolute joints: the chain of links that the robot file tells, its motors,
- * a table under its tip and, where asked, a valve that the tip can turn. Motion: arm_move.c.
+ * a table under its tip and, where asked, a valve that the tip can turn, or somebody who pushes the
+ * tip (push.h). Motion: arm_move.c.
  *
  * Motors, at every step, from the encoder's angle q and the speed qd:
  *
@@ -100,6 +101,7 @@ static const struct option arm_options[] = {
      .help = "the angle wanted after a reset, give or take valve_spread_rad"},
     {.key = "valve_spread_rad", .type = OPTION_DOUBLE, .offset = AT(valve_spread_rad), .min = 0, .max = 4, .def = "0",
      .help = "by how much a reset moves both, either way, evenly"},
+    PUSH_OPTIONS(AT(push)),
     {.key = NULL},
 };
 
@@ -130,7 +132,7 @@ static int check_lists(struct arm *z, char *ret_why, int cap)
     if (rc == 0 && c->n_valve != 3) {
         return why(ret_why, cap, -EINVAL, "sim.valve_xyz_m is a list of 3 numbers");
     }
-    return rc;
+    return rc == 0 ? push_check(&c->push, ret_why, cap) : rc;
 }
 
 static void take_limits(struct arm *z, const struct robot *robot)
@@ -191,6 +193,7 @@ static void arm_reset(void *self, void *state, struct rng *rng)
     s->q[n] = c->valve_start_rad + rng_between(rng, -c->valve_spread_rad, c->valve_spread_rad);
     s->valve_target =
         c->valve_target_rad + rng_between(rng, -c->valve_spread_rad, c->valve_spread_rad);
+    push_reset(&c->push, &s->push, rng);
 }
 
 /* --- motors --- */
@@ -302,13 +305,13 @@ static void drive(const struct arm *z, struct arm_state *s)
 static void arm_step(void *self, void *state, const struct command *cmd, double dt_s,
                      struct rng *rng)
 {
-    (void)rng;
     const struct arm *z = self;
     struct arm_state *s = state;
     const double half_play = 0.5 * z->c.backlash_rad;
     const int n = (int)fmax(1.0, ceil(dt_s / STEP_MAX_S - FIT));
     const double h_s = dt_s / n;
     send(z, s, cmd);
+    push_step(&z->c.push, &s->push, dt_s, rng);
     for (int k = 0; k < n; k++) {
         receive(z, s);
         drive(z, s);

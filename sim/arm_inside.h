@@ -3,6 +3,7 @@
 
 #include "daemon/base/chain.h"
 #include "daemon/base/robot.h"
+#include "sim/push.h"
 
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct arm_config {
         valve_damping_nms_rad;
     int n_valve;
     double valve_start_rad, valve_target_rad, valve_spread_rad;
+    struct push_config push;
 };
 
 struct arm {
@@ -61,6 +63,7 @@ struct arm_state {
     double q_held[CHAIN_MAX]; /* goal of MODE_HOLD: where it was when the mode began */
     double tau[CHAIN_MAX];    /* Nm: of the motors, over the last step */
     double table_n;           /* N: the table on the tip */
+    struct push_state push;   /* on the tip */
     double t_s;
     int64_t n_coming; /* orders on their way, oldest first */
     double due_s[ORDERS_MAX];

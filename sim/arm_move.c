@@ -1,8 +1,8 @@
 /*
  * One step of the arm and of the valve. Speeds v = (qd, valve's), M the mass matrix with the
- * valve's inertia, D viscous friction, b Coriolis and gravity, h the step:
+ * valve's inertia, D viscous friction, b Coriolis and gravity, f a push on the tip, h the step:
  *
- *   (M + h D) v+ = M v + h (tau - b) + sum_k J_k' l_k        l_k: impulses
+ *   (M + h D) v+ = M v + h (tau + J' f - b) + sum_k J_k' l_k        l_k: impulses
  *   q+ = q + h v+
  *
  * The impulses obey, all at v+ (so that nothing stiff can explode):
@@ -204,10 +204,12 @@ static void move_freely(struct step *k)
     const struct arm_state *s = k->s;
     const int n = k->n;
     double m[CHAIN_MAX * CHAIN_MAX], b[CHAIN_MAX];
+    struct row push = {.of = -1};
+    along_tip(k, s->push.force, &push);
     chain_mass(&z->chain, s->q, m);
     chain_inverse(&z->chain, s->q, s->qd, NULL, b);
     for (int i = 0; i < n; i++) {
-        k->v[i] = k->h_s * (s->tau[i] - b[i]);
+        k->v[i] = k->h_s * (s->tau[i] + push.j[i] - b[i]);
         for (int j = 0; j < n; j++) {
             k->v[i] += m[i * n + j] * s->qd[j];
             k->a[i * n + j] = m[i * n + j];

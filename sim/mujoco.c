@@ -13,6 +13,7 @@
  */
 #include "sim/mujoco_model.h"
 #include "sim/mujoco_sensors.h"
+#include "sim/push.h"
 #include "sim/sim.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ struct mujoco_config {
     int reset_qvel_kind; /* enum noise_kind */
     char tip[NAME_CHARS], goal[NAME_CHARS];
     double goal_radius_m;
+    struct push_config push;
 };
 
 #define AT(field) offsetof(struct mujoco_config, field)
@@ -51,11 +53,12 @@ static const struct option mujoco_options[] = {
     {.key = "reset_qvel_kind", .type = OPTION_CHOICE, .offset = AT(reset_qvel_kind), .def = "uniform", .choices = noise_names,
      .help = "that draw: from -reset_qvel_noise to reset_qvel_noise, or with this deviation"},
     {.key = "tip", .type = OPTION_TEXT, .offset = AT(tip), .n_max = NAME_CHARS, .def = "",
-     .help = "body or site that reaches for the goal"},
+     .help = "body or site that reaches for the goal, or is pushed"},
     {.key = "goal", .type = OPTION_TEXT, .offset = AT(goal), .n_max = NAME_CHARS, .def = "",
      .help = "body on two slides, the goal: a reset draws its place"},
     {.key = "goal_radius_m", .type = OPTION_DOUBLE, .offset = AT(goal_radius_m), .min = 0, .max = 100, .def = "0",
      .help = "a reset draws the goal's slides from a disc of this radius, at rest"},
+    PUSH_OPTIONS(AT(push)),
     {.key = NULL},
 };
 
@@ -73,6 +76,7 @@ struct mujoco {
     mjData *d; /* a scratch pad: every call loads the state that it is given */
     struct mujoco_sensors sensors;
     int n_joints, n_extra;
+    const double *force; /* on the tip, of the step that is made; NULL: none */
     struct drive joint[JOINTS_MAX];
     int key;                         /* -1: the model's own pose */
     int goal_q;                      /* address of the goal's two slides; -1: no goal is drawn */
@@ -85,6 +89,7 @@ struct mujoco_state {
     double time_s;
     bool unstable;            /* the engine diverged: nothing moves until a reset */
     uint8_t mode[JOINTS_MAX]; /* enum command_mode of the last step */
+    struct push_state push;   /* on the tip */
     double v[];               /* qpos, qvel, act, warm start, torques of joints, sensors */
 };
 
@@ -176,6 +181,15 @@ static int open_reset(struct mujoco *z, char *ret_why, int cap)
     return 0;
 }
 
+static int open_push(const struct mujoco *z, char *ret_why, int cap)
+{
+    const int rc = push_check(&z->c.push, ret_why, cap);
+    if (rc == 0 && push_is_on(&z->c.push) && z->c.tip[0] == '\0') {
+        return why(ret_why, cap, -EINVAL, "sim.push_n: set sim.tip, the body or site to push");
+    }
+    return rc;
+}
+
 static void lay_out(struct mujoco *z, const struct robot *robot)
 {
     const mjModel *m = z->m;
@@ -216,6 +230,7 @@ static int open_with(struct mujoco *z, const struct robot *robot, struct arena *
     char reason[WHY_CHARS] = "no memory";
     int rc = open_joints(z, robot, ret_why, cap);
     rc = rc == 0 ? open_reset(z, ret_why, cap) : rc;
+    rc = rc == 0 ? open_push(z, ret_why, cap) : rc;
     rc = rc == 0 ? mujoco_sensors_open(&z->sensors, z->m, robot, ends, mem, ret_why, cap) : rc;
     lay_out(z, robot);
     if (rc == 0 && (!mujoco_guarded(make_data, z, reason, sizeof reason) || z->d == NULL)) {
@@ -366,13 +381,28 @@ static void mujoco_reset(void *self, void *state, struct rng *rng)
     if (z->goal_q >= 0) {
         draw_goal(z, rng);
     }
+    push_reset(&c->push, &s->push, rng);
     keep(z, s, mujoco_guarded(forward, z, NULL, 0));
+}
+
+/* On where the tip is now: what is in mjData is of the step before. */
+static void push(const struct mujoco *z)
+{
+    static const mjtNum no_torque[3] = {0};
+    mju_zero(z->d->qfrc_applied, z->m->nv);
+    if (z->force != NULL) {
+        mj_kinematics(z->m, z->d);
+        mj_comPos(z->m, z->d);
+        mj_applyFT(z->m, z->d, z->force, no_torque, mujoco_sensors_tip(&z->sensors, z->d),
+                   z->sensors.tip.body, z->d->qfrc_applied);
+    }
 }
 
 static void advance(void *arg)
 {
     const struct mujoco *z = arg;
     for (int i = 0; i < z->c.frame_skip; i++) {
+        push(z);
         mj_step(z->m, z->d);
     }
     if (z->sensors.wrenches) {
@@ -391,8 +421,6 @@ static void put_control(const struct mujoco *z, const struct drive *j, double ta
 static void mujoco_step(void *self, void *state, const struct command *cmd, double dt_s,
                         struct rng *rng)
 {
-    (void)dt_s; /* the model's timestep and frame_skip say it */
-    (void)rng;
     struct mujoco *z = self;
     struct mujoco_state *s = state;
     if (s->unstable) {
@@ -407,6 +435,8 @@ static void mujoco_step(void *self, void *state, const struct command *cmd, doub
             put_control(z, &z->joint[j], cmd->tau[j]);
         }
     }
+    push_step(&z->c.push, &s->push, dt_s, rng);
+    z->force = s->push.pushes ? s->push.force : NULL;
     keep(z, s, mujoco_guarded(advance, z, NULL, 0));
 }
 

@@ -75,8 +75,8 @@ static int find_point(struct mujoco_point *ret_point, const mjModel *m, const ch
                    key, name);
     }
     *ret_point = site >= 0 && body < 0
-                     ? (struct mujoco_point){MUJOCO_SITE_XPOS, 3 * site}
-                     : (struct mujoco_point){MUJOCO_XPOS, body < 0 ? 0 : 3 * body};
+                     ? (struct mujoco_point){MUJOCO_SITE_XPOS, 3 * site, m->site_bodyid[site]}
+                     : (struct mujoco_point){MUJOCO_XPOS, body < 0 ? 0 : 3 * body, body};
     return 0;
 }
 
@@ -162,6 +162,11 @@ static const mjtNum *array_of(const mjData *d, enum mujoco_source source)
         break;
     }
     return NULL; /* these are computed */
+}
+
+const mjtNum *mujoco_sensors_tip(const struct mujoco_sensors *z, const mjData *d)
+{
+    return point(&z->tip, d);
 }
 
 void mujoco_sensors_read(const struct mujoco_sensors *z, const mjData *d, double *ret_extra)

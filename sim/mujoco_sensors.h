@@ -35,7 +35,7 @@ struct mujoco_sensor {
 /* A body or a site: where it is. */
 struct mujoco_point {
     enum mujoco_source source; /* MUJOCO_XPOS or MUJOCO_SITE_XPOS */
-    int at;
+    int at, body;              /* body: of the site, or itself */
 };
 
 struct mujoco_sensors {
@@ -55,6 +55,9 @@ struct mujoco_ends {
 int mujoco_sensors_open(struct mujoco_sensors *ret_sensors, const mjModel *m,
                         const struct robot *robot, struct mujoco_ends ends, struct arena *mem,
                         char *ret_why, int cap) BASAL_MUST_USE;
+
+/* Where the tip is, [3]. */
+const mjtNum *mujoco_sensors_tip(const struct mujoco_sensors *z, const mjData *d);
 
 /* As the engine left them after its last step: into ret_extra [EXTRA_MAX]. */
 void mujoco_sensors_read(const struct mujoco_sensors *z, const mjData *d, double *ret_extra);

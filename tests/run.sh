@@ -3,9 +3,9 @@
 #
 #   tests/run.sh            unit, loop and system tests that need no real time
 #   tests/run.sh --long     what takes longer: five seeds, real-time quickstart, faults, unplug, kill9, partners, gymnasium,
-#                           service, vm, fuzzing
-#   tests/run.sh NAME       one of: faults unplug kill9 partner partner_feetech partner_can gymnasium service vm fuzz; each prints
-#                           one JSON line. service and vm want root: a real systemd in a container, a test build whose threads
+#                           service, vm, fuzzing, what the arm learns
+#   tests/run.sh NAME       one of: faults unplug kill9 partner partner_feetech partner_can gymnasium service vm fuzz arm; each
+#                           prints one JSON line. service and vm want root: a real systemd in a container, a test build whose threads
 #                           hang and crash on order; a virtual machine with a PREEMPT_RT kernel and CAN.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,12 +31,17 @@ case "${1:-}" in
         tests/run.sh $name || skipped $?
     done
     BASAL_BIN=$PWD/build/release/bin bash tests/learn/ci_crawl.sh --long
+    tests/run.sh arm
     FUZZ_SECONDS=60 tests/run.sh fuzz
     deploy/quickstart.sh
     ;;
 faults | unplug | kill9 | partner | partner_feetech | partner_can | gymnasium | service | vm)
     build release >&2
     BASAL_BIN=$PWD/build/release/bin bash "tests/system/$1.sh"
+    ;;
+arm)
+    build release >&2
+    BASAL_BIN=$PWD/build/release/bin bash tests/learn/arm.sh
     ;;
 fuzz)
     build analyze >&2

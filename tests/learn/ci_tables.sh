@@ -3,23 +3,16 @@
 # a step; within 20,000 steps of epsilon 0.5 on 10 of 10 seeds. Value iteration, least squares and Sarsa beside it, the product
 # action set, and the gridworld. A run is 20 ms.
 set -eu
-bin=${BASAL_BIN:?}/basald
-[ -x "$bin" ] || exit 77
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/lib.sh"
 seeds="1 2 3 4 5 6 7 8 9 10"
-fail() {
-    echo "FAILED: $*"
-    exit 1
-}
-get() { sed -nE "s/.*\"$1\": \"?([^,\"}]*).*/\1/p" "$work/out"; }
 
 judge() { # WHAT LEAST ROBOT FLAGS: reward per step of each seed; the robot's deterministic evaluation
-    local what=$1 least=$2 robot=$3 speeds=""
+    local what=$1 least=$2 speeds=""
+    config=deploy/robots/$3.yaml
     shift 3
     for seed in $seeds; do
-        "$bin" --lockstep --config "deploy/robots/$robot.yaml" --seed "$seed" --json "$@" >"$work/out"
-        speed=$(awk -v r="$(get eval_mean_reward)" -v n="$(get eval_mean_ep_length)" 'BEGIN { printf "%.4f", r / n }')
+        run --seed "$seed" "$@" >"$work/out"
+        speed=$(awk -v r="$(get eval_mean_reward "$work/out")" -v n="$(get eval_mean_ep_length "$work/out")" 'BEGIN { printf "%.4f", r / n }')
         speeds="$speeds $speed"
         awk -v s="$speed" -v l="$least" 'BEGIN { exit !(s >= l) }' || fail "$what, seed $seed: $speed a step, $least asked"
     done

@@ -78,7 +78,7 @@ static inline void body_step(struct body *b, const double *act)
         const double ceiling = b->config.robot.joint[j].tau_max;
         b->cmd.tau[j] = act == NULL || b->cmd.mode[j] == MODE_OFF ? 0.0 : act[j] * ceiling;
     }
-    b->sim->step(b->self, b->state, &b->cmd, b->config.sim_settings.substep_us * 1e-6, NULL);
+    b->sim->step(b->self, b->state, &b->cmd, b->config.sim_settings.substep_us * 1e-6, &b->rng);
     b->sim->sense(b->self, b->state, NULL, &b->s);
 }
 

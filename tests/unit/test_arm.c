@@ -4,6 +4,7 @@
  */
 #include "tests/unit/world_fixture.h"
 
+#include "daemon/base/vec3.h"
 #include "sim/arm_inside.h"
 #include "sim/rk4.h"
 
@@ -327,6 +328,69 @@ static void the_tip_turns_the_valve(void **state)
     rig_close(&w);
 }
 
+/* --- a push on the tip --- */
+
+/* J' f of the push that is on. */
+static void torque_of_push(const struct world_rig *w, double *ret_tau)
+{
+    const struct arm_state *s = state_of(w);
+    const struct chain *c = &arm_of(w)->chain;
+    struct frame link[CHAIN_MAX], tool;
+    double jac[6 * N];
+    chain_frames(c, s->q, link, &tool);
+    chain_jacobian(c, link, tool.p, jac);
+    for (int i = 0; i < N; i++) {
+        ret_tau[i] = vec3_dot(s->push.force, (const double[]){jac[i], jac[N + i], jac[2 * N + i]});
+    }
+}
+
+/* From rest, weightless: (M + h D) v = h J' f. */
+static void a_push_is_an_impulse(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    double m[N * N], tau[N];
+    OPEN(w, NO_FRICTION, "sim.table=false", "chain.gravity_m_s2=[0, 0, 0]", "sim.push_n=[5, 30]",
+         "sim.push_pause_s=0");
+    const struct chain *c = &arm_of(&w)->chain;
+    chain_mass(c, state_of(&w)->q, m);
+    const struct arm_state before = *state_of(&w);
+    go(&w, 1, 1e-3);
+    struct arm_state after = *state_of(&w);
+    assert_true(vec3_dot(after.push.force, after.push.force) >= 25.0);
+    memcpy(after.q, before.q, sizeof before.q); /* where it was when it was pushed */
+    *state_of(&w) = after;
+    torque_of_push(&w, tau);
+    for (int i = 0; i < N; i++) {
+        double momentum = 1e-3 * c->link[i].p[CHAIN_VISCOUS] * after.qd[i];
+        for (int j = 0; j < N; j++) {
+            momentum += m[i * N + j] * after.qd[j];
+        }
+        assert_near(momentum, 1e-3 * tau[i], 1e-12);
+        assert_true(fabs(tau[i]) > 0.01 || i == HAND); /* the tip is on the hand's axis */
+    }
+    rig_close(&w);
+}
+
+/* Held by its motors it leans until they carry the push. */
+static void motors_carry_a_push(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    double tau[N], weight[N];
+    OPEN(w, NO_FRICTION, "sim.table=false", "sim.push_n=6", "sim.push_s=100", "sim.push_pause_s=0");
+    hold_all(&w);
+    go(&w, 4000, 1e-3);
+    const struct sensed s = rig_truth(&w);
+    torque_of_push(&w, tau);
+    chain_gravity(&arm_of(&w)->chain, state_of(&w)->q, weight);
+    for (int i = 0; i < N; i++) {
+        assert_near(s.tau[i] + tau[i], weight[i], 1e-4);
+    }
+    assert_true(fabs(state_of(&w)->q[WAIST] - state_of(&w)->q_held[WAIST]) > 1e-3);
+    rig_close(&w);
+}
+
 /* --- sensors and reset --- */
 
 static void a_reset_puts_it_near_its_pose(void **state)
@@ -381,6 +445,7 @@ static void what_cannot_be_is_refused(void **state)
     refused("chain.gravity_m_s2=[0, 9.81]", "lists of 3 numbers");
     refused("sim.latency_s=0.5", "sim.latency_s 0.5 is more than 15 commands");
     refused("sim.kp_nm_rad=[1, 2]", "sim.kp_nm_rad has 2 numbers");
+    refused("sim.push_s=[2, 1]", "sim.push_s is one number, or the least and the most of it");
 }
 
 static void a_copy_of_the_state_is_a_copy_of_the_world(void **state)
@@ -388,7 +453,8 @@ static void a_copy_of_the_state_is_a_copy_of_the_world(void **state)
     (void)state;
     static struct world_rig w;
     struct rng r;
-    OPEN(w, "sim.latency_s=0.004", "sim.backlash_rad=0.01", "sim.valve_pegs=3");
+    OPEN(w, "sim.latency_s=0.004", "sim.backlash_rad=0.01", "sim.valve_pegs=3", "sim.push_n=10",
+         "sim.push_s=0.05", "sim.push_pause_s=[0, 0.05]");
     void *copy = arena_take(&w.mem, w.state_bytes);
     struct sensed seen[2];
     memset(seen, 0, sizeof seen);
@@ -397,6 +463,7 @@ static void a_copy_of_the_state_is_a_copy_of_the_world(void **state)
     memcpy(copy, w.state, w.state_bytes);
     for (int run = 0; run < 2; run++) {
         rng_seed(&r, 3);
+        rng_seed(&w.rng, 4);
         hold_all(&w);
         memcpy(w.state, copy, w.state_bytes);
         for (int k = 0; k < 300; k++) {
@@ -424,6 +491,8 @@ int main(void)
         cmocka_unit_test(the_table_carries_the_tip),
         cmocka_unit_test(the_valve_comes_to_rest),
         cmocka_unit_test(the_tip_turns_the_valve),
+        cmocka_unit_test(a_push_is_an_impulse),
+        cmocka_unit_test(motors_carry_a_push),
         cmocka_unit_test(a_reset_puts_it_near_its_pose),
         cmocka_unit_test(it_says_what_it_touches),
         cmocka_unit_test(what_cannot_be_is_refused),

@@ -26,27 +26,43 @@ int main(void)
 
 static const double pose[N] = {0.1, -0.2, 0.1, 0.3, -0.4, 0.5};
 
-static void open_arm(struct body *b)
+/* Ours, and MuJoCo's on the model FREE; the same draws for both, which push at once if at all. */
+static void open_both(struct body *ret_ours, struct body *ret_theirs, double push_n)
 {
-    static const char *const sets[] = {
-        "sim.table=false",           "links.waist.friction_nm=0",   "links.shoulder.friction_nm=0",
-        "links.elbow.friction_nm=0", "links.forearm.friction_nm=0", "links.wrist.friction_nm=0",
-        "links.hand.friction_nm=0"};
-    body_open(b, "openarm6", sets, 7);
-    struct arm_state *s = b->state;
+    char path[PATH_CHARS], model[PATH_CHARS + 16], push[32];
+    (void)snprintf(push, sizeof push, "sim.push_n=%g", push_n);
+    const char *const ours[] = {
+        push,
+        "sim.push_s=[0.02, 0.1]",
+        "sim.push_pause_s=0",
+        "sim.table=false",
+        "links.waist.friction_nm=0",
+        "links.shoulder.friction_nm=0",
+        "links.elbow.friction_nm=0",
+        "links.forearm.friction_nm=0",
+        "links.wrist.friction_nm=0",
+        "links.hand.friction_nm=0",
+    };
+    body_open(ret_ours, "openarm6", ours, sizeof ours / sizeof ours[0]);
+    struct arm_state *s = ret_ours->state;
     memcpy(s->q, pose, sizeof pose);
     memcpy(s->q_seen, pose, sizeof pose);
+    wrap("arm6", FREE, path);
+    (void)snprintf(model, sizeof model, "sim.model=%s", path);
+    const char *const theirs[] = {push, ours[1], ours[2], model, "sim.keyframe=start"};
+    body_open(ret_theirs, "arm6", theirs, sizeof theirs / sizeof theirs[0]);
+    rng_seed(&ret_ours->rng, 2); /* their resets drew different numbers */
+    rng_seed(&ret_theirs->rng, 2);
 }
 
-/* Both for so many ms under torques drawn anew every 20 ms, of this part of the ceilings. Returns
- * the largest difference, and how far a joint went. */
-static double part(double amplitude, int steps, double *ret_way)
+/* Both for so many ms under torques drawn anew every 20 ms, of this part of the ceilings, the tip
+ * pushed with so much at once. Returns the largest difference, and how far a joint went. */
+static double part(double amplitude, double push_n, int steps, double *ret_way)
 {
     static struct body ours, theirs;
     struct rng r;
     double off = 0.0, act[N] = {0.0};
-    open_arm(&ours);
-    open_wrapped(&theirs, "arm6", FREE);
+    open_both(&ours, &theirs, push_n);
     rng_seed(&r, 8);
     *ret_way = 0.0;
     for (int k = 0; k < steps; k++) {
@@ -72,7 +88,7 @@ static void it_falls_as_mujocos_arm(void **state)
 {
     (void)state;
     double way;
-    const double off = part(0.0, 250, &way);
+    const double off = part(0.0, 0.0, 250, &way);
     print_message("250 ms of falling: %.1e rad apart after %.2f rad\n", off, way);
     assert_true(off < NEAR && way > 0.2);
 }
@@ -81,9 +97,19 @@ static void it_is_driven_as_mujocos_arm(void **state)
 {
     (void)state;
     double way;
-    const double off = part(0.1, 300, &way);
+    const double off = part(0.1, 0.0, 300, &way);
     print_message("300 ms of torques: %.1e rad apart after %.2f rad\n", off, way);
     assert_true(off < NEAR && way > 0.2);
+}
+
+static void it_is_pushed_as_mujocos_arm(void **state)
+{
+    (void)state;
+    double way, alone;
+    const double off = part(0.0, 20.0, 300, &way);
+    (void)part(0.0, 0.0, 300, &alone);
+    print_message("300 ms of pushes: %.1e rad apart after %.2f rad\n", off, way);
+    assert_true(off < NEAR && fabs(way - alone) > 0.05);
 }
 
 /* At rest on its stops and table nothing explodes: contacts and friction are there, and MuJoCo's.
@@ -110,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_falls_as_mujocos_arm),
         cmocka_unit_test(it_is_driven_as_mujocos_arm),
+        cmocka_unit_test(it_is_pushed_as_mujocos_arm),
         cmocka_unit_test(it_comes_to_rest_on_its_table),
     };
     return cmocka_run_group_tests(tests, fixture_begin, fixture_end);

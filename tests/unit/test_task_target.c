@@ -170,6 +170,30 @@ static void a_small_box_takes_its_time(void **state)
     rig_close(&w);
 }
 
+/* It stays where the tip was, wherever that goes; nothing has to be looked for. */
+static void a_target_may_be_where_it_began(void **state)
+{
+    (void)state;
+    static struct world_rig w;
+    static const char *const sets[] = {FAST, "task.target_min_m=[]", "task.target_max_m=[]",
+                                       "task.target_at_start=true"};
+    rig_open_with(&w, YAML, sets, 5);
+    for (int k = 0; k < 3; k++) {
+        w.sim->reset(w.self, w.state, &w.rng);
+        struct sensed s = rig_truth(&w);
+        assert_true(task_ready(&w.task));
+        task_aim(&w.task, &s);
+        const double *target = extra_of(&w.config.robot, &s, "target");
+        assert_memory_equal(target, extra_of(&w.config.robot, &s, "tip"), 3 * sizeof *target);
+        assert_true(extra_of(&w.config.robot, &s, "distance")[0] == 0.0);
+        s.q[0] += 0.3;
+        task_sense(&w.task, &s);
+        check_way(&w.config.robot, &s);
+        assert_true(extra_of(&w.config.robot, &s, "distance")[0] > 0.03);
+    }
+    rig_close(&w);
+}
+
 static void refused(const char *path, const char *set, const char *words)
 {
     static struct world_rig w;
@@ -193,6 +217,8 @@ static void what_cannot_be_is_refused(void **state)
     refused(YAML, "extra.tip.n=2", "extra tip: it has 3 numbers, n is 2");
     refused(ROBOT("openarm6"), "task.target_max_m=[1, 1, 1]", "are two corners of a box");
     refused(ROBOT("reacher2"), "task.target_min_m=[1]", "are two corners of a box");
+    refused(ROBOT("reacher2"), "task.target_at_start=true", "the robot file has no links");
+    refused(YAML, "task.target_at_start=true", "are two answers to where the target is");
 }
 
 /* --- in the loop --- */
@@ -228,6 +254,7 @@ int main(void)
         cmocka_unit_test(its_speed_is_what_carries_it),
         cmocka_unit_test(targets_lie_in_their_box),
         cmocka_unit_test(a_seed_is_a_row_of_targets),
+        cmocka_unit_test(a_target_may_be_where_it_began),
         cmocka_unit_test(a_small_box_takes_its_time),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(each_episode_has_its_target),
