@@ -6,9 +6,14 @@
 
 #include "daemon/make_safe.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/can/error.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -171,6 +176,52 @@ static void the_controllers_troubles_are_said(void **state)
     bench_close(b);
 }
 
+/* A socket of packets on an interface that is down answers as one of CAN does, where there is none:
+ * once to who reads, and to each who writes. */
+static int down(void)
+{
+    const int own = geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET;
+    if (unshare(own) != 0) {
+        return -1;
+    }
+    const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    const struct sockaddr_ll a = {.sll_family = AF_PACKET,
+                                  .sll_protocol = htons(ETH_P_ALL),
+                                  .sll_ifindex = (int)if_nametoindex("lo")};
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
+    return fd;
+}
+
+static void an_interface_that_is_down_is_no_unplugged_one(void **state)
+{
+    struct bench *b = *state;
+    const struct canfd_frame f = {.can_id = 1, .len = 8};
+    const int fd = down();
+    if (fd < 0) {
+        skip(); /* no network of its own is given here */
+    }
+    for (int writes = 0; writes < 2; writes++) {
+        bench_open(b, "can0", "");
+        struct port *p = &b->plant->bus[0].port;
+        uint8_t junk[CANFD_MTU];
+        port_take(p, dup(fd));
+        if (writes != 0) {
+            assert_int_equal(port_write(p, (const uint8_t *)&f, sizeof f), -EIO);
+        } else {
+            assert_int_equal(port_read(p, bench_now_ns(), junk, sizeof junk), -EIO);
+        }
+        assert_int_equal(port_discard(p), -EIO);
+        assert_int_equal(port_write(p, (const uint8_t *)&f, sizeof f), -EIO);
+        plant_lose(b->plant, &b->plant->bus[0]);
+        assert_string_equal(plant_bus_why(b->plant, 0),
+                            "bus servo: can0 is down (unplugged?): plug it in again, or ip link "
+                            "set can0 up; torque of its joints is unknown");
+        bench_close(b);
+    }
+    (void)close(fd);
+}
+
 /* Nobody takes what is sent: frames are dropped, and after two ticks the bus is lost. */
 static void a_queue_that_stays_full_is_a_lost_bus(void **state)
 {
@@ -239,6 +290,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_controllers_troubles_are_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_stays_full_is_a_lost_bus, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_empties_is_none, setup, teardown),
+        /* last: it leaves the network */
+        cmocka_unit_test_setup_teardown(an_interface_that_is_down_is_no_unplugged_one, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
