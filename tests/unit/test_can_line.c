@@ -132,6 +132,40 @@ static void a_robot_on_an_interface_with_fd(void **state)
     bench_close(b);
 }
 
+/* When the first answers of all are at the host; step_ns 0: looked at only when the world says. */
+static int64_t answered_ns(struct bench *b, int64_t step_ns, int *ret_looks)
+{
+    struct canfd_frame f[8] = {{.len = 8}, {.len = 8}, {.len = 8}};
+    struct world *w = b->world;
+    int n = 0;
+    for (int j = 0; j < 3; j++) {
+        f[j].can_id = (canid_t)b->config.robot.joint[j].id;
+    }
+    (void)world_tx(w, 0, (const uint8_t *)f, 3 * CANFD_MTU, (uint32_t)b->line.bitrate);
+    for (*ret_looks = 0; n < 3; ++*ret_looks) {
+        const int64_t next_ns = step_ns > 0 ? world_now_ns(w) + step_ns : world_next_ns(w);
+        assert_true(*ret_looks < 100000);
+        world_advance(w, next_ns > world_now_ns(w) ? next_ns : world_now_ns(w) + 1);
+        n += world_rx(w, 0, world_now_ns(w), (uint8_t *)f, sizeof f) / (int)CANFD_MTU;
+    }
+    return world_now_ns(w);
+}
+
+static void who_looks_when_the_world_says_misses_nothing(void **state)
+{
+    struct bench *b = *state;
+    int looks, rare;
+    bench_open(b, "can0", "");
+    const int64_t by_looking_ns = answered_ns(b, 100, &looks);
+    bench_close(b);
+    bench_open(b, "can0", "");
+    const int64_t by_waiting_ns = answered_ns(b, 0, &rare);
+    assert_in_range(by_looking_ns - by_waiting_ns, 0, 99);
+    assert_in_range(by_waiting_ns, 6 * 47 * NS_PER_US, 6 * 135 * NS_PER_US + 3 * DOUBLE_PAUSE_NS);
+    assert_true(rare < 20 && looks > 1000); /* a few a frame, and the body's steps */
+    bench_close(b);
+}
+
 static void tell(struct bench *b, uint32_t class, uint8_t status)
 {
     const struct canfd_frame f = {
@@ -287,6 +321,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(make_safe_cuts_torque, setup, teardown),
         cmocka_unit_test_setup_teardown(a_robot_on_an_interface, setup, teardown),
         cmocka_unit_test_setup_teardown(a_robot_on_an_interface_with_fd, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_looks_when_the_world_says_misses_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_controllers_troubles_are_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_stays_full_is_a_lost_bus, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_empties_is_none, setup, teardown),
