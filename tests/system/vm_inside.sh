@@ -20,7 +20,7 @@ passes() { # name, command...
 
 machine() { grep -q PREEMPT_RT /proc/version && [ "$(cat /sys/kernel/realtime)" = 1 ] && [ "$(cat /proc/1/comm)" = systemd ]; }
 cyclic() {
-    cyclictest -m -q -p 80 -i 1000 -l 3000 || return 1
+    cyclictest -m -q -p 80 -i 1000 -l $((1000 * seconds)) || return 1
     figures=$(grep -o 'Min:.*' /tmp/said | tr -s ' ')
 }
 can() {
@@ -34,5 +34,5 @@ passes can can
 # The processor in here has AVX2 and no AVX-512, whatever the one has that compiled what learns.
 bash /host/package_inside.sh /host install_ learn upgrade remove purge || bad=1
 dpkg -i /host/new.deb >/tmp/said 2>&1 || { cat /tmp/said; exit 1; }
-bash /host/can_inside.sh "$seconds" fd_1000_hz classic_400_hz bus_off || bad=1
+bash /host/can_inside.sh "$seconds" fd_1000_hz classic_400_hz bus_off link_down motors_gone daemon_killed || bad=1
 exit $bad
