@@ -23,15 +23,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SETS_MAX      64
-#define MEMORY_BYTES  ((size_t)64 << 20)
-#define PAUSE_NS      (100 * NS_PER_US) /* between looks at the buses: finer than any deadline */
-#define PAUSE_CAN_NS  (40 * NS_PER_US)  /* a frame's time: a tick of 1 ms, filled to two thirds */
-#define PAUSE_TOLD_NS (10 * NS_PER_MS)  /* a tick of most robots */
-#define AS_INTERRUPT  85                /* priorities: the loop has 80, as it comes */
-#define BESIDE_LOOP   70
-#define MOTION_NS     NS_PER_MS /* between looks at the body, which take longer than those at a bus */
-#define STILL_RAD_S   0.02      /* below the sensor's unit of 0.024 rad/s a joint stands still */
+#define SETS_MAX       64
+#define MEMORY_BYTES   ((size_t)64 << 20)
+#define PAUSE_NS       (100 * NS_PER_US) /* between looks at the buses: finer than any deadline */
+#define PAUSE_LEAST_NS (20 * NS_PER_US)  /* less than any frame's time */
+#define PAUSE_TOLD_NS  (10 * NS_PER_MS)  /* a tick of most robots */
+#define AS_INTERRUPT   85                /* priorities: the loop has 80, as it comes */
+#define BESIDE_LOOP    70
+#define MOTION_NS      NS_PER_MS /* between looks at the body, which take longer than those at a bus */
+#define STILL_RAD_S    0.02      /* below the sensor's unit of 0.024 rad/s a joint stands still */
 
 struct arguments {
     const char *config, *link, *truth;
@@ -160,17 +160,28 @@ static void watch_pauses(struct robot_sim *r, int64_t now_ns)
     }
 }
 
+/* How long nothing happens by itself, with interfaces alone. A terminal is never polled: see
+ * serial.h. */
+static int64_t quiet_ns(const struct robot_sim *r)
+{
+    for (int i = 0; i < r->n_lines; i++) {
+        if (r->line[i].kind != PORT_CAN) {
+            return PAUSE_NS;
+        }
+    }
+    const int64_t ns = world_next_ns(r->world) - now_ns(r);
+    return ns < PAUSE_LEAST_NS ? PAUSE_LEAST_NS : ns > NS_PER_MS ? NS_PER_MS : ns;
+}
+
 /* Until it is time to look again. A frame on an interface ends it: a tick of 1 ms that the bus
- * fills to two thirds has no room for waiting. A terminal is never polled: see serial.h. True:
- * somebody has written a command. */
+ * fills to two thirds has no room for waiting. True: somebody has written a command. */
 static bool rest(const struct robot_sim *r, bool listening)
 {
-    struct timespec pause = {.tv_nsec = PAUSE_NS};
+    const struct timespec pause = {.tv_nsec = quiet_ns(r)};
     struct pollfd p[1 + BUSES_MAX] = {{.fd = listening ? STDIN_FILENO : -1, .events = POLLIN}};
     for (int i = 0; i < r->n_lines; i++) {
         const struct line *l = &r->line[i];
         p[1 + i] = (struct pollfd){.fd = l->kind == PORT_CAN ? l->fd : -1, .events = POLLIN};
-        pause.tv_nsec = l->kind == PORT_CAN ? PAUSE_CAN_NS : pause.tv_nsec;
     }
     return ppoll(p, 1 + (nfds_t)r->n_lines, &pause, NULL) > 0 && p[0].revents != 0;
 }

@@ -162,7 +162,7 @@ static void count_coasting(struct loop *l, int64_t skipped)
     const uint64_t all = (UINT64_C(1) << z->sensed.n) - 1;
     const bool coasts = (z->fresh & all) != all;
     z->coasted += coasts;
-    z->coasted_total += coasts && z->fsm.state != STATE_LIMP && z->fsm.state != STATE_BOOT;
+    z->coasted_total += coasts && fsm_drives(z->fsm.state);
     z->skipped += (int)skipped;
     z->phase += (int)skipped;
     z->overruns += (uint64_t)skipped;

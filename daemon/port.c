@@ -109,10 +109,18 @@ static int note_full(struct port *p, size_t done, size_t n)
     return -EIO;
 }
 
+/* n of can_read and can_write. An interface that is down keeps its socket, and this is said once.
+ */
+static int note_down(struct port *p, int n)
+{
+    p->lost |= n == -ENETDOWN ? (unsigned)CAN_TROUBLE_DOWN : 0;
+    return n < 0 ? -EIO : n;
+}
+
 static int write_frames(struct port *p, const uint8_t *bytes, size_t n)
 {
-    const int done =
-        p->kind == PORT_CAN ? can_write(p->fd, bytes, n) : slcan_write(&p->slcan, p->fd, bytes, n);
+    const int done = p->kind == PORT_CAN ? note_down(p, can_write(p->fd, bytes, n))
+                                         : slcan_write(&p->slcan, p->fd, bytes, n);
     p->sent_ns = clock_now_ns(p->clock) + frames_ns(p, bytes, n);
     return done < 0 ? -EIO : note_full(p, (size_t)done, n);
 }
@@ -154,7 +162,7 @@ static int read_now(struct port *p, int64_t deadline_ns, uint8_t *ret_bytes, siz
         return n;
     }
     int64_t waited_ns;
-    const int n = can_read(p->fd, ret_bytes, cap, &waited_ns);
+    const int n = note_down(p, can_read(p->fd, ret_bytes, cap, &waited_ns));
     p->waited_ns = waited_ns > p->waited_ns ? waited_ns : p->waited_ns;
     return n;
 }

@@ -240,6 +240,21 @@ void world_advance(struct world *w, int64_t t_ns)
     }
 }
 
+static int64_t wire_event_ns(const struct world *w, int bus)
+{
+    return w->is_can[bus] ? can_wire_next_ns(&w->can[bus]) : wire_next_ns(&w->wire[bus]);
+}
+
+int64_t world_next_ns(const struct world *w)
+{
+    int64_t next_ns = w->next_substep_ns;
+    for (int i = 0; i < w->n_buses; i++) {
+        const int64_t event_ns = wire_event_ns(w, i);
+        next_ns = event_ns < next_ns ? event_ns : next_ns;
+    }
+    return next_ns;
+}
+
 int64_t world_tx(struct world *w, int bus, const uint8_t *bytes, size_t n, uint32_t baud)
 {
     return w->is_can[bus] ? can_wire_host_tx(&w->can[bus], bytes, n, w->now_ns, baud)
@@ -264,8 +279,7 @@ int world_rx(struct world *w, int bus, int64_t t_ns, uint8_t *ret_bytes, size_t 
         if (n != 0 || w->now_ns >= t_ns) {
             return n;
         }
-        int64_t next_ns =
-            w->is_can[bus] ? can_wire_next_ns(&w->can[bus]) : wire_next_ns(&w->wire[bus]);
+        int64_t next_ns = wire_event_ns(w, bus);
         next_ns = next_ns < w->next_substep_ns ? next_ns : w->next_substep_ns;
         next_ns = next_ns > w->now_ns ? next_ns : w->now_ns + 1;
         world_advance(w, next_ns < t_ns ? next_ns : t_ns);

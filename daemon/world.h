@@ -21,6 +21,8 @@ void world_close(struct world *w);
 /* It begins at t_ns instead of 0; before anything has happened. */
 void world_begin(struct world *w, int64_t t_ns);
 int64_t world_now_ns(const struct world *w);
+/* When something happens next by itself, on a bus or the body's substep; not after now: at once. */
+int64_t world_next_ns(const struct world *w);
 /* Let everything happen up to t_ns. */
 void world_advance(struct world *w, int64_t t_ns);
 /* The host puts n bytes on a bus now, or on a CAN bus whole frames, at the rate that it is set to;

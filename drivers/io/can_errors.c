@@ -76,6 +76,11 @@ int can_errors_text(unsigned trouble, const char *device, char *ret_text, int ca
         {CAN_TROUBLE_RESTARTED, "is on the bus again after bus-off"},
     };
 
+    if ((trouble & CAN_TROUBLE_DOWN) != 0) { /* what is pulled out goes down first */
+        return snprintf(ret_text, (size_t)cap,
+                        "%.64s is down (unplugged?): plug it in again, or ip link set %.15s up",
+                        device, device);
+    }
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if ((trouble & rows[i].trouble) != 0) {
             return snprintf(ret_text, (size_t)cap, "%.64s %s", device, rows[i].what);

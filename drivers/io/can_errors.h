@@ -18,9 +18,10 @@ enum can_trouble {
     CAN_TROUBLE_TX_FULL = 1 << 5, /* frames were not taken, and dropped */
     CAN_TROUBLE_SIGNAL = 1 << 6,  /* damaged frames, the transceiver */
     CAN_TROUBLE_RESTARTED = 1 << 7,
+    CAN_TROUBLE_DOWN = 1 << 8, /* the interface is down, which no error frame says */
 };
 
-#define CAN_TROUBLES 8
+#define CAN_TROUBLES 8 /* that are counted: those of error frames */
 
 struct can_errors {
     uint64_t n[CAN_TROUBLES];     /* in the order of the bits */

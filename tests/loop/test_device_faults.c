@@ -308,6 +308,20 @@ static void some_lost_answers_stop_nothing(void **state)
     assert_true(plant_counters(r->house.plant)->read_phase_us_max <= 3000);
 }
 
+/* While a bus is set up nobody is asked for a pose: those ticks miss none. */
+static void arming_and_stopping_do_not_coast(void **state)
+{
+    struct ride *r = *state;
+    start(r, NULL, 0);
+    run(r);
+    for (int i = 0; i < 100; i++) {
+        tick(r);
+    }
+    atomic_fetch_or(&r->house.shared->stop, STOP_ASKED);
+    until(r, STATE_LIMP);
+    assert_int_equal(r->house.loop.st.coasted_total, 0);
+}
+
 static void writing_a_devices_memory_is_said(void **state)
 {
     struct ride *r = *state;
@@ -357,6 +371,7 @@ int main(void)
         TEST(a_bus_that_falls_silent_with_its_power_is_named),
         TEST(a_tripped_watchdog_is_a_fault),
         TEST(some_lost_answers_stop_nothing),
+        TEST(arming_and_stopping_do_not_coast),
         TEST(writing_a_devices_memory_is_said),
         TEST(a_stop_that_reads_back_slowly_is_no_fault),
     };

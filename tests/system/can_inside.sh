@@ -24,7 +24,7 @@ whole_ticks() {
             if (first != "") { open[id]++ }
         }
         END {
-            ticks = sprintf("%.0f", (substr(last, 2) - substr(first, 2)) * rate)
+            ticks = sprintf("%.0f", (substr(last, 2) - substr(first, 2)) * rate) + 0 # a number again
             for (i in n) { total += n[i]; kinds++; if (n[i] != ticks) { odd = odd " " i " " n[i] } }
             printf "%d ticks, %d frames of %d", ticks, total, 12 * ticks
             if (ticks < 0.9 * '"$seconds"' * rate || kinds != 12 || odd != "") {
@@ -53,7 +53,7 @@ measure() { # between a listener's coming and its going, which both hold the ker
 
 # The arm on its bus, with something to learn. The emulated processor makes its products one by one, in software: a larger
 # learner would cost minutes.
-begin() { # mtu, robot
+begin() { # mtu, robot, words of run
     ip link add vcan0 type vcan
     ip link set vcan0 mtu "$1" txqueuelen 12 up
     cat >/etc/basald/basald.yaml <<Y
@@ -68,54 +68,100 @@ Y
     rate=$(sed -n 's/^  rate_hz: //p' "$robots/$2.yaml")
     systemctl start basalsim
     start_limp
-    go
-    until_true "the learner learns" 30 at_least updates 5
+    go "${@:3}"
 }
-end_all() {
+end_all() { # on its way to the rest pose first
+    local order
+    cursor_here
     systemctl stop basald || fail "systemctl stop"
+    order=$(order_of 'SIGTERM: stopping|[a-z]+ -> [a-z]+|make safe: torque is off on every device')
+    [ "$order" = 'SIGTERM: stopping|running -> retreating|retreating -> stopping|stopping -> limp|make safe: torque is off on every device|' ] ||
+        fail "the order of the stop was $order"
     systemctl stop basalsim
     ip link del vcan0
     rm -rf /var/lib/basald
 }
-judge() { # looked at when all is over: the reader must not disturb what is measured
+
+# --- every tick ---
+
+measured() { # mtu, robot
     local text
-    text=$(whole_ticks) || fail "on the bus: $text"
+    begin "$@"
+    until_true "the learner learns" 30 at_least updates 5
+    measure
+    end_all
+    text=$(whole_ticks) || fail "on the bus: $text" # when all is over: the reader must not disturb what is measured
     figures="$figures$text, "
 }
+fd_1000_hz() { measured 72 openarm6-can; }
+classic_400_hz() { measured 16 openarm6-can400; }
 
-fd_1000_hz() {
-    begin 72 openarm6-can
-    measure
-    end_all
-    judge
-}
-
-classic_400_hz() {
-    begin 16 openarm6-can400
-    measure
-    end_all
-    judge
-}
+# --- what goes wrong ---
 
 lost() { # what it says
     until_true "fault" 5 is fault
     case $(field why) in *"$1"*) ;; *) fail "it says \"$(field why)\"" ;; esac
 }
+unknown() { [ "$(status | grep -o '"torque": *"unknown"' | wc -l)" = 6 ]; }
 back() { # and it works as before, once somebody asks for it
     until_true "the motors are there again" 10 torques_off
     sleep 0.5
     is fault || fail "it left the fault by itself"
     basalctl clear >/dev/null || fail "clear"
     until_true "limp" 5 is limp
-    go
+    go --random --no-learn
 }
 
 # The controller leaves the bus: what the kernel says then is said here by somebody else.
 bus_off() {
-    begin 16 openarm6-can400
+    begin 16 openarm6-can400 --random --no-learn
     cansend vcan0 20000040#0000000000000000
     lost "bus-off"
     back
+    end_all
+}
+
+# Somebody sets the interface down under the running robot: no command arrives any more.
+link_down() {
+    begin 16 openarm6-can400 --random --no-learn
+    ip link set vcan0 down
+    lost "bus arm: vcan0 is down (unplugged?): plug it in again, or ip link set vcan0 up"
+    sleep 3
+    is fault || fail "it left the fault by itself"
+    unknown || fail "nobody can know its torque"
+    ip link set vcan0 up
+    back
+    end_all
+}
+
+# All motors are silent, as without their supply, and after a while they are there again.
+motors_gone() {
+    begin 16 openarm6-can400 --random --no-learn
+    systemctl kill -s KILL basalsim
+    lost "bus arm: not one of its joints answers any more"
+    [ "$(field cause)" = bus_lost ] || fail "the cause is $(field cause)"
+    until_true "torque is unknown" 5 unknown
+    systemctl reset-failed basalsim
+    systemctl start basalsim
+    back
+    end_all
+}
+
+# The motors' own timeout lets go first; then the next life finds them, and stays limp.
+daemon_killed() {
+    local p rows
+    begin 16 openarm6-can400 --random --no-learn
+    p=$(pid) rows=$(number replay_rows)
+    systemctl kill -s KILL basald
+    until_true "another life" 10 another_pid "$p"
+    until_true "limp" 5 is limp
+    until_true "torque off" 5 torques_off
+    [ "$(restarts)" = 1 ] || fail "$(restarts) restarts"
+    said_it "make safe: torque is off on every device" || fail "nobody made it safe"
+    at_least replay_rows "$rows" || fail "$(number replay_rows) rows, there were $rows"
+    sleep 0.5
+    is limp || fail "it did not stay limp"
+    go --random --no-learn
     end_all
 }
 

@@ -7,4 +7,4 @@ ldd "$bin/basald" | grep -qE 'lib[at]san' && { echo "skipped: nobody packages sa
 command -v dpkg-buildpackage >/dev/null || { echo "skipped: there is no dpkg-buildpackage"; exit 77; }
 . tests/system/service_lib.sh
 packages "$bin/.."
-container package_inside.sh /t
+container package_inside.sh /t install_ learn upgrade latch stopped remove purge

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Shared by the tests in a container with a real systemd: what they bring along lies in $work, /t in there.
+# Shared by the tests under a real systemd, in a container or a virtual machine: what they bring along lies in $work, /t in
+# a container.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

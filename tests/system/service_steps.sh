@@ -12,7 +12,7 @@ fail() {
 told=
 trap '[ $? = 0 ] || [ -n "$told" ] || echo "not ok - $scenario: it broke off"' EXIT
 status() { basalctl status --json 2>/dev/null || true; }
-field() { status | grep -o "\"$1\": *\"\{0,1\}[^,\"}]*" | head -n 1 | sed 's/^[^:]*: *"\{0,1\}//'; }
+field() { status | grep -oE "\"$1\": *(\"[^\"]*|[^,\"}]*)" | head -n 1 | sed 's/^[^:]*: *"\{0,1\}//'; }
 number() { local n; n=$(field "$1"); echo "${n:-0}"; }
 state() { field state; }
 pid() { systemctl show -p MainPID --value basald; }

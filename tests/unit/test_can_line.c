@@ -6,9 +6,14 @@
 
 #include "daemon/make_safe.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/can/error.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -127,6 +132,40 @@ static void a_robot_on_an_interface_with_fd(void **state)
     bench_close(b);
 }
 
+/* When the first answers of all are at the host; step_ns 0: looked at only when the world says. */
+static int64_t answered_ns(struct bench *b, int64_t step_ns, int *ret_looks)
+{
+    struct canfd_frame f[8] = {{.len = 8}, {.len = 8}, {.len = 8}};
+    struct world *w = b->world;
+    int n = 0;
+    for (int j = 0; j < 3; j++) {
+        f[j].can_id = (canid_t)b->config.robot.joint[j].id;
+    }
+    (void)world_tx(w, 0, (const uint8_t *)f, 3 * CANFD_MTU, (uint32_t)b->line.bitrate);
+    for (*ret_looks = 0; n < 3; ++*ret_looks) {
+        const int64_t next_ns = step_ns > 0 ? world_now_ns(w) + step_ns : world_next_ns(w);
+        assert_true(*ret_looks < 100000);
+        world_advance(w, next_ns > world_now_ns(w) ? next_ns : world_now_ns(w) + 1);
+        n += world_rx(w, 0, world_now_ns(w), (uint8_t *)f, sizeof f) / (int)CANFD_MTU;
+    }
+    return world_now_ns(w);
+}
+
+static void who_looks_when_the_world_says_misses_nothing(void **state)
+{
+    struct bench *b = *state;
+    int looks, rare;
+    bench_open(b, "can0", "");
+    const int64_t by_looking_ns = answered_ns(b, 100, &looks);
+    bench_close(b);
+    bench_open(b, "can0", "");
+    const int64_t by_waiting_ns = answered_ns(b, 0, &rare);
+    assert_in_range(by_looking_ns - by_waiting_ns, 0, 99);
+    assert_in_range(by_waiting_ns, 6 * 47 * NS_PER_US, 6 * 135 * NS_PER_US + 3 * DOUBLE_PAUSE_NS);
+    assert_true(rare < 20 && looks > 1000); /* a few a frame, and the body's steps */
+    bench_close(b);
+}
+
 static void tell(struct bench *b, uint32_t class, uint8_t status)
 {
     const struct canfd_frame f = {
@@ -169,6 +208,52 @@ static void the_controllers_troubles_are_said(void **state)
     assert_non_null(strstr(plant_bus_why(b->plant, 0), "(bus-off)"));
     assert_int_equal(b->plant->bus[0].port.fd, -1);
     bench_close(b);
+}
+
+/* A socket of packets on an interface that is down answers as one of CAN does, where there is none:
+ * once to who reads, and to each who writes. */
+static int down(void)
+{
+    const int own = geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET;
+    if (unshare(own) != 0) {
+        return -1;
+    }
+    const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    const struct sockaddr_ll a = {.sll_family = AF_PACKET,
+                                  .sll_protocol = htons(ETH_P_ALL),
+                                  .sll_ifindex = (int)if_nametoindex("lo")};
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
+    return fd;
+}
+
+static void an_interface_that_is_down_is_no_unplugged_one(void **state)
+{
+    struct bench *b = *state;
+    const struct canfd_frame f = {.can_id = 1, .len = 8};
+    const int fd = down();
+    if (fd < 0) {
+        skip(); /* no network of its own is given here */
+    }
+    for (int writes = 0; writes < 2; writes++) {
+        bench_open(b, "can0", "");
+        struct port *p = &b->plant->bus[0].port;
+        uint8_t junk[CANFD_MTU];
+        port_take(p, dup(fd));
+        if (writes != 0) {
+            assert_int_equal(port_write(p, (const uint8_t *)&f, sizeof f), -EIO);
+        } else {
+            assert_int_equal(port_read(p, bench_now_ns(), junk, sizeof junk), -EIO);
+        }
+        assert_int_equal(port_discard(p), -EIO);
+        assert_int_equal(port_write(p, (const uint8_t *)&f, sizeof f), -EIO);
+        plant_lose(b->plant, &b->plant->bus[0]);
+        assert_string_equal(plant_bus_why(b->plant, 0),
+                            "bus servo: can0 is down (unplugged?): plug it in again, or ip link "
+                            "set can0 up; torque of its joints is unknown");
+        bench_close(b);
+    }
+    (void)close(fd);
 }
 
 /* Nobody takes what is sent: frames are dropped, and after two ticks the bus is lost. */
@@ -236,9 +321,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(make_safe_cuts_torque, setup, teardown),
         cmocka_unit_test_setup_teardown(a_robot_on_an_interface, setup, teardown),
         cmocka_unit_test_setup_teardown(a_robot_on_an_interface_with_fd, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_looks_when_the_world_says_misses_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_controllers_troubles_are_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_stays_full_is_a_lost_bus, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_empties_is_none, setup, teardown),
+        /* last: it leaves the network */
+        cmocka_unit_test_setup_teardown(an_interface_that_is_down_is_no_unplugged_one, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
