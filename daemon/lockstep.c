@@ -399,7 +399,7 @@ static int live(struct lockstep *k, struct evaluation *ret_eval, char *ret_why, 
 static int run(const struct lockstep_spec *spec, struct lockstep_result *ret_result, char *ret_why,
                int cap)
 {
-    struct evaluation e;
+    struct evaluation e = {0};
     struct lockstep *k = calloc(1, sizeof *k);
     if (k == NULL) {
         return why(ret_why, cap, -ENOMEM, "out of memory");
