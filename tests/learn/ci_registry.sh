@@ -66,7 +66,8 @@ python3 "$work/plan.py" "$work" >"$work/plan"
 
 # 60 rows a batch hold whole runs of 2 to 6; who learns from the newest steps gets 60 at once
 short=(--steps 200 --seed 1 --eval-s 1 --set task.eval_episodes=0 --set learner.batch_size=60 --set learner.train_freq=60
-    --set learner.enabled=true --set learner.learning_starts=20 --set learner.gradient_steps=1 --set learner.publish_every=1 --set replay.capacity=1000)
+    --set learner.enabled=true --set learner.learning_starts=20 --set learner.gradient_steps=1 --set learner.publish_every=1
+    --set replay.capacity=1000)
 while read -r what name file actions; do
     [ "$what" != unsaid ] || { say "$name does not say its source"; continue; }
     if [ "$file" = - ]; then
