@@ -22,7 +22,7 @@
 
 struct arguments {
     const char *config, *run_dir, *resume, *runtime_dir, *stall, *crash, *list, *prior;
-    const char *eval_trace;
+    const char *eval_trace, *record;
     const char *sets[SETS_MAX];
     int n_sets;
     bool lockstep, search, json, check, dump, manual, make_safe, go_on, reach;
@@ -47,6 +47,7 @@ static const struct flag flags[] = {
     {"steps",            "N",         "lockstep: policy steps to learn (default 2400)"},
     {"eval-s",           "S",         "lockstep: seconds of deterministic evaluation at the end (default 30; task.eval_episodes comes first)"},
     {"eval-trace",       "FILE",      "lockstep: write what the evaluation observed, did and got, one JSON object a line"},
+    {"record",           "FILE",      "lockstep: write the joints at every tick of the evaluation, as basalctl record does"},
     {"run-dir",          "DIR",       "where metrics and checkpoints go"},
     {"checkpoint-steps", "N",         "lockstep: a checkpoint every N policy steps"},
     {"runtime-dir",      "DIR",       "where the sockets are (default /run/basald)"},
@@ -106,6 +107,8 @@ static bool take(void *self, const char *name, const char *value)
         a->resume = value;
     } else if (strcmp(name, "eval-trace") == 0) {
         a->eval_trace = value;
+    } else if (strcmp(name, "record") == 0) {
+        a->record = value;
     } else if (strcmp(name, "prior") == 0) {
         a->prior = value;
     } else if (strcmp(name, "runtime-dir") == 0) {
@@ -293,6 +296,7 @@ static int run(int argc, char **argv)
         .resume = a.resume,
         .checkpoint_steps = a.checkpoint_steps,
         .eval_trace = a.eval_trace,
+        .record = a.record,
         .json = a.json,
     };
     return lockstep_run(&spec);

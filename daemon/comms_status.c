@@ -112,6 +112,7 @@ static void fill_phases(const struct comms *c, Basald__V1__Status *m, struct sta
 static void fill_loop(const struct comms *c, Basald__V1__Status *m)
 {
     m->loop_rate_hz = c->rate.hz;
+    m->control_rate_hz = c->spec.config->robot.control_rate_hz;
     m->wake_p50_us = quantile_us(c, HIST_WAKE, 0.5);
     m->wake_p99_us = quantile_us(c, HIST_WAKE, 0.99);
     m->wake_p999_us = quantile_us(c, HIST_WAKE, 0.999);

@@ -279,9 +279,19 @@ static void take_fit(struct fit *f, int rows, int n, struct arena *mem)
     f->s = arena_take(mem, (size_t)n * sizeof *f->s);
 }
 
+/* The joint moves, and turns back nowhere that its slopes were taken over: dry friction jumps
+ * there.
+ */
 static bool counts(const struct motion_record *m, int sample, int i)
 {
-    return fabs(m->qd[sample * m->n + i]) >= SPEED_MIN;
+    const double qd = m->qd[sample * m->n + i];
+    const int from = sample - m->reach, to = sample + m->reach;
+    for (int s = from > 0 ? from : 0; s <= to && s < m->n_samples; s++) {
+        if (m->qd[s * m->n + i] * qd <= 0.0) {
+            return false;
+        }
+    }
+    return fabs(qd) >= SPEED_MIN;
 }
 
 static int count_rows(const struct motion_record *m)

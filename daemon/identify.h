@@ -41,6 +41,7 @@ struct identify {
  */
 struct motion_record {
     int n_samples, n;
+    int reach; /* samples either way that a slope was taken over; 0: they are exact */
     double *q, *qd, *qdd, *tau;
 };
 
@@ -76,9 +77,10 @@ bool identify_is_unseen(const struct identify *z, int r);
 
 /*
  * A recording as text: a line of names, then a line a sample, parted by commas: t_s, q_rad.LINK and
- * tau_nm.LINK of every link in any order; other columns are ignored. Even steps of time. Speed and
- * acceleration are slopes of a polynomial of second and third degree through 20 ms either way
- * (Savitzky and Golay 1964); torques stay as they are.
+ * tau_nm.LINK of every link in any order; other columns are ignored. Even steps of time; a longer
+ * one is a gap, over which nothing is made up. Speed and acceleration are slopes of a polynomial of
+ * second and third degree through 30 ms either way (Savitzky and Golay 1964); torques stay as they
+ * are.
  *
  * -errno and one sentence with the line: what is missing, not a number, uneven, too short.
  */

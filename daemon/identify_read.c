@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HALF_WINDOW_S 0.02
+#define HALF_WINDOW_S 0.03
 #define UNEVEN        0.05 /* of a step */
+#define GAP           1.5  /* steps: what is longer parts two runs */
 #define SAMPLES_MAX   200000
 #define COLUMNS_MAX   256
 
@@ -101,21 +102,60 @@ static int read_all(struct table *t, FILE *f, const char *path, const struct rob
     return rc;
 }
 
-/* The step of time, or -EINVAL. */
+/* Where the run of even steps ends that begins at sample `from`: the first sample behind it. */
+static int end_of_run(const struct table *t, int from, double step_s)
+{
+    int s = from + 1;
+    while (s < t->n_samples && t->t[s] - t->t[s - 1] < GAP * step_s) {
+        s++;
+    }
+    return s;
+}
+
+/* The smallest step of time, or 0: it does not go on everywhere. */
+static double least_step(const struct table *t)
+{
+    double least_s = t->n_samples > 1 ? (double)INFINITY : 0.0;
+    for (int s = 1; s < t->n_samples; s++) {
+        least_s = fmin(least_s, t->t[s] - t->t[s - 1]);
+    }
+    return fmax(0.0, least_s);
+}
+
+/* Sample s is where even steps would have it: so many of them behind its run's first sample, which
+ * is a whole number of them behind the run before. */
+static bool is_even(const struct table *t, int s, int from, double dt_s)
+{
+    const double behind = (t->t[s] - t->t[from]) / dt_s;
+    const double gap = s == from && s > 0 ? (t->t[s] - t->t[s - 1]) / dt_s : 0.0;
+    return fabs(behind - (s - from)) <= UNEVEN && fabs(gap - round(gap)) <= UNEVEN;
+}
+
+/* The step of time, that of all runs on average, or -EINVAL. */
 static int step_of(const struct table *t, const char *path, double *ret_dt_s, char *ret_why,
                    int cap)
 {
-    const int last = t->n_samples - 1;
-    const double dt_s = last > 0 ? (t->t[last] - t->t[0]) / last : 0.0;
-    if (!(dt_s > 0.0)) {
+    const double least_s = least_step(t);
+    if (!(least_s > 0.0)) {
         return why(ret_why, cap, -EINVAL, "%s: its time does not go on", path);
     }
-    for (int s = 0; s <= last; s++) {
-        if (fabs(t->t[s] - t->t[0] - s * dt_s) > UNEVEN * dt_s) {
-            return why(ret_why, cap, -EINVAL,
-                       "%s:%d: the samples are not %.6g s apart, as they are on average; even "
-                       "steps are wanted",
-                       path, s + 2, dt_s);
+    double whole_s = 0.0;
+    int steps = 0;
+    for (int from = 0, to; from < t->n_samples; from = to) {
+        to = end_of_run(t, from, least_s);
+        whole_s += t->t[to - 1] - t->t[from];
+        steps += to - 1 - from;
+    }
+    const double dt_s = whole_s / steps;
+    for (int from = 0, to; from < t->n_samples; from = to) {
+        to = end_of_run(t, from, least_s);
+        for (int s = from; s < to; s++) {
+            if (!is_even(t, s, from, dt_s)) {
+                return why(ret_why, cap, -EINVAL,
+                           "%s:%d: the samples are not %.6g s apart, nor a whole number of that; "
+                           "even steps are wanted",
+                           path, s + 2, dt_s);
+            }
         }
     }
     *ret_dt_s = dt_s;
@@ -164,21 +204,38 @@ static int slopes_of(const struct table *t, const char *path, struct motion_reco
     if (rc < 0) {
         return rc;
     }
-    const int w = (int)fmax(2.0, round(HALF_WINDOW_S / dt_s));
-    const int left = t->n_samples - 2 * w;
-    if (left < 1) {
-        return why(ret_why, cap, -EINVAL, "%s: %d samples are too few: %d and more are wanted",
-                   path, t->n_samples, 2 * w + 1);
+    const int w = (int)fmax(2.0, round(HALF_WINDOW_S / dt_s)), n = t->n;
+    int left = 0;
+    for (int from = 0, to; from < t->n_samples; from = to) {
+        to = end_of_run(t, from, dt_s);
+        left += to - from > 2 * w ? to - from - 2 * w : 0;
     }
-    const size_t bytes = (size_t)left * (size_t)t->n * sizeof(double);
+    if (left < 1) {
+        return why(ret_why, cap, -EINVAL,
+                   "%s: %d samples are too few: %d and more are wanted in a row", path,
+                   t->n_samples, 2 * w + 1);
+    }
+    const size_t bytes = (size_t)left * (size_t)n * sizeof(double);
     *ret = (struct motion_record){.n_samples = left,
-                                  .n = t->n,
+                                  .n = n,
+                                  .reach = w,
                                   .q = arena_take(mem, bytes),
                                   .qd = arena_take(mem, bytes),
                                   .qdd = arena_take(mem, bytes),
                                   .tau = arena_take(mem, bytes)};
-    identify_slopes(t->q, t->n_samples, w, dt_s, ret);
-    memcpy(ret->tau, t->tau + (size_t)w * (size_t)t->n, bytes);
+    int at = 0;
+    for (int from = 0, to; from < t->n_samples; from = to) {
+        to = end_of_run(t, from, dt_s);
+        const int rows = to - from - 2 * w;
+        struct motion_record run = {
+            .n = n, .q = ret->q + at * n, .qd = ret->qd + at * n, .qdd = ret->qdd + at * n};
+        if (rows > 0) {
+            identify_slopes(t->q + from * n, to - from, w, dt_s, &run);
+            memcpy(ret->tau + at * n, t->tau + (from + w) * n,
+                   (size_t)rows * (size_t)n * sizeof(double));
+            at += rows;
+        }
+    }
     return 0;
 }
 

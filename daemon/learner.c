@@ -240,9 +240,17 @@ static bool learn_from_newest(struct learner *l)
     return true;
 }
 
+static bool has_published(const struct learner *l)
+{
+    return atomic_load_explicit(&l->shared->learner.published, memory_order_relaxed) > 0;
+}
+
 bool learner_step(struct learner *l)
 {
     struct batch batch;
+    if (l->policy->fixed && !has_published(l)) {
+        learner_publish(l); /* no update would change them */
+    }
     if (!l->config->learner.enabled) {
         return false;
     }

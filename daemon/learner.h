@@ -74,7 +74,8 @@ int learner_open(struct learner *ret_learner, const struct learner_spec *spec, s
  * counting passes. Of who learns from the newest rows alone one update as soon as train_freq rows
  * acted by the last published weights are there; it publishes at once, a pause delays it, and
  * nothing is owed. Of who learns from each row once the same, whatever acted it; publish_every
- * holds. False: nothing to do now.
+ * holds. Who learns nothing publishes at once, even where learning is off. False: nothing to do
+ * now.
  */
 bool learner_step(struct learner *l);
 

@@ -6,6 +6,7 @@
 #include "daemon/json.h"
 #include "daemon/runfiles.h"
 #include "daemon/problem.h"
+#include "daemon/recording.h"
 #include "policies/nn/kernel.h"
 
 #include <errno.h>
@@ -20,10 +21,13 @@ struct lockstep {
     struct runfiles files;
     int64_t planned_ns, period_ns, next_checkpoint;
     int64_t learned; /* policy steps; the evaluation cuts a period short, which is one more row */
-    struct rollout rollout;  /* since the last metrics line */
-    double learned_s;        /* wall time that learning took */
-    struct evaluation *eval; /* where episode returns go now; NULL: learning */
-    struct evaltrace *trace; /* and its periods; NULL: nowhere */
+    struct rollout rollout;      /* since the last metrics line */
+    double learned_s;            /* wall time that learning took */
+    struct evaluation *eval;     /* where episode returns go now; NULL: learning */
+    struct evaltrace *trace;     /* and its periods; NULL: nowhere */
+    struct recording *recording; /* and its ticks; NULL: nowhere */
+    int record_rc;               /* why they do not; record_why says it */
+    char record_why[WHY_CHARS];
     char fault[WHY_CHARS];
 };
 
@@ -65,6 +69,19 @@ static void add_episode(struct lockstep *k, const struct happened *h)
     }
 }
 
+static void keep_tick(struct lockstep *k, const struct record *r)
+{
+    const struct recording_tick t = {.tick = r->tick,
+                                     .overruns = r->overruns,
+                                     .coasted = r->coasted,
+                                     .q = r->q,
+                                     .qd = r->qd,
+                                     .tau = r->tau};
+    if (k->eval != NULL && k->recording != NULL && k->record_rc == 0) {
+        k->record_rc = recording_put(k->recording, &t, k->record_why, (int)sizeof k->record_why);
+    }
+}
+
 /* What comms would do: answer nobody, note episodes, faults and why it was refused. */
 static void listen(struct lockstep *k)
 {
@@ -73,6 +90,7 @@ static void listen(struct lockstep *k)
     struct reply reply;
     struct happened h;
     while (ring_pop(&s->telemetry, &record)) {
+        keep_tick(k, &record);
     }
     while (ring_pop(&s->replies, &reply)) {
         if (reply.refusal != REFUSED_NOT && reply.why[0] != '\0') {
@@ -321,6 +339,28 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_print(o, stdout, k->spec->json);
 }
 
+static int begin_recording(struct lockstep *k, char *ret_why, int cap)
+{
+    const struct robot *r = &k->house.config.robot;
+    const char *name[JOINTS_MAX];
+    for (int j = 0; j < r->n_joints; j++) {
+        name[j] = r->joint[j].name;
+    }
+    return recording_open(&k->recording, k->spec->record, name, r->n_joints, r->control_rate_hz,
+                          ret_why, cap);
+}
+
+/* rc: what went wrong before, or 0. */
+static int end_recording(struct lockstep *k, int rc, char *ret_why, int cap)
+{
+    if (rc < 0 || k->record_rc < 0 || k->recording == NULL) {
+        recording_drop(k->recording);
+        return rc < 0 || k->record_rc == 0 ? rc
+                                           : why(ret_why, cap, k->record_rc, "%s", k->record_why);
+    }
+    return recording_close(k->recording, ret_why, cap);
+}
+
 static double now_s(void)
 {
     static const struct clock wall = {0};
@@ -338,6 +378,9 @@ static int live(struct lockstep *k, struct evaluation *ret_eval, char *ret_why, 
     if (rc == 0 && spec->eval_trace != NULL) {
         rc = evaltrace_open(&k->trace, spec->eval_trace, &k->house.loop, ret_why, cap);
     }
+    if (rc == 0 && spec->record != NULL) {
+        rc = begin_recording(k, ret_why, cap);
+    }
     const double begun_s = now_s();
     if (rc == 0) {
         rc = learn(k, ret_why, cap);
@@ -351,14 +394,15 @@ static int live(struct lockstep *k, struct evaluation *ret_eval, char *ret_why, 
     runfiles_close(&k->files);
     char cut_short[WHY_CHARS];
     const int written = evaltrace_close(k->trace, cut_short, (int)sizeof cut_short);
-    return rc == 0 && written < 0 ? why(ret_why, cap, written, "%s", cut_short) : rc;
+    rc = rc == 0 && written < 0 ? why(ret_why, cap, written, "%s", cut_short) : rc;
+    return end_recording(k, rc, ret_why, cap);
 }
 
 /* ret_result NULL: it is printed. */
 static int run(const struct lockstep_spec *spec, struct lockstep_result *ret_result, char *ret_why,
                int cap)
 {
-    struct evaluation e;
+    struct evaluation e = {0};
     struct lockstep *k = calloc(1, sizeof *k);
     if (k == NULL) {
         return why(ret_why, cap, -ENOMEM, "out of memory");

@@ -16,6 +16,7 @@ struct lockstep_spec {
     const char *resume;       /* checkpoint folder to go on from; NULL: a new run */
     int64_t checkpoint_steps; /* a checkpoint every so many steps; 0: none */
     const char *eval_trace;   /* where the evaluation's periods go (evaltrace.h); NULL: nowhere */
+    const char *record;       /* where its joints go, tick by tick (recording.h); NULL: nowhere */
     bool json;
 };
 

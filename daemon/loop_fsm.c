@@ -27,6 +27,14 @@ static bool has_weights(const struct loop *l)
     return l->packed != NULL || mailbox_waiting(&l->shared->weights) != NULL;
 }
 
+/* What learns may begin by chance. */
+static bool needs_weights(const struct loop *l, const struct request *q)
+{
+    const bool stays = q->kind == REQUEST_EVAL || (q->flags & RUN_NO_LEARN) != 0 ||
+                       (l->config->policy->fixed && l->script == NULL);
+    return stays && (q->flags & RUN_RANDOM) == 0;
+}
+
 static enum refusal judge_arm(const struct loop *l, uint32_t *ret_events, char ret_why[WHY_CHARS])
 {
     if (l->st.fsm.state != STATE_LIMP) {
@@ -98,8 +106,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
             return REFUSED_STATE;
         }
         shun_weights(l, q->shun_run_id);
-        if (!has_weights(l) && (q->kind == REQUEST_EVAL || (q->flags & RUN_NO_LEARN) != 0) &&
-            (q->flags & RUN_RANDOM) == 0) {
+        if (!has_weights(l) && needs_weights(l, q)) {
             return REFUSED_NO_WEIGHTS;
         }
         if (q->kind == REQUEST_RUN) {

@@ -30,13 +30,14 @@ static void applied_action(struct loop *l, float *ret_act)
     }
 }
 
-/* Who drives the next period: random until learning starts or while there is nothing else. */
+/* Who drives the next period: random until learning starts or while there is nothing else; who
+ * learns nothing has nothing to gain from chance. */
 static enum source choose_source(const struct loop *l)
 {
     const struct loop_state *z = &l->st;
-    const bool warming = z->step < l->config->learner.learning_starts &&
-                         (z->run_flags & RUN_NO_LEARN) == 0 && l->config->learner.enabled &&
-                         z->eval_left == 0;
+    const bool warming =
+        !l->config->policy->fixed && z->step < l->config->learner.learning_starts &&
+        (z->run_flags & RUN_NO_LEARN) == 0 && l->config->learner.enabled && z->eval_left == 0;
     const bool random = (z->run_flags & RUN_RANDOM) != 0 && z->eval_left == 0;
     if (random || l->packed == NULL || (warming && l->packed->id.step == 0)) {
         return SOURCE_RANDOM;
@@ -131,6 +132,7 @@ static void act(struct loop *l)
     const struct act_in in = {
         .packed = l->packed->w,
         .obs = l->obs,
+        .last = l->task.st.act_last,
         .legal = z->now.legal,
         .step = z->step,
         .explore = (z->run_flags & RUN_NO_EXPLORE) == 0 && z->eval_left == 0,

@@ -72,6 +72,17 @@ int problem_check_kernel(const struct config *c, char *ret_why, int cap)
                precision_names[k->precision]);
 }
 
+/* Where an action is a pose: what the joint behind it may do. */
+static void put_poses(const struct task *t, struct dims *ret_dims)
+{
+    ret_dims->poses = t->n_act_joints > 0 && t->spec->settings.action == ACTION_POSITION;
+    for (int k = 0; ret_dims->poses && k < t->n_act_joints; k++) {
+        const struct joint_spec *j = &t->robot->joint[t->act_joint[k]];
+        ret_dims->pose[k] = (struct act_pose){
+            .half_rad = 0.5 * (j->q_max - j->q_min), .qd_max = j->qd_max, .qdd_max = j->qdd_max};
+    }
+}
+
 void problem_dims(const struct config *c, const struct task *t, struct dims *ret_dims)
 {
     struct wants w;
@@ -92,9 +103,11 @@ void problem_dims(const struct config *c, const struct task *t, struct dims *ret
         .seg_len = newest ? batch : w.seg_len,
         .minibatch = c->learner.batch_size,
         .policy_rate_hz = c->robot.policy_rate_hz,
+        .ticks_per_period = t->ticks_per_period,
         .gives = gives(c, t),
         .kernel = problem_kernel(c),
     };
+    put_poses(t, ret_dims);
 }
 
 /* Rows are drawn by priority one by one, without order. */

@@ -2,9 +2,8 @@
  * Hold: the middle of every action, the middle one of the choices. The safest policy, and the
  * smallest example of the contract.
  */
-#include "policies/policy.h"
+#include "policies/fixed.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -19,51 +18,6 @@ static int hold_check(const void *config, const struct dims *d, char *ret_why, i
     (void)ret_why;
     (void)cap;
     return 0;
-}
-
-static void *hold_init(const void *config, const struct dims *d, struct arena *mem, struct rng *rng)
-{
-    (void)config;
-    (void)rng;
-    struct hold *h = arena_take(mem, sizeof *h);
-    h->n_act = d->n_act;
-    return h;
-}
-
-static void hold_update(void *learner, const struct batch *b, struct stats *ret_stats)
-{
-    (void)learner;
-    (void)b;
-    (void)ret_stats;
-}
-
-static int hold_save(const void *learner, float *ret_w, int n_max)
-{
-    const struct hold *h = learner;
-    if (n_max < 1) {
-        return -ENOSPC;
-    }
-    ret_w[0] = (float)h->n_act;
-    return 1;
-}
-
-static int hold_state(void *learner, struct tensor *ret_tensors, int n_max)
-{
-    (void)learner;
-    (void)ret_tensors;
-    (void)n_max;
-    return 0;
-}
-
-static int hold_pack(const void *config, const struct dims *d, const float *w, int n,
-                     float *ret_packed, int n_max)
-{
-    (void)config;
-    if (n != 1 || n_max < 1 || w[0] != (float)d->n_act) {
-        return -EPROTO;
-    }
-    ret_packed[0] = w[0];
-    return 1;
 }
 
 static size_t hold_actor_bytes(const void *config, const struct dims *d)
@@ -103,16 +57,17 @@ const struct policy policy_hold = {
     .name = "hold",
     .source = "none: no learning",
     .actions = ACTION_BOX | ACTION_DISCRETE,
+    .fixed = true,
     .options = hold_options,
     .stat_names = hold_stats,
     .config_bytes = 1,
     .check = hold_check,
     .wants = policy_wants_rows,
-    .init = hold_init,
-    .update = hold_update,
-    .save = hold_save,
-    .state = hold_state,
-    .pack = hold_pack,
+    .init = fixed_init,
+    .update = fixed_update,
+    .save = fixed_save,
+    .state = fixed_state,
+    .pack = fixed_pack,
     .actor_bytes = hold_actor_bytes,
     .actor_init = hold_actor_init,
     .reset = hold_reset,

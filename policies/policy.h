@@ -11,6 +11,7 @@
 #include "daemon/base/option.h"
 #include "daemon/base/rng.h"
 #include "daemon/base/types.h"
+#include "policies/pose.h"
 
 #define STATS_MAX   16
 #define TENSORS_MAX 768
@@ -36,8 +37,11 @@ struct dims {
     int n_act, n_choices, batch, seg_len;
     int minibatch; /* learner.batch_size where a batch is train_freq rows: NEEDS_NEWEST, _ONCE */
     double policy_rate_hz;
-    unsigned gives;    /* enum policy_needs bits that the learner's batches can hold */
-    struct team *team; /* does half of an update's work; NULL: nobody */
+    int ticks_per_period;
+    bool poses;                    /* actions are poses of these joints */
+    struct act_pose pose[ACT_MAX]; /* [n_act] */
+    unsigned gives;                /* enum policy_needs bits that the learner's batches can hold */
+    struct team *team;             /* does half of an update's work; NULL: nobody */
     const struct kernel
         *kernel; /* computes the updates; NULL: the best that this processor can run */
 };
@@ -86,6 +90,7 @@ struct stats {
 struct act_in {
     const float *packed; /* weights, borrowed for this call */
     const float *obs;    /* [O] normalised as the weights ask */
+    const float *last;   /* [A] applied in the period before: where a pose goes on from */
     uint64_t legal;
     int64_t step;
     bool explore;
@@ -97,6 +102,7 @@ struct policy {
     const char *source;            /* "arXiv:1812.05905, Algorithm 1" */
     unsigned actions;              /* enum action_kind bits */
     bool pictures;                 /* it has an encoder for them */
+    bool fixed;                    /* it learns nothing: it drives from the first step on */
     const struct option *options;  /* ends with .key = NULL */
     const char *const *stat_names; /* names of stats v[], ends with NULL: "train/critic_loss" ... */
     size_t config_bytes;

@@ -9,6 +9,7 @@
     X(ddpg)                                                                                        \
     X(dqn)                                                                                         \
     X(droq)                                                                                        \
+    X(excite)                                                                                      \
     X(linearq)                                                                                     \
     X(ppo)                                                                                         \
     X(qtable)                                                                                      \

@@ -29,6 +29,7 @@ static const struct verb verbs[] = {
     {"calibrate",   "[JOINT ...]",        "config",                               "zeros and signs, by hand; the robot is limp",      ctl_calibrate},
     {"find-limits", "[JOINT ...]",        "config",                               "ranges, by hand; the robot is limp",               ctl_find_limits},
     {"identify",    "RECORDING",          "config",                               "masses, inertias and friction from a recorded motion", ctl_identify},
+    {"record",      "FILE",               "seconds",                              "every tick of the joints into a file, for identify", ctl_record},
     {"arm",         NULL,                 "",                                     "check, torque on, hold the measured pose",         ctl_arm},
     {"run",         NULL,                 "policy no-explore no-learn random attended", "the policy drives and learns",                     ctl_run},
     {"hold",        NULL,                 "",                                     "stop driving, keep the pose",                      verb_hold},
@@ -49,7 +50,7 @@ static const struct verb verbs[] = {
 static const struct flag flags[] = {
     {"runtime-dir", "DIR",  "where basald's sockets are (default /run/basald)"},
     {"json",        NULL,   "print data as JSON: one object, or one a line"},
-    {"seconds",     "S",    "eval: how long; monitor: leave after that"},
+    {"seconds",     "S",    "eval, record: how long; monitor: leave after that"},
     {"hz",          "N",    "monitor: updates a second"},
     {"lines",       NULL,   "monitor: plain lines, no screen"},
     {"until-fault", NULL,   "monitor: end with status 1 at a fault or estop"},

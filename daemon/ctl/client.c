@@ -269,25 +269,46 @@ int ctl_simple(struct ctl *c, const char *verb)
     return ctl_ask_and_print(c, &q);
 }
 
-void *ctl_events(struct ctl *c)
+void *ctl_listen(struct ctl *c, const char *name)
 {
-    void *s = open_socket(c, ZMQ_SUB, "events");
+    void *s = open_socket(c, ZMQ_SUB, name);
     if (s == NULL) {
-        ctl_say(c, "cannot listen to %s/events: %s", c->runtime_dir, zmq_strerror(zmq_errno()));
+        ctl_say(c, "cannot listen to %s/%s: %s", c->runtime_dir, name, zmq_strerror(zmq_errno()));
     }
     return s;
 }
 
+void ctl_unlisten(void *socket)
+{
+    (void)zmq_close(socket);
+}
+
+/* A message's second frame into m, which the caller closes. */
+static bool hear(void *socket, int timeout_ms, zmq_msg_t *m)
+{
+    zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
+    (void)zmq_msg_init(m);
+    return zmq_poll(&item, 1, timeout_ms) > 0 && zmq_msg_recv(m, socket, 0) >= 0 &&
+           zmq_msg_more(m) && zmq_msg_recv(m, socket, 0) >= 0;
+}
+
 Basald__V1__Event *ctl_next_event(void *events, int timeout_ms)
 {
-    Basald__V1__Event *e = NULL;
-    zmq_pollitem_t item = {.socket = events, .events = ZMQ_POLLIN};
     zmq_msg_t m;
-    (void)zmq_msg_init(&m);
-    if (zmq_poll(&item, 1, timeout_ms) > 0 && zmq_msg_recv(&m, events, 0) >= 0 &&
-        zmq_msg_more(&m) && zmq_msg_recv(&m, events, 0) >= 0) {
-        e = basald__v1__event__unpack(NULL, zmq_msg_size(&m), zmq_msg_data(&m));
-    }
+    Basald__V1__Event *e = hear(events, timeout_ms, &m)
+                               ? basald__v1__event__unpack(NULL, zmq_msg_size(&m), zmq_msg_data(&m))
+                               : NULL;
     (void)zmq_msg_close(&m);
     return e;
+}
+
+Basald__V1__Telemetry *ctl_next_telemetry(void *telemetry, int timeout_ms)
+{
+    zmq_msg_t m;
+    Basald__V1__Telemetry *t =
+        hear(telemetry, timeout_ms, &m)
+            ? basald__v1__telemetry__unpack(NULL, zmq_msg_size(&m), zmq_msg_data(&m))
+            : NULL;
+    (void)zmq_msg_close(&m);
+    return t;
 }

@@ -59,10 +59,12 @@ int ctl_simple(struct ctl *c, const char *verb);
 /* The state that a verb led to and what it means, or why it did not; the exit status. */
 int ctl_print_state(struct ctl *c, bool good, const char *state, const char *why);
 
-/* A subscription to the daemon's events; NULL: said why. */
-void *ctl_events(struct ctl *c);
-/* The next event, or NULL after timeout_ms. Goes to basald__v1__event__free_unpacked. */
+/* A subscription to what the daemon publishes, "events" or "telemetry"; NULL: said why. */
+void *ctl_listen(struct ctl *c, const char *name);
+void ctl_unlisten(void *socket);
+/* The next one, or NULL after timeout_ms. Goes to basald__v1__..._free_unpacked. */
 Basald__V1__Event *ctl_next_event(void *events, int timeout_ms);
+Basald__V1__Telemetry *ctl_next_telemetry(void *telemetry, int timeout_ms);
 
 /* Beside it first, then renamed: a full disk leaves what was there. An exit status, said. */
 int ctl_write_file(struct ctl *c, const char *path, const uint8_t *bytes, size_t n);
@@ -97,6 +99,7 @@ int ctl_version(struct ctl *c);
 int ctl_scan(struct ctl *c);
 int ctl_setup_motor(struct ctl *c);
 int ctl_identify(struct ctl *c);
+int ctl_record(struct ctl *c);
 int ctl_doctor(struct ctl *c);
 int ctl_calibrate(struct ctl *c);
 int ctl_find_limits(struct ctl *c);

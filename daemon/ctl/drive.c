@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <zmq.h>
 
 #define BLOCK_MAX ((size_t)24 << 20)
 #define EVAL_S    30.0
@@ -138,7 +137,8 @@ int ctl_eval(struct ctl *c)
     int status = EXIT_FAILURE;
     q.verb = ctl_text("eval");
     q.seconds = c->seconds > 0.0 ? c->seconds : EVAL_S;
-    void *events = ctl_events(c); /* before the question, so that the result is not missed */
+    void *events =
+        ctl_listen(c, "events"); /* before the question, so that the result is not missed */
     if (events == NULL) {
         return EXIT_FAILURE;
     }
@@ -147,7 +147,7 @@ int ctl_eval(struct ctl *c)
         status = r->ok ? wait_eval(c, events, q.seconds) : ctl_print_reply(c, r);
     }
     ctl_free(r);
-    (void)zmq_close(events);
+    ctl_unlisten(events);
     return status;
 }
 

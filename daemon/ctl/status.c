@@ -87,6 +87,7 @@ static void put_loop(struct json_object *o, const Basald__V1__Status *s)
 {
     const Basald__V1__Telemetry *t = s->last;
     json_number(o, "loop_rate_hz", s->loop_rate_hz);
+    json_number(o, "control_rate_hz", s->control_rate_hz);
     json_number(o, "wake_p50_us", s->wake_p50_us);
     json_number(o, "wake_p99_us", s->wake_p99_us);
     json_number(o, "wake_p999_us", s->wake_p999_us);

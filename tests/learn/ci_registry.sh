@@ -47,6 +47,10 @@ for kind, a in algorithms.items():
     fit = [f for w in worlds.values() for f, r in sorted(w["robots"].items())
            if r["actions"] in a["actions"] and ("model" not in a["needs"] or w["model"])]
     small = sorted(fit, key=lambda f: "pendulum" not in f and "cartpole" not in f) # the quickest, if there
+    own = [f for w in worlds.values() for f, r in sorted(w["robots"].items()) if r["policy"] == kind]
+    if kind == "excite": # its task is its own too: poses, planned in every tick
+        print("algorithm", kind, own[0], ",".join(a["actions"]))
+        continue
     print("algorithm", kind, bare(small[0], kind, kind) if small else "-", ",".join(a["actions"]))
 for name, w in worlds.items():
     if not w["source"]:
@@ -62,7 +66,8 @@ python3 "$work/plan.py" "$work" >"$work/plan"
 
 # 60 rows a batch hold whole runs of 2 to 6; who learns from the newest steps gets 60 at once
 short=(--steps 200 --seed 1 --eval-s 1 --set task.eval_episodes=0 --set learner.batch_size=60 --set learner.train_freq=60
-    --set learner.learning_starts=20 --set learner.gradient_steps=1 --set learner.publish_every=1 --set replay.capacity=1000)
+    --set learner.enabled=true --set learner.learning_starts=20 --set learner.gradient_steps=1 --set learner.publish_every=1
+    --set replay.capacity=1000)
 while read -r what name file actions; do
     [ "$what" != unsaid ] || { say "$name does not say its source"; continue; }
     if [ "$file" = - ]; then

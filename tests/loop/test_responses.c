@@ -25,7 +25,7 @@ static void limp_lets_it_fall(void **state)
     struct arm_rig *r = *state;
     static const char *const sets[] = {STAYS, "responses.stop=limp"};
     arm_open(r, ARM_YAML, sets, 2);
-    arm_run(r, 0);
+    arm_run(r, RUN_RANDOM);
     arm_for(r, 0.2);
     fall_begin(r);
     arm_stop_bit(r, STOP_ASKED);
@@ -82,7 +82,7 @@ static void an_estop_sinks(void **state)
     static const char *const sets[] = {STAYS};
     arm_open(r, ARM_YAML, sets, 1);
     const struct loop *l = &r->house.loop;
-    arm_run(r, 0);
+    arm_run(r, RUN_RANDOM);
     arm_for(r, 0.2);
     fall_begin(r);
     arm_stop_bit(r, STOP_ESTOP);
@@ -112,7 +112,7 @@ static void an_estop_ends_a_retreat(void **state)
     struct arm_rig *r = *state;
     static const char *const sets[] = {STAYS, "responses.estop=retreat"};
     arm_open(r, ARM_YAML, sets, 2);
-    arm_run(r, 0);
+    arm_run(r, RUN_RANDOM);
     arm_for(r, 0.2);
     fall_begin(r);
     arm_stop_bit(r, STOP_ESTOP);
@@ -133,7 +133,7 @@ static void a_retreat_that_does_not_arrive_sinks(void **state)
                                        "responses.retreat_s=8", "sim.kp_nm_rad=[20]"};
     arm_open(r, ARM_YAML, sets, 4);
     const struct loop *l = &r->house.loop;
-    arm_run(r, 0);
+    arm_run(r, RUN_RANDOM);
     arm_for(r, 0.2);
     fall_begin(r);
     arm_stop_bit(r, STOP_ASKED);

@@ -139,6 +139,7 @@ static const struct dims *dims_of(const struct act_case *c)
 
 static const struct act_case cases[] = {
     {"hold", {{NULL, NULL}}, false},
+    {"excite", {{NULL, NULL}}, false},
     {"sac", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"ddpg", {{"net_arch", "[64, 64]"}, {NULL, NULL}}, true},
     {"sac", {{"cnn_kernel_sizes", "[2]"}, {"use_sde", "true"}, {NULL, NULL}}, true},

@@ -36,7 +36,8 @@ PY
 }
 
 # --- nobody is there ---
-for verb in status health monitor arm run hold stop estop clear eval "episode end" "episode begin" "learner pause" "policy show" "replay info" "config show"; do
+for verb in status health monitor arm run hold stop estop clear eval "episode end" "episode begin" "learner pause" "policy show" \
+    "replay info" "config show" "record /dev/null"; do
     expect 3 "basald is not running at $work/sockets: start it" $verb
 done
 expect 0 "basalctl " version
@@ -58,6 +59,7 @@ done
 expect 2 "it is: learner pause | resume" learner
 expect 2 "it is: policy show | save FILE" policy save
 expect 2 "it is: replay info | verify" replay forget
+expect 2 "it is: record FILE" record
 expect 2 "it is: scan --config FILE | --device DEVICE" scan
 expect 2 "it is: scan --config FILE | --device DEVICE" scan --device /dev/null --baud 12345
 expect 2 "it is: setup-motor" setup-motor

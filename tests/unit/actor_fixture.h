@@ -42,7 +42,9 @@ static inline float actor_act(struct actor_fixture *a, const float *obs, bool ex
                               struct rng *rng, float *ret_act)
 {
     float logp = 0.0f;
-    const struct act_in in = {.packed = a->packed, .obs = obs, .explore = explore, .rng = rng};
+    static const float last[ACT_MAX];
+    const struct act_in in = {
+        .packed = a->packed, .obs = obs, .last = last, .explore = explore, .rng = rng};
     a->policy->act(a->actor, &in, ret_act, &logp);
     return logp;
 }

@@ -32,6 +32,16 @@ static inline void learner_gives(const struct policy *policy, const void *config
     ret_dims->seg_len = (w.needs & NEEDS_NEWEST) != 0 ? ret_dims->batch : w.seg_len;
 }
 
+/* Where the test says nothing of them: actions are poses of joints, decided in every tick. */
+static inline void dims_pose(struct dims *d)
+{
+    d->poses = true;
+    d->ticks_per_period = 1;
+    for (int k = 0; k < d->n_act; k++) {
+        d->pose[k] = (struct act_pose){.half_rad = 1.0, .qd_max = 2.0, .qdd_max = 20.0};
+    }
+}
+
 /* settings end with a NULL key. */
 static inline void learner_make(struct learner_fixture *ret_learner, const struct policy *policy,
                                 const struct dims *dims, const struct setting *settings,
@@ -48,6 +58,9 @@ static inline void learner_make(struct learner_fixture *ret_learner, const struc
         assert_int_equal(option_set(o, l->config, settings->value, reason, sizeof reason), 0);
     }
     learner_gives(policy, l->config, &l->dims);
+    if (dims->n_choices == 0 && !dims->poses) {
+        dims_pose(&l->dims);
+    }
     if (policy_check(policy, l->config, &l->dims, reason, sizeof reason) != 0) {
         fail_msg("%s", reason);
     }

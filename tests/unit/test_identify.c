@@ -328,11 +328,11 @@ static void it_knows_the_simulated_arm(void **state)
         fail_msg("%s", reason);
     }
     (void)remove(path);
-    assert_int_equal(m.n_samples, 8000 - 8);
+    assert_int_equal(m.n_samples, 8000 - 12);
     fit_of(&z, &m);
     for (int i = 0; i < z.n; i++) {
         print_message("%s: %.3f Nm left\n", w.config.robot.chain.link[i].name, z.rms_nm[i]);
-        assert_true(z.rms_nm[i] < 0.06);
+        assert_true(z.rms_nm[i] < 0.03); /* the noise is 0.02 */
     }
     for (int i = 0; i < z.n_base; i++) {
         const int which = z.base[i] % CHAIN_PARAMETERS;
@@ -402,8 +402,10 @@ static void bad_recordings_are_refused(void **state)
     refused(text, ":2: column 3 is no finite number");
     (void)snprintf(text, sizeof text, "%s0,1,2\n0,1,2\n", names);
     refused(text, "its time does not go on");
-    (void)snprintf(text, sizeof text, "%s0,1,2\n1,1,2\n2.5,1,2\n3,1,2\n", names);
-    refused(text, ":4: the samples are not");
+    (void)snprintf(text, sizeof text, "%s0,1,2\n1,1,2\n2,1,2\n3.2,1,2\n", names);
+    refused(text, ":3: the samples are not");
+    (void)snprintf(text, sizeof text, "%s0,1,2\n1,1,2\n3.6,1,2\n4.6,1,2\n", names);
+    refused(text, ":4: the samples are not 1 s apart, nor a whole number of that");
     (void)snprintf(text, sizeof text, "%s0,1,2\n1,1,2\n2,1,2\n3,1,2\n", names);
     refused(text, "4 samples are too few: 5 and more");
 }

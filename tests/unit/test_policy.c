@@ -14,8 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct dims robot = {
-    .n_obs = 4, .n_act = 2, .batch = 8, .seg_len = 1, .policy_rate_hz = 20.0};
+static const struct dims robot = {.n_obs = 4,
+                                  .n_act = 2,
+                                  .batch = 8,
+                                  .seg_len = 1,
+                                  .policy_rate_hz = 20.0,
+                                  .ticks_per_period = 1,
+                                  .poses = true,
+                                  .pose = {{1.0, 2.0, 20.0}, {1.0, 2.0, 20.0}}};
 
 static struct wants wanted; /* by the policy under test */
 
