@@ -60,10 +60,11 @@ static inline int probe_save(const void *learner, float *ret_w, int n_max)
     return 1;
 }
 
-/* The policy hold, which wants `wants` and takes choices too. */
+/* The policy hold, which wants `wants` and takes choices too, and learns. */
 static inline struct policy probe_policy(struct wants wants)
 {
     struct policy p = *policy_find("hold");
+    p.fixed = false; /* its updates are what is looked at */
     probe = (struct probe){.rows = 0.0f};
     probe_wants = wants;
     p.name = "probe";

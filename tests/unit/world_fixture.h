@@ -248,9 +248,11 @@ static inline void ride_tick(struct ride *r)
     }
 }
 
+/* Where nobody learns there is no beginning by chance: it is asked for. */
 static inline void ride_ask(struct ride *r, enum request_kind kind)
 {
-    const struct request q = {.id = 1, .kind = kind};
+    const bool fixed = r->house.config.policy->fixed;
+    const struct request q = {.id = 1, .kind = kind, .flags = fixed ? RUN_RANDOM : 0};
     assert_true(ring_push(&r->house.shared->requests, &q));
 }
 
