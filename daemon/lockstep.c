@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WAIT_S 300.0 /* of its own time, for a step: a robot that cannot go on makes none */
+
 struct lockstep {
     const struct lockstep_spec *spec;
     struct house house;
@@ -146,15 +148,16 @@ static void write_metrics(struct lockstep *k)
 static int learn(struct lockstep *k, char *ret_why, int cap)
 {
     struct house *h = &k->house;
-    const int64_t ticks_max =
-        (k->spec->steps - h->loop.st.step + 1000) * h->loop.ticks_per_period * 4;
-    for (int64_t i = 0; h->loop.st.step < k->spec->steps; i++) {
+    const double most_s = WAIT_S + h->config.task.settings.reset_s;
+    const int64_t most = (int64_t)(most_s / h->loop.dt_s) + 4 * h->loop.ticks_per_period;
+    for (int64_t since = 0; h->loop.st.step < k->spec->steps; since++) {
         const int64_t step = h->loop.st.step;
         tick(k);
         drive(k);
         while (learner_step(&h->learner)) {
         }
         if (h->loop.st.step != step) {
+            since = 0;
             write_metrics(k);
         }
         if (k->spec->checkpoint_steps > 0 && h->loop.st.step >= k->next_checkpoint &&
@@ -166,7 +169,10 @@ static int learn(struct lockstep *k, char *ret_why, int cap)
             }
         }
         const enum fsm_state state = h->loop.st.fsm.state;
-        if (h->loop.st.fsm.latch != LATCH_NONE || i > ticks_max) {
+        if (since > most && k->fault[0] == '\0') {
+            (void)snprintf(k->fault, sizeof k->fault, "for %g s it has made no step", most_s);
+        }
+        if (h->loop.st.fsm.latch != LATCH_NONE || since > most) {
             return why(ret_why, cap, -EIO, "the robot is in state %s at step %lld of %lld: %s",
                        fsm_state_name(state), (long long)h->loop.st.step, (long long)k->spec->steps,
                        k->fault);

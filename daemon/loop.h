@@ -14,8 +14,6 @@
 
 #define SPEED_TICKS_MAX 1024
 
-/* All that the loop remembers, flat, so that a checkpoint is a copy. Only safety.robot is a
- * pointer. */
 /* Of a reset by script, or by ask, where it waits in RESET_GOES; flat. */
 enum reset_stage { RESET_BRAKES, RESET_GOES, RESET_THERE };
 
@@ -23,9 +21,12 @@ struct reset_state {
     uint8_t stage;         /* enum reset_stage */
     double for_s, still_s; /* in this stage, once the path has ended; since nothing moved */
     bool gave_up;          /* something is in its way: the path leads to where it is */
+    bool told;             /* that it goes: once a run */
     struct joint_path path;
 };
 
+/* All that the loop remembers, flat, so that a checkpoint is a copy. Only safety.robot is a
+ * pointer. */
 struct loop_state {
     struct fsm fsm;
     struct safety safety;

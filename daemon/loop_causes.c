@@ -71,12 +71,13 @@ static void follow_lease(struct loop *l, int64_t now_ns)
     }
 }
 
-/* Another publisher's weights drive, and none came for too long. */
+/* Another publisher's weights drive, and none came for too long. Between two episodes none are
+ * taken, and none drive. */
 static bool is_policy_stale(struct loop *l, int64_t now_ns)
 {
     struct loop_state *z = &l->st;
     const double limit_s = l->config->responses.policy_stale_s;
-    const bool counts = limit_s > 0.0 && z->fsm.state == STATE_RUNNING &&
+    const bool counts = limit_s > 0.0 && z->fsm.state == STATE_RUNNING && z->open &&
                         z->source == SOURCE_POLICY && strcmp(l->config->comms.weights, "own") != 0;
     const uint32_t version = l->packed != NULL ? l->packed->id.version : 0;
     if (!counts || version != z->aged_version || z->aged_ns == 0) {

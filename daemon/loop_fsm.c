@@ -110,6 +110,7 @@ static enum refusal judge(struct loop *l, const struct request *q, uint32_t *ret
             return REFUSED_NO_WEIGHTS;
         }
         if (q->kind == REQUEST_RUN) {
+            z->reset.stage = loop_waits(l) ? RESET_THERE : z->reset.stage;
             z->run_flags = q->flags;
             z->eval_left = 0; /* a run ends an evaluation */
         }

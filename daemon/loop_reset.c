@@ -30,7 +30,15 @@ bool loop_waits(const struct loop *l)
 
 void loop_reset_forget(struct loop *l)
 {
-    l->st.reset = (struct reset_state){.stage = RESET_BRAKES};
+    const bool told = l->st.reset.told && l->st.fsm.state == STATE_RUNNING;
+    l->st.reset = (struct reset_state){.stage = RESET_BRAKES, .told = told};
+}
+
+static void tell(struct loop *l, const char *text)
+{
+    struct happened h = {.t_ns = l->planned_ns, .kind = HAPPENED_RESET};
+    (void)snprintf(h.text, sizeof h.text, "%s", text);
+    loop_tell(l, &h);
 }
 
 bool loop_reset_done(const struct loop *l)
@@ -51,11 +59,12 @@ static double within(double x, double least, double most)
     return fmax(least, fmin(most, x));
 }
 
-/* From the pose that is commanded, which moves no more. */
+/* From the safe command, which moves no more: what was asked may lie beyond what safety allows. */
 static void begin_path(struct loop *l, const struct command *cmd, const double *to)
 {
     const struct task_settings *t = &l->config->task.settings;
     struct loop_state *z = &l->st;
+    const double *from = z->safety.primed ? z->safety.q_cmd : cmd->q;
     double v[JOINTS_MAX], a[JOINTS_MAX];
     uint64_t joints = 0;
     for (int j = 0; j < cmd->n; j++) {
@@ -66,7 +75,7 @@ static void begin_path(struct loop *l, const struct command *cmd, const double *
     for (int k = 0; k < l->task.n_act_joints; k++) {
         joints |= UINT64_C(1) << l->task.act_joint[k];
     }
-    joint_path_begin(&z->reset.path, cmd->n, joints, cmd->q, to, v, a, l->dt_s);
+    joint_path_begin(&z->reset.path, cmd->n, joints, from, to, v, a, l->dt_s);
     z->reset.stage = RESET_GOES;
     z->reset.for_s = 0.0;
 }
@@ -105,12 +114,12 @@ static int farthest(const struct loop *l, double *ret_off)
 /* Nor does it push against what is in its way. */
 static void give_up(struct loop *l, const struct command *cmd, int joint, double off)
 {
-    struct happened h = {.t_ns = l->planned_ns, .kind = HAPPENED_RESET};
-    (void)snprintf(h.text, sizeof h.text,
+    char text[WHY_CHARS];
+    (void)snprintf(text, sizeof text,
                    "reset: joint %s came to rest %.2f rad from where it was sent; the episode "
                    "begins there: look what is in its way",
                    l->config->robot.joint[joint].name, off);
-    loop_tell(l, &h);
+    tell(l, text);
     l->st.reset.gave_up = true;
     begin_path(l, cmd, l->st.sensed.q);
 }
@@ -154,11 +163,7 @@ static void wait_for_a_person(struct loop *l)
     if (z->fsm.state != STATE_RUNNING) {
         z->reset.stage = RESET_THERE;
     } else if (z->reset.stage == RESET_BRAKES) {
-        struct happened h = {.t_ns = l->planned_ns, .kind = HAPPENED_RESET};
-        (void)snprintf(h.text, sizeof h.text,
-                       "the episode is over: put things in their places, then basalctl episode "
-                       "begin");
-        loop_tell(l, &h);
+        tell(l, "the episode is over: put things in their places, then basalctl episode begin");
         z->reset.stage = RESET_GOES;
     }
 }
@@ -181,6 +186,11 @@ void loop_reset(struct loop *l, struct command *cmd)
     r->still_s = respond_still(&l->responder, &z->sensed) ? r->still_s + l->dt_s : 0.0;
     if (r->stage == RESET_BRAKES && (r->still_s >= STILL_S || r->for_s >= PATIENCE_S)) {
         double to[JOINTS_MAX];
+        if (!r->told) {
+            tell(l,
+                 "reset: on its way to task.reset_pose_rad, before this and each further episode");
+            r->told = true;
+        }
         draw_pose(l, to);
         begin_path(l, cmd, to);
     }

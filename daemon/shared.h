@@ -72,7 +72,7 @@ enum event_kind {
                           each step was worth: the discounted return that followed it, in the mean */
     HAPPENED_PLANT,    /* a = the devices are there, text = plant_why */
     HAPPENED_EVAL,     /* x = mean speed or return                   */
-    HAPPENED_RESET,    /* text: where a reset by script ended  */
+    HAPPENED_RESET,    /* text: what a reset is about, or came to */
     HAPPENED_SETTINGS, /* text: what was written to the devices' memory */
 };
 
