@@ -3,6 +3,7 @@
 #include "daemon/args.h"
 #include "daemon/base/thread.h"
 #include "daemon/evaltrace.h"
+#include "daemon/fsm.h"
 #include "daemon/json.h"
 #include "daemon/runfiles.h"
 #include "daemon/problem.h"
@@ -28,7 +29,8 @@ struct lockstep {
     struct evaluation *eval;     /* where episode returns go now; NULL: learning */
     struct evaltrace *trace;     /* and its periods; NULL: nowhere */
     struct recording *recording; /* and its ticks; NULL: nowhere */
-    int record_rc;               /* why they do not; record_why says it */
+    struct recording_counts recorded;
+    int record_rc; /* why they do not; record_why says it */
     char record_why[WHY_CHARS];
     char fault[WHY_CHARS];
 };
@@ -76,6 +78,7 @@ static void keep_tick(struct lockstep *k, const struct record *r)
     const struct recording_tick t = {.tick = r->tick,
                                      .overruns = r->overruns,
                                      .coasted = r->coasted,
+                                     .driven = fsm_drives((enum fsm_state)r->state),
                                      .q = r->q,
                                      .qd = r->qd,
                                      .tau = r->tau};
@@ -296,6 +299,14 @@ static void put_frames(struct json_object *o, const struct plant_counters *c)
     }
 }
 
+/* What --record wrote, and what it left out. */
+static void put_recorded(struct json_object *o, const struct recording_counts *c)
+{
+    json_int(o, "recorded_ticks", c->rows);
+    json_int(o, "recorded_coasted", c->coasted);
+    json_int(o, "recorded_undriven", c->undriven);
+}
+
 static void print_result(struct lockstep *k, const struct evaluation *e, double wall_s)
 {
     struct house *h = &k->house;
@@ -342,6 +353,9 @@ static void print_result(struct lockstep *k, const struct evaluation *e, double 
     json_number(o, "best_known_speed_m_s",
                 h->config.best_known_speed_m_s > 0.0 ? h->config.best_known_speed_m_s
                                                      : (double)NAN);
+    if (k->spec->record != NULL) {
+        put_recorded(o, &k->recorded);
+    }
     json_print(o, stdout, k->spec->json);
 }
 
@@ -364,6 +378,7 @@ static int end_recording(struct lockstep *k, int rc, char *ret_why, int cap)
         return rc < 0 || k->record_rc == 0 ? rc
                                            : why(ret_why, cap, k->record_rc, "%s", k->record_why);
     }
+    recording_counts(k->recording, &k->recorded);
     return recording_close(k->recording, ret_why, cap);
 }
 

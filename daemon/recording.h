@@ -3,9 +3,10 @@
  *
  *   t_s,q_rad.JOINT ...,qd_rad_s.JOINT ...,tau_nm.JOINT ...
  *
- * Time is counted in nominal ticks. A tick that did not come, or in which some joint coasted, is
- * left out and counted: nothing is made up between those about it. Written beside first, as
- * PATH.part, and renamed when it is whole; what is there already stays.
+ * Time is counted in nominal ticks. A tick that did not come, in which some joint coasted or in
+ * which the robot was not driven, so that what is known of it may be old, is left out and counted:
+ * nothing is made up between those about it. Written beside first, as PATH.part, and renamed when
+ * it is whole; what is there already stays, under either name.
  *
  * Never in a robot's tick: it writes where it is told.
  */
@@ -21,7 +22,8 @@ struct recording;
 /* A tick as telemetry has it. */
 struct recording_tick {
     uint64_t tick, overruns;   /* loop's ticks, and those it left out, since its start */
-    uint64_t coasted;          /* ticks in which a joint did not answer, since the start */
+    uint64_t coasted;          /* ticks in which a joint did not answer while driven, since then */
+    bool driven;               /* fsm_drives */
     const float *q, *qd, *tau; /* [n] */
 };
 
@@ -29,8 +31,9 @@ struct recording_tick {
 struct recording_counts {
     int64_t rows;
     double seconds; /* from the first to the last */
-    int64_t gaps;   /* places where ticks are missing; for these reasons: */
-    int64_t skipped, lost, coasted;
+    double seen_s;  /* from the first tick that came to the last, in the file or not */
+    int64_t gaps;   /* places between rows where ticks are missing */
+    int64_t skipped, lost, coasted, undriven; /* ticks left out, before and after all rows too */
 };
 
 /* Begins the file. Errors: -EEXIST and others, and one sentence. */
@@ -43,10 +46,13 @@ int recording_put(struct recording *z, const struct recording_tick *t, char *ret
                   int cap) BASAL_MUST_USE;
 
 void recording_counts(const struct recording *z, struct recording_counts *ret_counts);
-/* "2 gaps: 3 ticks the loop left out, ..."; "" without one. */
+/* Ticks that came. */
+int64_t recording_came(const struct recording_counts *c);
+/* "2 gaps; the loop left out 3 ticks, ..."; "" where nothing is left out. */
 void recording_gaps(const struct recording_counts *c, char *ret_text, int cap);
 
-/* To disk and under its name; z is gone. Errors: -errno and one sentence. */
+/* To disk and under its name; z is gone. Errors: -errno and one sentence, which says where the
+ * recording is if it is whole but not under its name. */
 int recording_close(struct recording *z, char *ret_why, int cap) BASAL_MUST_USE;
 /* Nothing stays; NULL is fine. */
 void recording_drop(struct recording *z);

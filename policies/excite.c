@@ -3,9 +3,10 @@
  * record and identify. It learns nothing, sees nothing but the pose that it begins at, and plans
  * poses only: what it asks for is filtered as anybody's actions are.
  *
- * From the measured pose each joint first goes to where the motion has room in its range, if it has
- * none there. Then it swings about that place by a periodic sum of H harmonics of one base
- * frequency, its phases its own by the seed, let in over the first period:
+ * From the pose that was commanded last each joint first goes to where the motion has room in its
+ * range, if it has none there: it then comes as far as 2 x amplitude_rad + margin_rad from where it
+ * began. Then it swings about that place by a periodic sum of H harmonics of one base frequency,
+ * its phases its own by the seed, let in over the first period:
  *
  *   q(t) = c + w(t / T) A S(t)         S(t) = sum_h sin(2 pi h t / T + phi_h) / h,   T = 1 /
  * base_hz w(x) = 10 x^3 - 15 x^4 + 6 x^5     from 0 at rest to 1 at rest

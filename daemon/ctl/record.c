@@ -1,6 +1,7 @@
 /* A recorded motion: telemetry, every tick of it, as a file for identify. */
 #include "daemon/ctl/ctl.h"
 
+#include "daemon/fsm.h"
 #include "daemon/recording.h"
 
 #include <errno.h>
@@ -65,6 +66,16 @@ static bool is_told_to_end(const struct record *k)
     return sigtimedwait(&k->signals, NULL, &now) > 0;
 }
 
+static bool is_driven(const char *state)
+{
+    for (int s = 0; s < STATES_N; s++) {
+        if (strcmp(fsm_state_name((enum fsm_state)s), state) == 0) {
+            return fsm_drives((enum fsm_state)s);
+        }
+    }
+    return false;
+}
+
 /* 0, or it is over, and k->why says why. */
 static int take(struct record *k, const Basald__V1__Telemetry *t)
 {
@@ -75,6 +86,7 @@ static int take(struct record *k, const Basald__V1__Telemetry *t)
     const struct recording_tick tick = {.tick = t->tick,
                                         .overruns = t->overruns,
                                         .coasted = t->coasted,
+                                        .driven = is_driven(t->state),
                                         .q = t->position_rad,
                                         .qd = t->velocity_rad_s,
                                         .tau = t->effort_nm};
@@ -96,7 +108,7 @@ static void follow(struct ctl *c, struct record *k)
     struct recording_counts now = {0};
     int silent = 0;
     while (k->why[0] == '\0' && !is_told_to_end(k) &&
-           !(c->seconds > 0.0 && now.seconds >= c->seconds)) {
+           !(c->seconds > 0.0 && now.seen_s >= c->seconds)) {
         Basald__V1__Telemetry *t = ctl_next_telemetry(k->telemetry, WAIT_MS);
         if (t == NULL) {
             if (++silent == SILENT_WAITS) {
@@ -109,7 +121,7 @@ static void follow(struct ctl *c, struct record *k)
         recording_counts(k->to, &now);
         show(k, &now, t->state);
         basald__v1__telemetry__free_unpacked(t, NULL);
-        if (rc == 0 && now.rows + now.coasted >= ENOUGH && now.lost > now.rows) {
+        if (rc == 0 && recording_came(&now) >= ENOUGH && now.lost > recording_came(&now)) {
             (void)snprintf(k->why, sizeof k->why,
                            "not half of the ticks are sent: set comms.telemetry_hz in the robot "
                            "file to 0, every tick");
@@ -122,7 +134,7 @@ static void follow(struct ctl *c, struct record *k)
 
 static void print(const struct ctl *c, const struct recording_counts *now)
 {
-    char gaps[160];
+    char gaps[WHY_CHARS];
     recording_gaps(now, gaps, (int)sizeof gaps);
     if (c->json) {
         struct json_object *o = json_begin();
@@ -133,6 +145,7 @@ static void print(const struct ctl *c, const struct recording_counts *now)
         json_int(o, "skipped", now->skipped);
         json_int(o, "lost", now->lost);
         json_int(o, "coasted", now->coasted);
+        json_int(o, "undriven", now->undriven);
         json_print(o, stdout, true);
         return;
     }
@@ -146,11 +159,13 @@ static int end(struct ctl *c, struct record *k)
     struct recording_counts now;
     char reason[WHY_CHARS];
     recording_counts(k->to, &now);
-    const bool keeps = now.rows >= ENOUGH && now.lost <= now.rows;
+    const bool keeps = now.rows >= ENOUGH && now.lost <= recording_came(&now);
     if (!keeps) {
+        const char *none = now.undriven > now.rows
+                               ? "the robot was not driven: basalctl arm, then record"
+                               : "it ended before the robot's ticks came";
         recording_drop(k->to);
-        ctl_say(c, "nothing was recorded: %s",
-                k->why[0] != '\0' ? k->why : "it ended before the robot's ticks came");
+        ctl_say(c, "nothing was recorded: %s", k->why[0] != '\0' ? k->why : none);
         return EXIT_FAILURE;
     }
     if (recording_close(k->to, reason, (int)sizeof reason) < 0) {

@@ -53,6 +53,9 @@ refused() { # STATUS SENTENCE COMMAND...
     [ $status = "$wanted" ] && grep -q "$sentence" "$work/why" || fail "$*: status $status: $(cat "$work/why")"
 }
 refused 1 "one.csv is there already" lockstep --eval-s 1 --record "$work/one.csv"
+echo somebody else\'s >"$work/taken.csv.part"
+refused 1 "taken.csv.part is there already: unless another recording is under way" lockstep --eval-s 1 --record "$work/taken.csv"
+[ "$(cat "$work/taken.csv.part")" = "somebody else's" ] || fail "a part that was there is gone"
 refused 78 "cannot write $work/no/such.csv" lockstep --eval-s 1 --record "$work/no/such.csv"
 refused 78 "set task.action to position" "$bin/basald" --check-config deploy/robots/openarm6-can.yaml --set policy.kind=excite
 refused 78 "set policy.rate_hz to control.rate_hz, 1000" "$bin/basald" --check-config $arm --set policy.rate_hz=20
@@ -78,6 +81,22 @@ assert said["ticks"] == len(rows) and said["gaps"] == gaps and said["lost"] == 0
 assert len({r[1] for r in rows}) > 5 # it moves
 PYTHON
 refused 1 "live.csv is there already: give another name" ctl record --seconds 1 "$work/live.csv"
+"$bin/basalctl" --runtime-dir "$work/sockets" record --json "$work/stopped.csv" >"$work/said" 2>&1 &
+recorder=$!
+for _ in $(seq 300); do [ -s "$work/stopped.csv.part" ] && break; sleep 0.1; done # its first rows are on disk
+ctl stop >/dev/null
+wait_state limp 10
+for _ in 1 2; do ctl record --seconds 1 "$work/limp.csv" 2>"$work/why" && fail "a limp robot was recorded"; done
+grep -q "nothing was recorded: the robot was not driven" "$work/why" && [ ! -e "$work/limp.csv" ] || fail "limp: $(cat "$work/why")"
+kill $recorder
+wait $recorder || fail "record over a stop: $(cat "$work/said")"
+python3 - "$work/said" "$work/stopped.csv" <<'PYTHON' || fail "ticks of a limp robot are recorded, or not said: $(cat "$work/said")"
+import json, sys
+said = json.load(open(sys.argv[1]))
+rows = open(sys.argv[2]).read().splitlines()[1:]
+assert said["ticks"] == len(rows) > 0 and said["undriven"] >= 78 # two seconds at 40 Hz, less what a record does not see
+PYTHON
+go --no-learn
 full() ( trap '' XFSZ; ulimit -f 1; ctl "$@" ) # a disk that takes a kilobyte more
 refused 1 "cannot write $work/full.csv: File too large" full record --seconds 60 "$work/full.csv"
 [ ! -e "$work/full.csv" ] && [ ! -e "$work/full.csv.part" ] || fail "half a recording stayed"
