@@ -40,7 +40,7 @@ struct excite_config {
 /* clang-format off */
 static const struct option excite_options[] = {
     {.key = "amplitude_rad", .type = OPTION_DOUBLES, .offset = AT(amplitude_rad), .min = 0, .max = 100, .def = "[0.4]", .n_max = ACT_MAX, .n_offset = AT(n_amplitude),
-     .help = "how far a joint swings either way, unless its limits allow less; one for all driven joints, or one for each"},
+     .help = "how far a joint swings either way about where it begins, or about the next place that has room for that, unless its limits allow less; one for all driven joints, or one for each"},
     {.key = "base_hz", .type = OPTION_DOUBLE, .offset = AT(base_hz), .min = 0.001, .max = 10, .def = "0.1",
      .help = "how often the whole motion repeats; the slowest of its harmonics"},
     {.key = "harmonics", .type = OPTION_INT, .offset = AT(harmonics), .min = 1, .max = HARMONICS_MAX, .def = "10",
