@@ -76,7 +76,7 @@ static void a_fence_outranks_it(void **state)
     struct arm_rig *r = *state;
     begin(r, TEST_DATA "/loop/excite_fenced.yaml", sets, 2);
     const struct loop_state *z = &r->house.loop.st;
-    double least_m = INFINITY, body_m = INFINITY;
+    double least_m = HUGE_VAL, body_m = HUGE_VAL;
     for (int t = 0; t < 15000; t++) {
         int unused;
         arm_tick(r);
