@@ -77,7 +77,7 @@ static void it_keeps_every_limit_from_where_it_begins(void **state)
         go(begins[b]);
         for (int k = 0; k < N; k++) {
             const struct act_pose *p = &joints.pose[k];
-            double low = INFINITY, high = -INFINITY, fastest = 0.0, hardest = 0.0, before = 0.0;
+            double low = HUGE_VAL, high = -HUGE_VAL, fastest = 0.0, hardest = 0.0, before = 0.0;
             for (int t = 0; t < STEPS; t++) {
                 const double speed = (rad(begins[b], t, k) - rad(begins[b], t - 1, k)) * HZ;
                 fastest = fmax(fastest, fabs(speed));
