@@ -75,7 +75,7 @@ static void begin_path(struct loop *l, const struct command *cmd, const double *
     for (int k = 0; k < l->task.n_act_joints; k++) {
         joints |= UINT64_C(1) << l->task.act_joint[k];
     }
-    joint_path_begin(&z->reset.path, cmd->n, joints, from, to, v, a, l->dt_s);
+    joint_path_begin(&z->reset.path, joints, from, to, v, a, l->dt_s);
     z->reset.stage = RESET_GOES;
     z->reset.for_s = 0.0;
 }

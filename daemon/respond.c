@@ -134,7 +134,7 @@ static void begin_path(const struct responder *r, struct respond_state *z, const
     for (int j = 0; j < s->n; j++) {
         from[j] = is_driven(r, j) && cmd->mode[j] != MODE_OFF ? cmd->q[j] : s->q[j];
     }
-    joint_path_begin(&z->path, s->n, driven_joints(r), from, r->c->rest, r->v, r->a, r->dt_s);
+    joint_path_begin(&z->path, driven_joints(r), from, r->c->rest, r->v, r->a, r->dt_s);
 }
 
 static void brake(const struct responder *r, const struct sensed *s, struct command *cmd)

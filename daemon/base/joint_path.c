@@ -5,7 +5,7 @@
 
 #define NEAR_END 1e-9
 
-void joint_path_begin(struct joint_path *ret_path, int n, uint64_t joints, const double *from,
+void joint_path_begin(struct joint_path *ret_path, uint64_t joints, const double *from,
                       const double *to, const double *v, const double *a, double dt_s)
 {
     struct joint_path *p = ret_path;
@@ -13,11 +13,14 @@ void joint_path_begin(struct joint_path *ret_path, int n, uint64_t joints, const
     p->joints = joints;
     p->v = 1.0 / dt_s;
     p->a = p->v / dt_s;
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < JOINTS_MAX; j++) {
+        if ((joints >> j & 1u) == 0) {
+            continue;
+        }
         const double way = fabs(to[j] - from[j]);
         p->from[j] = from[j];
         p->to[j] = to[j];
-        if ((joints >> j & 1u) != 0 && way > 0.0) {
+        if (way > 0.0) {
             p->v = fmin(p->v, v[j] / way);
             p->a = fmin(p->a, a[j] / way);
         }

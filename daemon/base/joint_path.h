@@ -14,8 +14,8 @@ struct joint_path {
     double s, sd; /* along it: 0 to 1; 1/s */
 };
 
-/* from, to, v (rad/s), a (rad/s^2): [n]. dt_s: of a step. */
-void joint_path_begin(struct joint_path *ret_path, int n, uint64_t joints, const double *from,
+/* from, to, v (rad/s), a (rad/s^2): of each of those joints. dt_s: of a step. */
+void joint_path_begin(struct joint_path *ret_path, uint64_t joints, const double *from,
                       const double *to, const double *v, const double *a, double dt_s) BASAL_RT;
 
 /* A step on; whether it has ended. */
