@@ -6,7 +6,7 @@ set -euo pipefail
 build=(gcc libc6-dev cmake make pkg-config ca-certificates
     libzmq3-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler liblapacke-dev libopenblas-serial-dev
     libsystemd-dev liburing-dev libyaml-dev libjansson-dev gnuplot-nox)
-dev=(debhelper lintian libcmocka-dev clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck rt-tests strace systemd
+dev=(build-essential debhelper lintian libcmocka-dev clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck rt-tests strace systemd
     systemd-container dbus mmdebstrap mandoc python3-zmq python3-protobuf python3-venv python3 git procps util-linux
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libmujoco-dev
     qemu-system-x86 cpio xz-utils)
