@@ -69,8 +69,8 @@ static void begin_path(struct loop *l, const struct command *cmd, const double *
     uint64_t joints = 0;
     for (int j = 0; j < cmd->n; j++) {
         const struct joint_spec *p = &l->config->robot.joint[j];
-        v[j] = fmin(t->reset_rad_s, isfinite(p->qd_max) ? p->qd_max : t->reset_rad_s);
-        a[j] = fmin(t->reset_rad_s2, isfinite(p->qdd_max) ? p->qdd_max : t->reset_rad_s2);
+        v[j] = fmin(t->reset_rad_s, p->qd_max);
+        a[j] = fmin(t->reset_rad_s2, p->qdd_max);
     }
     for (int k = 0; k < l->task.n_act_joints; k++) {
         joints |= UINT64_C(1) << l->task.act_joint[k];

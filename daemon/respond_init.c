@@ -248,10 +248,8 @@ int respond_init(struct responder *ret_responder, const struct robot *robot,
     int rc = robot->chain.n > 0 ? chain_init(&r->chain, robot, ret_why, cap) : 0;
     for (int j = 0; j < robot->n_joints; j++) {
         const struct joint_spec *p = &robot->joint[j];
-        r->v[j] = isfinite(p->qd_max) ? fmin(p->qd_max, settings->retreat_rad_s)
-                                      : settings->retreat_rad_s;
-        r->a[j] = isfinite(p->qdd_max) ? fmin(p->qdd_max, settings->retreat_rad_s2)
-                                       : settings->retreat_rad_s2;
+        r->v[j] = fmin(settings->retreat_rad_s, p->qd_max);
+        r->a[j] = fmin(settings->retreat_rad_s2, p->qdd_max);
     }
     r->damped_s = longest_descent_s(r);
     rc = rc == 0 ? check_words(settings, ret_why, cap) : rc;

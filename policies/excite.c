@@ -8,8 +8,11 @@
  * began. Then it swings about that place by a periodic sum of H harmonics of one base frequency,
  * its phases its own by the seed, let in over the first period:
  *
- *   q(t) = c + w(t / T) A S(t)         S(t) = sum_h sin(2 pi h t / T + phi_h) / h,   T = 1 /
- * base_hz w(x) = 10 x^3 - 15 x^4 + 6 x^5     from 0 at rest to 1 at rest
+ *   q(t) = c + w(t / T) A S(t)                          T = 1 / base_hz
+ *
+ *   S(t) = sum_h sin(2 pi h t / T + phi_h) / h          h = 1 .. H
+ *
+ *   w(x) = 10 x^3 - 15 x^4 + 6 x^5                      from 0 at rest to 1 at rest
  *
  * 1 / h gives every harmonic the same share of the speed. A is the joint's amplitude over the peak
  * of |S|, or less, so that speed and acceleration stay within limit_frac of the joint's limits.
@@ -146,12 +149,6 @@ static void swing_at(const struct excite *z, const struct swing *s, double t_s, 
     *ret_ddy = w * ddy + 2.0 * rate * dw * dy + rate * rate * ddw * y;
 }
 
-/* What limit allows a motion whose peak would be `peak`; not finite: it limits nothing. */
-static double allowed(double limit, double peak)
-{
-    return isfinite(limit) ? limit / peak : (double)INFINITY;
-}
-
 /* A, from the peaks of a period that lets in and one that does not. */
 static void scale_swing(const struct excite *z, struct swing *s)
 {
@@ -166,8 +163,7 @@ static void scale_swing(const struct excite *z, struct swing *s)
     peak *= MISSED;
     dpeak *= MISSED;
     ddpeak *= MISSED;
-    s->factor =
-        fmin(s->reach / peak, fmin(allowed(s->speed, dpeak), allowed(s->acceleration, ddpeak)));
+    s->factor = fmin(s->reach / peak, fmin(s->speed / dpeak, s->acceleration / ddpeak));
     s->reach = s->factor * peak;
 }
 
@@ -176,6 +172,12 @@ static size_t excite_actor_bytes(const void *config, const struct dims *d)
     (void)config;
     (void)d;
     return sizeof(struct excite);
+}
+
+/* Not finite, as where a body has none: it limits nothing. */
+static double limit(double most)
+{
+    return isfinite(most) ? most : HUGE_VAL;
 }
 
 static void excite_actor_init(const void *config, const struct dims *d, void *ret_actor)
@@ -197,8 +199,8 @@ static void excite_actor_init(const void *config, const struct dims *d, void *re
         }
         const double half = fmax(0.0, p->half_rad - c->margin_rad) / p->half_rad;
         s->reach = fmin(amplitude_rad(c, k) / p->half_rad, half);
-        s->speed = c->limit_frac * p->qd_max / p->half_rad;
-        s->acceleration = c->limit_frac * p->qdd_max / p->half_rad;
+        s->speed = limit(c->limit_frac * p->qd_max / p->half_rad);
+        s->acceleration = limit(c->limit_frac * p->qdd_max / p->half_rad);
         scale_swing(z, s);
         s->room = half - s->reach;
     }
@@ -220,10 +222,7 @@ static double way_s(const struct swing *s)
     if (!(way > 0.0)) {
         return 0.0;
     }
-    return fmax(GO_MIN_S,
-                fmax(1.875 * way / (isfinite(s->speed) ? s->speed : (double)INFINITY),
-                     sqrt(5.7736 * way /
-                          (isfinite(s->acceleration) ? s->acceleration : (double)INFINITY))));
+    return fmax(GO_MIN_S, fmax(1.875 * way / s->speed, sqrt(5.7736 * way / s->acceleration)));
 }
 
 static void begin(struct excite *z, const float *last)

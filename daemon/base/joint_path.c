@@ -10,7 +10,6 @@ void joint_path_begin(struct joint_path *ret_path, uint64_t joints, const double
 {
     struct joint_path *p = ret_path;
     memset(p, 0, sizeof *p);
-    p->joints = joints;
     p->v = 1.0 / dt_s;
     p->a = p->v / dt_s;
     for (int j = 0; j < JOINTS_MAX; j++) {

@@ -137,8 +137,8 @@ int ctl_eval(struct ctl *c)
     int status = EXIT_FAILURE;
     q.verb = ctl_text("eval");
     q.seconds = c->seconds > 0.0 ? c->seconds : EVAL_S;
-    void *events =
-        ctl_listen(c, "events"); /* before the question, so that the result is not missed */
+    /* before the question, so that the result is not missed */
+    void *events = ctl_listen(c, "events");
     if (events == NULL) {
         return EXIT_FAILURE;
     }

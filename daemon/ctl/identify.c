@@ -37,8 +37,8 @@ static void print_people(const struct identify *z)
     (void)printf(
         "\nin the robot file's links: damping is damping_nms_rad, friction friction_nm, armature "
         "armature_kgm2, m mass_kg, m_cx mass_kg times com_m's x, Ixx .. inertia_kgm2 moved from "
-        "the "
-        "centre of mass to the link's frame. Of a sum change one term until all of them add up to "
+        "the centre of mass to the link's frame. Of a sum change one term until all of them add up "
+        "to "
         "the value: no torque tells which. What is in no torque stays as it is.\n");
 }
 
