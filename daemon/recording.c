@@ -18,6 +18,7 @@ struct recording {
     struct recording_tick seen;
     bool any;       /* a tick has come */
     uint64_t ended; /* nominal tick of the last row */
+    int unwritten;  /* a row is cut, whatever later writes say: why, -errno */
     struct recording_counts counts;
 };
 
@@ -154,7 +155,8 @@ int recording_put(struct recording *z, const struct recording_tick *t, char *ret
     errno = 0;
     const int rc = put_row(z, t, now);
     if (rc < 0 || ferror(z->file) != 0) {
-        return say_unwritten(z, rc < 0 ? rc : -EIO, ret_why, cap);
+        z->unwritten = rc < 0 ? rc : -EIO;
+        return say_unwritten(z, z->unwritten, ret_why, cap);
     }
     z->ended = now;
     z->counts.rows++;
@@ -232,8 +234,10 @@ static int publish(const struct recording *z, char *ret_why, int cap)
 
 int recording_close(struct recording *z, char *ret_why, int cap)
 {
-    errno = 0;
-    int rc = fflush(z->file) == 0 && fsync(fileno(z->file)) == 0 ? 0 : -errno;
+    int rc = z->unwritten;
+    if (rc == 0 && (fflush(z->file) != 0 || fsync(fileno(z->file)) != 0)) {
+        rc = -errno;
+    }
     if (fclose(z->file) != 0 && rc == 0) {
         rc = -errno;
     }

@@ -9,7 +9,9 @@
 #include "tests/unit/folder_fixture.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 struct bench {
     struct folder folder;
@@ -206,6 +208,35 @@ static void a_whole_recording_is_never_removed(void **state)
     assert_holds(b, "swing.csv", "mine");
 }
 
+/* Room for so much, as on a disk that runs full: whichever byte of a row meets its end, the newline
+ * too, after which nothing is left to write, there is no recording. */
+static void a_cut_row_is_no_recording(void **state)
+{
+    struct bench *b = *state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    for (int longer = 0; longer < 24; longer++) { /* 3 bytes at a time, in rows of 17 */
+        const struct rlimit room = {1024, before.rlim_max};
+        const char *const joint[] = {&"hip_and_twenty_three_more"[24 - longer]};
+        int rc = recording_open(&b->z, b->path, joint, 1, 100.0, b->why, (int)sizeof b->why);
+        assert_int_equal(rc, 0);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &room), 0);
+        for (uint64_t tick = 0; rc == 0 && tick < 1000; tick++) {
+            const float q = 0.0F, qd = 0.5F, tau = 0.0F;
+            const struct recording_tick t = {
+                .tick = tick, .driven = true, .q = &q, .qd = &qd, .tau = &tau};
+            rc = recording_put(b->z, &t, b->why, (int)sizeof b->why);
+        }
+        const int closed = end(b);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_int_equal(rc, -EFBIG);
+        assert_int_equal(closed, -EFBIG);
+        assert_non_null(strstr(b->why, "File too large"));
+        assert_int_equal(folder_count(&b->folder), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_there_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_system_that_cannot_rename_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_whole_recording_is_never_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cut_row_is_no_recording, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
