@@ -204,7 +204,7 @@ static int slopes_of(const struct table *t, const char *path, struct motion_reco
     if (rc < 0) {
         return rc;
     }
-    const int w = (int)fmax(2.0, round(HALF_WINDOW_S / dt_s)), n = t->n;
+    const int w = (int)fmin(fmax(2.0, round(HALF_WINDOW_S / dt_s)), SAMPLES_MAX), n = t->n;
     int left = 0;
     for (int from = 0, to; from < t->n_samples; from = to) {
         to = end_of_run(t, from, dt_s);

@@ -345,6 +345,26 @@ static void it_knows_the_simulated_arm(void **state)
     }
 }
 
+/* Minutes of eight links at a thousand a second fit into a small computer. */
+static void a_longer_record_takes_no_more_memory(void **state)
+{
+    (void)state;
+    static struct identify z;
+    struct motion_record m;
+    const struct robot *robot = our_arm();
+    base_of(&z, robot);
+    record(robot, &z.chain, 1, 0.0, &m);
+    size_t taken[2];
+    for (int k = 0; k < 2; k++) {
+        const size_t before = mem.used;
+        m.n_samples = SAMPLES / (2 - k);
+        fit_of(&z, &m);
+        taken[k] = mem.used - before;
+    }
+    assert_int_equal(taken[0], taken[1]);
+    assert_true(taken[0] < (size_t)1 << 20);
+}
+
 /* --- refusals --- */
 
 static void a_dull_motion_is_refused(void **state)
@@ -408,6 +428,8 @@ static void bad_recordings_are_refused(void **state)
     refused(text, ":4: the samples are not 1 s apart, nor a whole number of that");
     (void)snprintf(text, sizeof text, "%s0,1,2\n1,1,2\n2,1,2\n3,1,2\n", names);
     refused(text, "4 samples are too few: 5 and more");
+    (void)snprintf(text, sizeof text, "%s0,1,2\n1e-12,1,2\n2e-12,1,2\n", names);
+    refused(text, "3 samples are too few");
 }
 
 /* Second and third degree go through unchanged. */
@@ -437,6 +459,7 @@ int main(void)
         cmocka_unit_test(without_noise_it_finds_them_exactly),
         cmocka_unit_test(errors_are_as_large_as_they_say),
         cmocka_unit_test(it_knows_the_simulated_arm),
+        cmocka_unit_test(a_longer_record_takes_no_more_memory),
         cmocka_unit_test(a_dull_motion_is_refused),
         cmocka_unit_test(bad_recordings_are_refused),
         cmocka_unit_test(slopes_are_exact_for_a_parabola),
