@@ -226,6 +226,7 @@ int calibration_apply(const struct calibration *c, struct robot *r, const char *
         j->zero_rad = k->zero_rad;
         j->q_min = isfinite(k->q_min) ? k->q_min : j->q_min;
         j->q_max = isfinite(k->q_max) ? k->q_max : j->q_max;
+        j->range_found = isfinite(k->q_min) && isfinite(k->q_max);
         j->model = k->model != 0 ? k->model : j->model;
         j->serial = k->serial != 0 ? k->serial : j->serial;
     }

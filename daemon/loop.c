@@ -29,6 +29,9 @@ int loop_open(struct loop *ret_loop, const struct loop_spec *spec, struct arena 
     if (rc < 0) {
         return rc;
     }
+    if (plant_is_emulated(spec->plant)) {
+        l->st.safety.settings.ranges = RANGES_FILE; /* no hand can guide it */
+    }
     rc = respond_init(&l->responder, &c->robot, &c->responses, c->control.stop_s, ret_why, cap);
     if (rc < 0) {
         return rc;

@@ -88,6 +88,9 @@ const struct can_errors *plant_can_errors(const struct plant *p, int bus,
 /* PLANT_STOP has ended, well or not: nothing more can be done to cut torque. */
 bool plant_stopped(const struct plant *p) BASAL_RT;
 
+/* Its devices, or its whole body, are of this process. */
+bool plant_is_emulated(const struct plant *p);
+
 /* --- emulated and body plants only: the truth, and the flat state for a checkpoint --- */
 
 /* What nothing can exceed on the simulated body, m/s; NaN: unknown. */

@@ -55,6 +55,11 @@ const struct can_errors *plant_can_errors(const struct plant *p, int bus, uint64
     return &p->bus[bus].port.errors;
 }
 
+bool plant_is_emulated(const struct plant *p)
+{
+    return p->world != NULL;
+}
+
 double plant_speed_bound_m_s(const struct plant *p)
 {
     return p->world != NULL ? world_speed_bound_m_s(p->world) : (double)NAN;

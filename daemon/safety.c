@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const ranges_names[] = {"file", "found", NULL};
+
 #define AT(field) offsetof(struct safety_settings, field)
 
 /* clang-format off */
@@ -28,6 +30,8 @@ const struct option safety_options[] = {
      .help = "ticks in a row that a joint may coast on its last sample"},
     {.key = "derate_from_frac", .type = OPTION_DOUBLE, .offset = AT(derate_from_frac), .min = 0.1, .max = 0.99, .def = "0.9",
      .help = "of temp_max_c: torque falls linearly from here to nothing"},
+    {.key = "ranges", .type = OPTION_CHOICE, .offset = AT(ranges), .def = "file", .choices = ranges_names,
+     .help = "with which ranges joints are armed on a real bus: those of this file, or only such as basalctl find-limits found on this very robot"},
     {.key = NULL},
 };
 /* clang-format on */
@@ -233,6 +237,13 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
     for (int j = 0; j < z->robot->n_joints; j++) {
         const struct joint_spec *p = &z->robot->joint[j];
         const double out = fmax(p->q_min - s->q[j], s->q[j] - p->q_max);
+        if (p->actuated && z->settings.ranges == RANGES_FOUND && !p->range_found) {
+            return why(ret_why, cap, -EPERM,
+                       "joint %s: its range %.3f to %.3f rad was never found on this robot; run "
+                       "basalctl calibrate and find-limits, or set safety.ranges to file if it is "
+                       "right as it is, then start basald anew",
+                       p->name, p->q_min, p->q_max);
+        }
         if (!sees(s, j)) {
             return why(ret_why, cap, -EPERM,
                        "joint %s: a sensed value is not finite; check its wiring and driver",

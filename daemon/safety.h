@@ -42,6 +42,9 @@ enum safety_trip {
     TRIP_SPACE = 1 << 9, /* measured beyond box, table or own margin by more than space.trip_m */
 };
 
+/* The ranges a robot is armed with: the robot file's, or only such as were found on it by hand. */
+enum safety_ranges { RANGES_FILE, RANGES_FOUND };
+
 struct safety_settings {
     double position_margin_rad;  /* measured overshoot allowed beyond the range before it trips */
     double velocity_margin_frac; /* of qd_max */
@@ -50,6 +53,7 @@ struct safety_settings {
     double runaway_s;            /* how long a joint may move against its command */
     int stale_ticks_max;         /* ticks a sample may be old */
     double derate_from_frac; /* of temp_max_c: torque falls linearly from here to 0 at temp_max_c */
+    int ranges;              /* enum safety_ranges */
 };
 
 extern const struct option safety_options[];
@@ -88,8 +92,9 @@ int safety_init(struct safety *ret_safety, const struct robot *robot,
 void safety_watch(struct safety *z, const struct sensed *s, uint64_t fresh) BASAL_RT;
 
 /*
- * May torque come on? Every pose inside its range and space (or by less than the margin outside),
- * every value finite, no fault, nothing too hot. 0, or -EPERM and one sentence.
+ * May torque come on? Every range found, if that is asked; every pose inside its range and space
+ * (or by less than the margin outside), every value finite, no fault, nothing too hot. 0, or -EPERM
+ * and one sentence.
  */
 int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why,
                    int cap) BASAL_MUST_USE;

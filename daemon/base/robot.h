@@ -41,6 +41,7 @@ struct joint_spec {
     double gear;         /* device turns per joint turn */
     double zero_rad;     /* device angle (from its middle, 2048 counts) where the joint reads 0 */
     double q_min, q_max; /* rad */
+    bool range_found;    /* ... found by hand on this very robot: its calibration has them */
     double qd_max, qdd_max; /* rad/s, rad/s^2 */
     double tau_max;         /* Nm: continuous ceiling */
     double tau_stall;       /* Nm at full PWM and standstill: what Goal PWM is a fraction of */

@@ -122,9 +122,11 @@ cmp "$file" "$work/good" || fail "the file was touched"
 # the daemon reads it: its angles are now the body's
 lead arm 1 0.1
 robot=$work/robot.yaml
-start_daemon "${patient[@]}"
+start_daemon "${patient[@]}" --set safety.ranges=found
 wait_state limp 20
 sleep 1
+if ctl arm 2>"$work/said"; then fail "armed with a range that nobody found"; fi
+grep -q "joint hand: its range -2.618 to 0.000 rad was never found on this robot" "$work/said" || fail "not the hand alone"
 grep -q "zeros, signs and ranges of 20.*Z, from $file" "$work/daemon.log" || fail "$(cat "$work/daemon.log")"
 ctl status --json >"$work/said"
 awk -v q="$(number position_rad)" 'BEGIN { exit !(q > 0.07 && q < 0.13) }' || # of the first joint, the arm

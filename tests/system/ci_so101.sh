@@ -63,6 +63,13 @@ slow=(--set control.realtime=off --set control.rate_hz=40 --set control.loop_dea
     --set bus.servo.reply_deadline_us=15000 --set bus.servo.misses_max=40)
 start_daemon "${slow[@]}"
 wait_state limp 20
+if ctl arm >"$work/why" 2>&1; then fail "armed with the ranges of another arm"; fi
+grep -q "joint shoulder_pan: its range -1.920 to 1.920 rad was never found on this robot; run basalctl calibrate" "$work/why" ||
+    fail "$(cat "$work/why")"
+stop_daemon
+slow+=(--set safety.ranges=file)
+start_daemon "${slow[@]}"
+wait_state limp 20
 grep -q "its feetech devices have no watchdog: on a silent bus they hold" "$work/daemon.log" || fail "$(cat "$work/daemon.log")"
 ctl status >"$work/said"
 grep -q '^ *loop ' "$work/said" && ! grep -q ' m/s' "$work/said" || fail "a speed without an odometer: $(cat "$work/said")"

@@ -16,7 +16,7 @@ start_sim "${quiet[@]}"
 start_tee "$work/driver.log"
 start_daemon --set bus.servo.device="$work/tee" --set control.realtime=off --set control.rate_hz=40 \
     --set control.loop_deadman_ms=1000 --set safety.stale_ticks_max=40 --set bus.servo.reply_deadline_us=15000 \
-    --set bus.servo.misses_max=40
+    --set bus.servo.misses_max=40 --set safety.ranges=file
 wait_state limp 20
 ctl arm >/dev/null
 wait_state ready 10

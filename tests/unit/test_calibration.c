@@ -153,6 +153,7 @@ static void it_overrides_the_robot_file(void **state)
     assert_true(j->sign == -1 && j->zero_rad == 0.12345678 && j->q_min == -0.5 && j->q_max == 0.25);
     assert_true(j->model == 1060 && j->serial == 4294967295);
     assert_true(robot.joint[1].q_max == 2.0 && robot.joint[1].model == 0);
+    assert_true(j->range_found && !robot.joint[1].range_found);
 }
 
 static void another_robot_s_is_refused(void **state)

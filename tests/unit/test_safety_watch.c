@@ -161,6 +161,28 @@ static void arming_wants_a_pose_inside_and_nothing_wrong(void **state)
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
 }
 
+/* One joint whose range nobody found is enough; one that only measures needs none. */
+static void arming_may_want_ranges_that_were_found(void **state)
+{
+    (void)state;
+    static struct robot arm;
+    struct safety z;
+    char reason[WHY_CHARS] = "";
+    const struct sensed s = make_sensed(0.0, -1.0);
+    arm = crawler;
+    begin(&z, &arm);
+    z.settings.ranges = RANGES_FOUND;
+    assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
+    assert_non_null(strstr(reason, "joint arm: its range "));
+    arm.joint[0].range_found = true;
+    assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
+    assert_non_null(strstr(reason, "joint hand: its range "));
+    assert_non_null(strstr(reason, "was never found on this robot; run basalctl calibrate"));
+    arm.joint[1].range_found = true;
+    assert_false(arm.joint[2].actuated);
+    assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), 0);
+}
+
 static void an_unset_limit_is_refused(void **state)
 {
     (void)state;
@@ -236,6 +258,7 @@ int main(void)
         cmocka_unit_test(the_first_joint_is_explained_by_its_own_trip),
         cmocka_unit_test(a_sensor_is_frozen_when_neither_side_moves_it),
         cmocka_unit_test(arming_wants_a_pose_inside_and_nothing_wrong),
+        cmocka_unit_test(arming_may_want_ranges_that_were_found),
         cmocka_unit_test(an_unset_limit_is_refused),
         cmocka_unit_test(an_incremental_joint_must_be_found_again),
     };
