@@ -164,27 +164,15 @@ static int check_direct(const struct walk *w)
 static int check_script(const struct walk *w)
 {
     const struct task_settings *t = &w->config->task.settings;
-    const struct robot *r = &w->config->robot;
     if (t->reset != RESET_SCRIPT) {
         return config_bad_at(w, place_of(w, "task"),
                              "task.reset_pose_rad is where task.reset script goes: set that too");
     }
-    if (t->n_reset_pose != r->n_joints) {
-        return config_bad_at(w, place_of(w, "task"),
-                             "task.reset_pose_rad has %d numbers; task.reset script wants one for "
-                             "each of %d joints",
-                             t->n_reset_pose, r->n_joints);
-    }
-    for (int j = 0; j < r->n_joints; j++) {
-        const struct joint_spec *p = &r->joint[j];
-        if (p->actuated && !(t->reset_pose[j] >= p->q_min && t->reset_pose[j] <= p->q_max)) {
-            return config_bad_at(w, place_of(w, "task"),
-                                 "joint %s: task.reset_pose_rad has it at %g rad, outside its "
-                                 "range %g to %g",
-                                 p->name, t->reset_pose[j], p->q_min, p->q_max);
-        }
-    }
-    return 0;
+    char reason[WHY_CHARS];
+    return robot_check_pose(&w->config->robot, t->reset_pose, t->n_reset_pose,
+                            "task.reset_pose_rad", reason, (int)sizeof reason) < 0
+               ? config_bad_at(w, place_of(w, "task"), "%s", reason)
+               : 0;
 }
 
 static int check_reset(const struct walk *w)

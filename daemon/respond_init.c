@@ -63,21 +63,7 @@ static int check_rest(const struct responder *r, char *ret_why, int cap)
                          robot->n_joints)
                    : 0;
     }
-    if (c->n_rest != robot->n_joints) {
-        return why(ret_why, cap, -EINVAL,
-                   "responses.rest_pose_rad has %d numbers; one for each of %d joints", c->n_rest,
-                   robot->n_joints);
-    }
-    for (int j = 0; j < robot->n_joints; j++) {
-        const struct joint_spec *p = &robot->joint[j];
-        if (p->actuated && !(c->rest[j] >= p->q_min && c->rest[j] <= p->q_max)) {
-            return why(ret_why, cap, -EINVAL,
-                       "joint %s: responses.rest_pose_rad has it at %g rad, outside its range %g "
-                       "to %g",
-                       p->name, c->rest[j], p->q_min, p->q_max);
-        }
-    }
-    return 0;
+    return robot_check_pose(robot, c->rest, c->n_rest, "responses.rest_pose_rad", ret_why, cap);
 }
 
 /* Torque off at the rest pose must let nothing fall. */

@@ -89,3 +89,8 @@ struct robot {
                                 first goal is the range's end. Three quarters of
                                 safety.position_margin_rad */
 };
+
+/* Is pose [n] one of this robot: a number a joint, each driven one within its range? key names it
+ * in the sentence. 0, or -EINVAL and the sentence. */
+int robot_check_pose(const struct robot *r, const double *pose, int n, const char *key,
+                     char *ret_why, int cap);

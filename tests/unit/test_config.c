@@ -212,7 +212,7 @@ static const struct refusal_row {
     {9, "estop: {hardware: none}", "r.yaml:9:8: estop.drop_accepted must be true: responses.sensor_stale is limp: torque goes off"},
     {9, "estop: {hardware: gpio, drop_accepted: true}", "r.yaml:9:8: estop.hardware gpio is not available in this version"},
     {9, "estop: {hardware: power_sense, drop_accepted: true}", "r.yaml:9:8: estop.hardware power_sense needs estop.power_min_v above 0"},
-    {10, "task: {reset: script, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset_pose_rad has 0 numbers; task.reset script wants one for each of 2 joints"},
+    {10, "task: {reset: script, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset_pose_rad has 0 numbers; it wants one for each of 2 joints"},
     {10, "task: {reset: script, reset_pose_rad: [9, 0], observation: [{kind: last_action}, {kind: position}]}", "joint arm: task.reset_pose_rad has it at 9 rad, outside its range"},
     {10, "task: {reset: hold, reset_pose_rad: [0, 0], observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset_pose_rad is where task.reset script goes: set that too"},
     {10, "task: {reset: none, reset_s: 1, observation: [{kind: last_action}, {kind: position}]}", "r.yaml:10:7: task.reset none takes no time: leave out task.reset_s, or use hold"},

@@ -38,7 +38,7 @@ static const struct {
     {ARM, {"responses.process_dead=damped"}, "responses.process_dead can only be limp"},
     {ARM, {"responses.estop=fall"}, "estop must be hold | retreat | damped | limp, not \"fall\""},
     {ARM, {"responses.rest_pose_rad=[]"}, "responses.rest_pose_rad must be set: a retreat needs a pose to go to, one number for each of 6 joints"},
-    {ARM, {"responses.rest_pose_rad=[0, 0]"}, "responses.rest_pose_rad has 2 numbers; one for each of 6 joints"},
+    {ARM, {"responses.rest_pose_rad=[0, 0]"}, "responses.rest_pose_rad has 2 numbers; it wants one for each of 6 joints"},
     {ARM, {"responses.rest_pose_rad=[0, -0.11, 1.5, 0, 0.28, 0]"}, "joint elbow: responses.rest_pose_rad has it at 1.5 rad, outside its range -1.3 to 1.4"},
     {ARM, {"responses.rest_torque_nm=0.5"}, "joint elbow: gravity pulls with 0.833 Nm in responses.rest_pose_rad, rest_torque_nm allows 0.5"},
     {ARM, {"responses.rest_pose_rad=[0, 0.8, 0, 0, 0, 0]"}, "joint shoulder: gravity pulls with "},
