@@ -125,9 +125,13 @@ struct ends {
     double low[JOINTS_MAX], high[JOINTS_MAX], now[JOINTS_MAX];
 };
 
-static void draw(const struct ctl *c, const struct robot *r, const struct ends *e, bool again)
+/* Over what stands `up` lines above. Returns how many lines it is. */
+static int draw(const struct ctl *c, const struct robot *r, const struct ends *e, int up)
 {
     int lines = 1;
+    if (up > 0) {
+        (void)fprintf(stderr, "\033[%dA", up);
+    }
     (void)fprintf(stderr, "%-16s %9s %9s %9s\n", "joint", "min rad", "now", "max rad");
     for (int j = 0; j < r->n_joints; j++) {
         if (wanted(c, &r->joint[j])) {
@@ -136,27 +140,29 @@ static void draw(const struct ctl *c, const struct robot *r, const struct ends *
             lines++;
         }
     }
-    if (again) {
-        (void)fprintf(stderr, "\033[%dA", lines); /* to be drawn over */
-    }
+    return lines;
 }
 
 /* Until Enter. */
 static bool follow(struct ctl *c, struct limp *l, struct ends *e)
 {
     const bool live = isatty(STDERR_FILENO) == 1;
+    const bool echoes = isatty(STDIN_FILENO) == 1; /* Enter goes to the next line */
     enum limp_event event = LIMP_POSE;
+    int lines = 0;
     for (int i = 0; event == LIMP_POSE; i++) {
         event = limp_next(c, l, e->now);
         for (int j = 0; j < limp_robot(l)->n_joints; j++) {
             e->low[j] = i == 0 ? e->now[j] : fmin(e->low[j], e->now[j]);
             e->high[j] = i == 0 ? e->now[j] : fmax(e->high[j], e->now[j]);
         }
-        if (live && i % DRAW_TICKS == 0) {
-            draw(c, limp_robot(l), e, event == LIMP_POSE);
+        if (live && event == LIMP_POSE && i % DRAW_TICKS == 0) {
+            lines = draw(c, limp_robot(l), e, lines);
         }
     }
-    draw(c, limp_robot(l), e, false);
+    if (event == LIMP_ENTER) {
+        (void)draw(c, limp_robot(l), e, lines > 0 && echoes ? lines + 1 : lines);
+    }
     return event == LIMP_ENTER;
 }
 
