@@ -33,8 +33,13 @@ struct identify {
     /* of the fit */
     double value[IDENTIFY_COLUMNS], error[IDENTIFY_COLUMNS]; /* b, and its standard error */
     double rms_nm[CHAIN_MAX]; /* what is left of each joint's torque */
-    double condition;         /* of Y's columns, each scaled to length 1 */
+    double condition;         /* of the fit's columns, each scaled to length 1 */
     int n_rows;               /* torques that counted */
+
+    /* What each joint's constant of torque by current is, of what its driver takes it for, and its
+     * standard error. Only their ratios show in a motion: one joint's counts as right. */
+    double constant[CHAIN_MAX], constant_error[CHAIN_MAX];
+    int right; /* whose; -1: all count as right, none was fitted */
 };
 
 /* A motion: n_samples of every link's angle, speed, acceleration and torque, each [n_samples, n].
@@ -53,14 +58,16 @@ int identify_base(struct identify *ret_identify, const struct robot *robot, stru
                   char *ret_why, int cap) BASAL_MUST_USE;
 
 /*
- * Fit z->value to the record, each joint weighted by its own noise. Torques of a joint that hardly
- * moves are left out: dry friction is any number there.
+ * Fit z->value to the record, each joint weighted by its own noise; with constants, z->constant
+ * too: c tau = Y b, where tau is what the driver made of the current (Gautier and Briot 2014, drive
+ * gains and dynamic parameters at once). The joint with the largest torque counts as right. Torques
+ * of a joint that hardly moves are left out: dry friction is any number there.
  *
  * Errors: -EINVAL: fewer rows than ten a parameter; -EDOM: the motion does not excite some
- * parameter, the sentence names it.
+ * parameter, the sentence names it, or a joint's torque has no constant above 0.
  */
-int identify_fit(struct identify *z, const struct motion_record *m, struct arena *mem,
-                 char *ret_why, int cap) BASAL_MUST_USE;
+int identify_fit(struct identify *z, const struct motion_record *m, bool constants,
+                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;
 
 /* What the base parameters would be if the links had p [IDENTIFY_COLUMNS]. */
 void identify_combine(const struct identify *z, const double *p, double *ret_base);

@@ -1,4 +1,5 @@
-/* The fit of identify.h, of as many torques as there are: only a triangle of them is kept. */
+/* The fit of identify.h, of as many torques as there are: of each joint's, only a triangle is kept.
+ */
 #include "daemon/identify.h"
 
 #include <errno.h>
@@ -9,16 +10,43 @@
 #define SPEED_MIN     0.02 /* rad/s */
 #define ROWS_EACH     10
 #define CONDITION_MAX 1e5
-#define BLOCK         512 /* rows that are folded at once */
+#define BLOCK         128 /* rows that are folded at once */
+#define SETTLE        3   /* times that the weights are taken from what the last fit left */
+#define TIMES_MAX     100
+#define WHOLE_STEPS   5    /* then half ones: what noise hides would go to and fro */
+#define STILL         1e-3 /* of a gain's standard error: a step that is none ... */
+#define EXACT         1e-9 /* ... as this is */
+#define UNKNOWNS      (IDENTIFY_COLUMNS + CHAIN_MAX)
 
-/* --- the rows of Y that count, one after the other --- */
-
-struct rows {
-    const struct identify *z;
-    const struct motion_record *m;
-    int sample, joint; /* of the next, if it counts */
-    double y[CHAIN_MAX * IDENTIFY_COLUMNS];
+/*
+ * Of one joint: (Y tau) = Q R, its own rows alone. R [n + 1,n + 1] says all that least squares asks
+ * of them, and they can come block after block, each folded into it by Householder's reflections.
+ * Golub and Van Loan 2013, 5.3 and 6.5; Demmel, Grigori, Hoemmen and Langou 2012 (sequential TSQR).
+ */
+struct triangle {
+    int n, rows, filled; /* parameters; rows in all; rows of the block that are new */
+    double *a;           /* [n + 1 + BLOCK,n + 1], column by column: R, then the block */
 };
+
+static double *cell(const struct triangle *t, int row, int at)
+{
+    return t->a + (size_t)at * (size_t)(t->n + 1 + BLOCK) + row;
+}
+
+/* False: LAPACK met what is no number. */
+static bool fold(struct triangle *t)
+{
+    const int columns = t->n + 1, rows = columns + BLOCK;
+    double reflections[IDENTIFY_COLUMNS + 1];
+    if (LAPACKE_dgeqrf(LAPACK_COL_MAJOR, rows, columns, t->a, rows, reflections) != 0) {
+        return false;
+    }
+    for (int j = 0; j < columns; j++) {
+        memset(cell(t, j + 1, j), 0, (size_t)(rows - j - 1) * sizeof *t->a);
+    }
+    t->filled = 0;
+    return true;
+}
 
 /* The joint moves, and turns back nowhere that its slopes were taken over: dry friction jumps
  * there.
@@ -35,214 +63,280 @@ static bool counts(const struct motion_record *m, int sample, int i)
     return fabs(qd) >= SPEED_MIN;
 }
 
-static int count_rows(const struct motion_record *m)
+/* The triangle of every joint. False: LAPACK met what is no number. */
+static bool fold_all(const struct identify *z, const struct motion_record *m, struct triangle *t)
 {
-    int rows = 0;
-    for (int s = 0; s < m->n_samples; s++) {
-        for (int i = 0; i < m->n; i++) {
-            rows += counts(m, s, i) ? 1 : 0;
-        }
-    }
-    return rows;
-}
-
-/* ret_row [n_base + 1]: base columns of Y, then the torque. Returns the joint whose torque it is,
- * -1: no more. */
-static int next_row(struct rows *r, double *ret_row)
-{
-    const struct identify *z = r->z;
-    const struct motion_record *m = r->m;
-    for (; r->sample < m->n_samples; r->sample++, r->joint = 0) {
-        const int at = r->sample * m->n;
-        if (r->joint == 0) {
-            chain_regressor(&z->chain, m->q + at, m->qd + at, m->qdd + at, r->y);
-        }
-        while (r->joint < z->n) {
-            const int i = r->joint++;
-            if (counts(m, r->sample, i)) {
-                for (int b = 0; b < z->n_base; b++) {
-                    ret_row[b] = r->y[i * z->n * CHAIN_PARAMETERS + z->base[b]];
-                }
-                ret_row[z->n_base] = m->tau[at + i];
-                return i;
-            }
-        }
-    }
-    return -1;
-}
-
-/* --- the triangle --- */
-
-/*
- * W (Y tau) = Q R: R [n + 1,n + 1] says all that least squares asks of the rows, and they can come
- * block after block, each folded into it by Householder's reflections. Golub and Van Loan 2013, 5.3
- * and 6.5; Demmel, Grigori, Hoemmen and Langou 2012 (sequential TSQR).
- */
-struct triangle {
-    int n, filled; /* parameters; rows of the block that are new */
-    double *a;     /* [n + 1 + BLOCK,n + 1], column by column: R, then the block */
-    double *work;  /* [n + 1] */
-};
-
-static double *cell(struct triangle *t, int row, int at)
-{
-    return t->a + (size_t)at * (size_t)(t->n + 1 + BLOCK) + row;
-}
-
-/* False: LAPACK met what is no number. */
-static bool fold(struct triangle *t)
-{
-    const int columns = t->n + 1, rows = columns + BLOCK;
-    if (LAPACKE_dgeqrf(LAPACK_COL_MAJOR, rows, columns, t->a, rows, t->work) != 0) {
-        return false;
-    }
-    for (int j = 0; j < columns; j++) {
-        memset(cell(t, j + 1, j), 0, (size_t)(rows - j - 1) * sizeof *t->a);
-    }
-    t->filled = 0;
-    return true;
-}
-
-/* R of all rows, each over the noise of its joint. */
-static bool fold_all(struct triangle *t, const struct identify *z, const struct motion_record *m,
-                     const double *noise)
-{
-    struct rows r = {.z = z, .m = m};
-    double row[IDENTIFY_COLUMNS + 1];
+    const int columns = z->n * CHAIN_PARAMETERS;
+    double y[CHAIN_MAX * IDENTIFY_COLUMNS];
     bool good = true;
-    t->filled = 0;
-    memset(t->a, 0, (size_t)(t->n + 1 + BLOCK) * (size_t)(t->n + 1) * sizeof *t->a);
-    for (int i = next_row(&r, row); i >= 0 && good; i = next_row(&r, row)) {
-        for (int j = 0; j <= t->n; j++) {
-            *cell(t, t->n + 1 + t->filled, j) = row[j] / noise[i];
+    for (int s = 0; s < m->n_samples && good; s++) {
+        const int at = s * m->n;
+        chain_regressor(&z->chain, m->q + at, m->qd + at, m->qdd + at, y);
+        for (int i = 0; i < z->n; i++) {
+            if (!counts(m, s, i)) {
+                continue;
+            }
+            const int row = z->n_base + 1 + t[i].filled;
+            for (int b = 0; b < z->n_base; b++) {
+                *cell(&t[i], row, b) = y[i * columns + z->base[b]];
+            }
+            *cell(&t[i], row, z->n_base) = m->tau[at + i];
+            t[i].rows++;
+            good = (++t[i].filled < BLOCK || fold(&t[i])) && good;
         }
-        good = ++t->filled < BLOCK || fold(t);
     }
-    return good && fold(t);
+    for (int i = 0; i < z->n; i++) {
+        good = good && fold(&t[i]);
+    }
+    return good;
 }
 
-/* --- the parameters --- */
+/* --- unknowns: the base parameters b, then the gains that are asked for --- */
 
-struct values {
-    double *u, *vt, *s; /* of R, its columns scaled to length 1: [n,n] column by column, [n] */
+/* Least squares of a small system; all column by column. */
+struct fit {
+    int rows, n;
+    double *a, *y; /* [rows,n], [rows] */
+    double *u, *vt, *s;
+    double x[UNKNOWNS], error[UNKNOWNS];
 };
 
-/*
- * min |R b - Q'W tau| by singular values: b = V S^-1 U' Q'W tau, its covariance V S^-2 V'. Columns
- * are scaled to length 1 first. False: LAPACK gave up.
- */
-static bool solve(struct triangle *t, struct values *v, double *ret_b, double *ret_error)
+/* What is known of every joint so far: its torque is gain Y b and noise. */
+struct joints {
+    const struct triangle *t; /* [n] */
+    double gain[CHAIN_MAX], noise[CHAIN_MAX];
+    bool still; /* the last step of the gains was none */
+};
+
+/* R b of joint i, row k. */
+static double explained(const struct identify *z, const struct triangle *t, int k)
 {
-    const int n = t->n;
-    double scale[IDENTIFY_COLUMNS];
+    double sum = 0.0;
+    for (int b = k; b < z->n_base; b++) {
+        sum += *cell(t, k, b) * z->value[b];
+    }
+    return sum;
+}
+
+/*
+ * min sum_i |(gain_i R_i b' + step_i R_i b - Q'tau) / noise_i|^2 over b' and the steps of all gains
+ * but that of `right`: Gauss and Newton's for gain_i R_i b.
+ */
+static void lay_out(const struct identify *z, const struct joints *j, struct fit *f)
+{
+    const int n = z->n_base;
+    f->rows = z->n * n;
+    f->n = n + (z->right < 0 ? 0 : z->n - 1);
+    memset(f->a, 0, (size_t)f->rows * (size_t)f->n * sizeof *f->a);
+    for (int i = 0, at = n; i < z->n; i++) {
+        const struct triangle *t = &j->t[i];
+        for (int k = 0; k < n; k++) {
+            double *row = f->a + i * n + k;
+            for (int b = k; b < n; b++) {
+                row[(size_t)b * (size_t)f->rows] = j->gain[i] * *cell(t, k, b) / j->noise[i];
+            }
+            if (z->right >= 0 && i != z->right) {
+                row[(size_t)at * (size_t)f->rows] = explained(z, t, k) / j->noise[i];
+            }
+            f->y[i * n + k] = *cell(t, k, n) / j->noise[i];
+        }
+        at += i != z->right;
+    }
+}
+
+/*
+ * x = V S^-1 U' y by singular values, its covariance V S^-2 V'. Columns are scaled to length 1
+ * first. False: LAPACK gave up.
+ */
+static bool solve(struct fit *f)
+{
+    const int rows = f->rows, n = f->n;
+    double scale[UNKNOWNS];
     for (int j = 0; j < n; j++) {
-        double sum = 0.0;
-        for (int i = 0; i <= j; i++) {
-            sum += *cell(t, i, j) * *cell(t, i, j);
+        double *x = f->a + (size_t)j * (size_t)rows, sum = 0.0;
+        for (int i = 0; i < rows; i++) {
+            sum += x[i] * x[i];
         }
         scale[j] = sqrt(sum);
-        for (int i = 0; i <= j && scale[j] > 0.0; i++) {
-            *cell(t, i, j) /= scale[j];
+        for (int i = 0; i < rows && sum > 0.0; i++) {
+            x[i] /= scale[j];
         }
     }
-    if (LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'A', n, n, t->a, n + 1 + BLOCK, v->s, v->u, n, v->vt, n) !=
+    if (LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', rows, n, f->a, rows, f->s, f->u, rows, f->vt, n) !=
         0) {
         return false;
     }
-    memset(ret_b, 0, (size_t)n * sizeof *ret_b);
-    memset(ret_error, 0, (size_t)n * sizeof *ret_error);
-    for (int k = 0; k < n && v->s[k] > 0.0; k++) {
+    memset(f->x, 0, sizeof f->x);
+    memset(f->error, 0, sizeof f->error);
+    for (int k = 0; k < n && f->s[k] > 0.0; k++) {
         double along = 0.0;
-        for (int i = 0; i < n; i++) {
-            along += v->u[k * n + i] * *cell(t, i, n);
+        for (int i = 0; i < rows; i++) {
+            along += f->u[(size_t)k * (size_t)rows + (size_t)i] * f->y[i];
         }
         for (int b = 0; b < n; b++) {
-            const double part = v->vt[b * n + k] / v->s[k];
-            ret_b[b] += part * along;
-            ret_error[b] += part * part;
+            const double part = f->vt[b * n + k] / f->s[k];
+            f->x[b] += part * along;
+            f->error[b] += part * part;
         }
     }
     for (int b = 0; b < n; b++) {
-        ret_b[b] /= scale[b];
-        ret_error[b] = sqrt(ret_error[b]) / scale[b];
+        f->x[b] /= scale[b];
+        f->error[b] = sqrt(f->error[b]) / scale[b];
     }
     return true;
 }
 
-/* Each joint's noise by what the fit leaves of its torque, its share of the parameters taken off.
- */
-static void measure_noise(const struct identify *z, const struct motion_record *m, int n_rows,
-                          double *ret_noise)
+/* Each joint's noise by what the fit leaves of its torque, its share of the unknowns taken off. */
+static void measure_noise(const struct identify *z, struct joints *j, const struct fit *f)
 {
-    struct rows r = {.z = z, .m = m};
-    double row[IDENTIFY_COLUMNS + 1], sum[CHAIN_MAX] = {0.0};
-    int count[CHAIN_MAX] = {0};
-    for (int i = next_row(&r, row); i >= 0; i = next_row(&r, row)) {
-        double left = row[z->n_base];
-        for (int b = 0; b < z->n_base; b++) {
-            left -= row[b] * z->value[b];
-        }
-        sum[i] += left * left;
-        count[i]++;
-    }
-    const double taken = (double)z->n_base / n_rows;
+    const int n = z->n_base;
+    const double taken = (double)f->n / z->n_rows;
     for (int i = 0; i < z->n; i++) {
-        const double free = count[i] * (1.0 - taken);
-        ret_noise[i] = free > 0.0 ? fmax(sqrt(sum[i] / free), 1e-12) : 1.0;
+        const struct triangle *t = &j->t[i];
+        double sum = *cell(t, n, n) * *cell(t, n, n); /* what no parameter explains */
+        for (int k = 0; k < n; k++) {
+            const double left = *cell(t, k, n) - j->gain[i] * explained(z, t, k);
+            sum += left * left;
+        }
+        const double free = t->rows * (1.0 - taken);
+        j->noise[i] = free > 0.0 ? fmax(sqrt(sum / free), 1e-12) : 1.0;
     }
 }
 
 /* The motion does not tell this combination: name what has the largest share in it. */
-static int refuse_dull(const struct identify *z, const struct values *v, char *ret_why, int cap)
+static int refuse_dull(const struct identify *z, const struct fit *f, char *ret_why, int cap)
 {
-    const int n = z->n_base;
+    const int n = f->n;
     int most = 0;
     for (int b = 1; b < n; b++) {
-        if (fabs(v->vt[b * n + n - 1]) > fabs(v->vt[most * n + n - 1])) {
+        if (fabs(f->vt[b * n + n - 1]) > fabs(f->vt[most * n + n - 1])) {
             most = b;
         }
     }
-    char name[NAME_CHARS + 16];
-    (void)identify_column_name(z, z->base[most], name, (int)sizeof name);
+    char name[NAME_CHARS + 32] = "the constants of torque by current";
+    if (most < z->n_base) {
+        (void)identify_column_name(z, z->base[most], name, (int)sizeof name);
+    }
     return why(ret_why, cap, -EDOM,
                "the motion does not excite every parameter: it tells least of %s; record a motion "
                "in which all joints turn far and at several speeds at once",
                name);
 }
 
-int identify_fit(struct identify *z, const struct motion_record *m, struct arena *mem,
-                 char *ret_why, int cap)
+/* One step: b, this part of the way to other gains, the noise. Sets j->still. */
+static int improve(struct identify *z, struct joints *j, struct fit *f, double part, char *ret_why,
+                   int cap)
 {
-    const int n = z->n_base, rows = count_rows(m);
-    const size_t square = (size_t)n * (size_t)n * sizeof(double);
-    double noise[CHAIN_MAX];
+    lay_out(z, j, f);
+    if (!solve(f)) {
+        return why(ret_why, cap, -EDOM, "LAPACK found no singular values of the motion");
+    }
+    if (!(f->s[f->n - 1] * CONDITION_MAX > f->s[0])) {
+        return refuse_dull(z, f, ret_why, cap);
+    }
+    j->still = true;
+    memcpy(z->value, f->x, (size_t)z->n_base * sizeof *z->value);
+    memcpy(z->error, f->error, (size_t)z->n_base * sizeof *z->error);
+    for (int i = 0, at = z->n_base; i < z->n && z->right >= 0; i++) {
+        if (i == z->right) {
+            continue;
+        }
+        j->still = j->still && fabs(f->x[at]) <= fmax(EXACT, STILL * f->error[at]);
+        j->gain[i] += part * f->x[at];
+        if (!(j->gain[i] > 0.0)) {
+            return why(ret_why, cap, -EDOM,
+                       "joint %s: its torques fit the other joints' with no constant above 0: is "
+                       "its sign right?",
+                       z->robot->chain.link[i].name);
+        }
+        z->constant[i] = 1.0 / j->gain[i];
+        z->constant_error[i] = f->error[at++] / (j->gain[i] * j->gain[i]);
+    }
+    measure_noise(z, j, f);
+    return 0;
+}
+
+/* Whose torque is the largest: of what others' torques say of its constant, most is known. */
+static int strongest(const struct identify *z, const struct triangle *t)
+{
+    int best = 0;
+    double most = -1.0;
+    for (int i = 0; i < z->n; i++) {
+        double sum = 0.0;
+        for (int k = 0; k <= z->n_base; k++) {
+            const double part = *cell(&t[i], k, z->n_base);
+            sum += part * part;
+        }
+        best = sum > most * t[i].rows ? i : best;
+        most = sum > most * t[i].rows ? sum / t[i].rows : most;
+    }
+    return best;
+}
+
+static int find_constants(struct identify *z, struct joints *j, struct fit *f, char *ret_why,
+                          int cap)
+{
+    int rc = 0;
+    z->right = strongest(z, j->t);
+    for (int time = 0; time < TIMES_MAX && rc == 0; time++) {
+        rc = improve(z, j, f, time < WHOLE_STEPS ? 1.0 : 0.5, ret_why, cap);
+        if (rc == 0 && j->still) {
+            return 0;
+        }
+    }
+    return rc < 0 ? rc
+                  : why(ret_why, cap, -EDOM,
+                        "the joints' constants do not settle: record a longer motion");
+}
+
+static void take_memory(const struct identify *z, struct triangle *t, struct fit *f,
+                        struct arena *mem)
+{
+    const size_t n = (size_t)z->n_base, links = (size_t)z->n, unknowns = n + links,
+                 rows = links * n;
+    for (int i = 0; i < z->n; i++) {
+        t[i] = (struct triangle){.n = z->n_base,
+                                 .a = arena_take(mem, (n + 1 + BLOCK) * (n + 1) * sizeof *t[i].a)};
+    }
+    f->a = arena_take(mem, rows * unknowns * sizeof *f->a);
+    f->u = arena_take(mem, rows * unknowns * sizeof *f->u);
+    f->vt = arena_take(mem, unknowns * unknowns * sizeof *f->vt);
+    f->y = arena_take(mem, rows * sizeof *f->y);
+    f->s = arena_take(mem, unknowns * sizeof *f->s);
+}
+
+int identify_fit(struct identify *z, const struct motion_record *m, bool constants,
+                 struct arena *mem, char *ret_why, int cap)
+{
+    struct triangle t[CHAIN_MAX];
+    struct fit f;
+    struct joints j = {.t = t};
+    const int wanted = ROWS_EACH * (z->n_base + (constants ? z->n - 1 : 0));
+    int rc = 0;
     basal_assert(m->n == z->n);
-    if (rows < ROWS_EACH * n) {
+    take_memory(z, t, &f, mem);
+    if (!fold_all(z, m, t)) {
+        return why(ret_why, cap, -EDOM, "the motion has numbers too large for a fit");
+    }
+    z->right = -1;
+    z->n_rows = 0;
+    for (int i = 0; i < z->n; i++) {
+        z->n_rows += t[i].rows;
+        z->constant[i] = j.gain[i] = j.noise[i] = 1.0;
+        z->constant_error[i] = 0.0;
+    }
+    if (z->n_rows < wanted) {
         return why(ret_why, cap, -EINVAL,
                    "%d torques of joints that move are too few for %d parameters: %d are wanted",
-                   rows, n, ROWS_EACH * n);
+                   z->n_rows, wanted / ROWS_EACH, wanted);
     }
-    struct triangle t = {
-        .n = n,
-        .a = arena_take(mem, (size_t)(n + 1 + BLOCK) * (size_t)(n + 1) * sizeof(double)),
-        .work = arena_take(mem, (size_t)(n + 1) * sizeof(double))};
-    struct values v = {.u = arena_take(mem, square),
-                       .vt = arena_take(mem, square),
-                       .s = arena_take(mem, (size_t)n * sizeof(double))};
-    for (int i = 0; i < z->n; i++) {
-        noise[i] = 1.0;
+    for (int time = 0; time < SETTLE && rc == 0; time++) {
+        rc = improve(z, &j, &f, 1.0, ret_why, cap);
     }
-    for (int pass = 0; pass < 3; pass++) { /* the weights settle */
-        if (!fold_all(&t, z, m, noise) || !solve(&t, &v, z->value, z->error)) {
-            return why(ret_why, cap, -EDOM, "LAPACK found no singular values of the motion");
-        }
-        if (!(v.s[n - 1] * CONDITION_MAX > v.s[0])) {
-            return refuse_dull(z, &v, ret_why, cap);
-        }
-        measure_noise(z, m, rows, noise);
+    if (constants && rc == 0) {
+        rc = find_constants(z, &j, &f, ret_why, cap);
     }
-    memcpy(z->rms_nm, noise, sizeof z->rms_nm);
-    z->condition = v.s[0] / v.s[n - 1];
-    z->n_rows = rows;
-    return 0;
+    memcpy(z->rms_nm, j.noise, sizeof z->rms_nm);
+    z->condition = rc == 0 ? f.s[0] / f.s[f.n - 1] : 0.0;
+    return rc;
 }

@@ -28,7 +28,7 @@ static const struct verb verbs[] = {
     {"doctor",      NULL,                 "config fix",                           "what is the matter with a robot's buses; moves nothing", ctl_doctor},
     {"calibrate",   "[JOINT ...]",        "config",                               "zeros and signs, by hand; the robot is limp",      ctl_calibrate},
     {"find-limits", "[JOINT ...]",        "config",                               "ranges, by hand; the robot is limp",               ctl_find_limits},
-    {"identify",    "RECORDING",          "config",                               "masses, inertias and friction from a recorded motion", ctl_identify},
+    {"identify",    "RECORDING",          "config constants",                     "masses, inertias and friction from a recorded motion", ctl_identify},
     {"record",      "FILE",               "seconds",                              "every tick of the joints into a file, for identify", ctl_record},
     {"arm",         NULL,                 "",                                     "check, torque on, hold the measured pose",         ctl_arm},
     {"run",         NULL,                 "policy no-explore no-learn random attended", "the policy drives and learns",                     ctl_run},
@@ -62,6 +62,7 @@ static const struct flag flags[] = {
     {"reward",      "X",    "episode end: added to the last step"},
     {"success",     NULL,   "episode end: it was one"},
     {"config",      "FILE", "calibrate, doctor, find-limits, identify, scan, setup-motor: the robot file"},
+    {"constants",   NULL,   "identify: the joints' constants of torque by current, too"},
     {"fix",         NULL,   "doctor: set the latency timer, clear errors of servos without torque"},
     {"device",      "PATH", "scan, setup-motor: the bus's device; scan: or its CAN interface"},
     {"driver",      "NAME", "scan: whose servos (default dynamixel), or motors (default: all on CAN)"},
@@ -88,6 +89,7 @@ static bool take(void *self, const char *name, const char *value)
                     {"random", &c->random},
                     {"attended", &c->attended},
                     {"success", &c->success},
+                    {"constants", &c->constants},
                     {"fix", &c->fix}};
 
     const struct {

@@ -13,7 +13,7 @@
 struct ctl {
     const char *verb; /* its name */
     const char *runtime_dir;
-    bool json, no_explore, no_learn, random, attended, success, lines, until_fault, fix;
+    bool json, no_explore, no_learn, random, attended, success, lines, until_fault, constants, fix;
     double seconds, reward, hz;
     const char *policy, *config, *device, *driver;
     int64_t id, joint_baud, bitrate;

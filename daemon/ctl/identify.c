@@ -10,6 +10,18 @@
 #define MEMORY_BYTES ((size_t)256 << 20) /* 80 MB are the longest recording, of eight links */
 #define NAMED        (NAME_CHARS + 16)
 
+static void print_constants(const struct identify *z)
+{
+    (void)printf(
+        "\nconstants of torque by current, of what the driver takes them for (nm_per_a times "
+        "this); that of %s counts as right, for motion tells their ratios alone:\n",
+        z->robot->chain.link[z->right].name);
+    for (int i = 0; i < z->n; i++) {
+        (void)printf("%12.5g %12.2g  %s\n", z->constant[i], z->constant_error[i],
+                     z->robot->chain.link[i].name);
+    }
+}
+
 static void print_people(const struct identify *z)
 {
     char name[IDENTIFY_NAME];
@@ -33,6 +45,9 @@ static void print_people(const struct identify *z)
     for (int i = 0; i < z->n; i++) {
         (void)printf(" %s %.3g Nm%s", z->robot->chain.link[i].name, z->rms_nm[i],
                      i + 1 < z->n ? "," : "\n");
+    }
+    if (z->right >= 0) {
+        print_constants(z);
     }
     (void)printf(
         "\nin the robot file's links: damping is damping_nms_rad, friction friction_nm, armature "
@@ -67,6 +82,11 @@ static void print_json(const struct identify *z)
     }
     json_texts(o, "unseen", name, unseen);
     json_numbers(o, "rms_nm", z->rms_nm, z->n);
+    if (z->right >= 0) {
+        json_numbers(o, "constant", z->constant, z->n);
+        json_numbers(o, "constant_error", z->constant_error, z->n);
+        json_text(o, "right_by_definition", z->robot->chain.link[z->right].name);
+    }
     json_number(o, "condition", z->condition);
     json_int(o, "torques", z->n_rows);
     json_print(o, stdout, true);
@@ -83,7 +103,7 @@ static int identify(struct ctl *c, struct config *config, struct identify *z, st
         identify_base(z, &config->robot, mem, reason, cap) < 0) {
         status = EXIT_CONFIG;
     } else if (identify_read(&m, c->words[0], &config->robot, mem, reason, cap) < 0 ||
-               identify_fit(z, &m, mem, reason, cap) < 0) {
+               identify_fit(z, &m, c->constants, mem, reason, cap) < 0) {
         status = EXIT_FAILURE;
     }
     if (status != 0) {

@@ -65,9 +65,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         assert_finite(m.qdd, all);
         assert_finite(m.tau, all);
         basal_assert(identify_base(&z, &robot, &mem, why, (int)sizeof why) == 0);
-        if (refused(identify_fit(&z, &m, &mem, why, (int)sizeof why), why) == 0) {
-            assert_finite(z.value, z.n_base);
-            assert_finite(z.error, z.n_base);
+        for (int constants = 0; constants < 2; constants++) {
+            if (refused(identify_fit(&z, &m, constants != 0, &mem, why, (int)sizeof why), why) ==
+                0) {
+                assert_finite(z.value, z.n_base);
+                assert_finite(z.error, z.n_base);
+                assert_finite(z.constant, z.n);
+            }
         }
     }
     arena_close(&mem);

@@ -46,6 +46,15 @@ assert len(elbow) == 2 and len(found) == 52 and o["condition"] < 100
 sys.exit(bad > 0)
 PYTHON
 
+"$bin/basalctl" identify --json --constants --config $arm "$work/swing.csv" >"$work/identified"
+python3 - "$work/identified" <<'PYTHON' || fail "its motors are what their drivers take them for: $(cat "$work/identified")"
+import json, sys
+o = json.load(open(sys.argv[1]))
+print("constants", o["constant"], "+-", o["constant_error"], "against", o["right_by_definition"])
+assert all(abs(c - 1) < (0.02 if j in (1, 2) else 0.08) for j, c in enumerate(o["constant"])) # the large joints carry weight
+assert max(o["constant_error"]) < 0.05 and min(o["constant_error"]) == 0 and o["right_by_definition"] in ("shoulder", "elbow")
+PYTHON
+
 refused() { # STATUS SENTENCE COMMAND...
     local wanted=$1 sentence=$2 status=0
     shift 2

@@ -43,6 +43,9 @@ near pole.friction 0.2 0.005
 grep -q "^5 of 13 parameters" "$work/out"
 grep "^in no torque:" "$work/out" | grep -q " pole.m pole.m_cy"
 
+"$bin/basalctl" identify --constants --config "$work/pendulum.yaml" "$work/swing.csv" >"$work/out"
+near "pole.Iyy + 1 pole.armature" 0.35 0.002
+grep -q "that of pole counts as right" "$work/out" || { echo "FAILED: whose constant counts as right"; exit 1; }
 "$bin/basalctl" identify --json --config "$work/pendulum.yaml" "$work/swing.csv" | grep -q '"unseen": \["pole.m", "pole.m_cy"'
 
 refused() { # STATUS SENTENCE ARGUMENTS

@@ -108,7 +108,7 @@ static void record(const struct robot *robot, const struct chain *c, uint64_t se
 
 static void fit_of(struct identify *z, const struct motion_record *m)
 {
-    if (identify_fit(z, m, &mem, reason, sizeof reason) < 0) {
+    if (identify_fit(z, m, false, &mem, reason, sizeof reason) < 0) {
         fail_msg("%s", reason);
     }
 }
@@ -223,7 +223,7 @@ static void errors_are_as_large_as_they_say(void **state)
         struct motion_record m;
         int one_now = 0;
         record(robot, &z.chain, seed, 0.1, &m);
-        if (identify_fit(&z, &m, &here, reason, sizeof reason) < 0) {
+        if (identify_fit(&z, &m, false, &here, reason, sizeof reason) < 0) {
             fail_msg("%s", reason);
         }
         for (int i = 0; i < z.n_base; i++) {
@@ -244,6 +244,104 @@ static void errors_are_as_large_as_they_say(void **state)
     print_message("twenty runs: %.1f %% within one, %.2f %% within three\n", 100.0 * one / all,
                   100.0 * three / all);
     assert_true(fabs((double)one / all - 0.683) < 0.05 && (double)three / all > 0.99);
+}
+
+/* Drivers take motors for others than they are: what they say is the torque over `constant`. */
+static void mistake_motors(struct motion_record *m, const double *constant)
+{
+    for (int s = 0; s < m->n_samples * m->n; s++) {
+        m->tau[s] /= constant[s % m->n];
+    }
+}
+
+/* As planted, against the joint that counts as right: its own scales every mass with it. */
+static void wrong_constants_are_found(void **state)
+{
+    (void)state;
+    static struct identify z;
+    static const double planted[CHAIN_MAX] = {1.3, 0.8, 1.1, 0.7, 1.2, 0.9};
+    struct motion_record m;
+    const struct robot *robot = our_arm();
+    base_of(&z, robot);
+    record(robot, &z.chain, 1, 0.0, &m);
+    mistake_motors(&m, planted);
+    if (identify_fit(&z, &m, true, &mem, reason, sizeof reason) < 0) {
+        fail_msg("%s", reason);
+    }
+    const double right = planted[z.right];
+    print_message("%s counts as right\n", robot->chain.link[z.right].name);
+    for (int i = 0; i < z.n; i++) {
+        assert_near(z.constant[i], planted[i] / right, 1e-6);
+    }
+    for (int i = 0; i < z.n_base; i++) {
+        assert_near(z.value[i], z.nominal[i] / right, 1e-6);
+    }
+    fit_of(&z, &m); /* not asked for: none is found, and the fit leaves torque */
+    assert_int_equal(z.right, -1);
+    assert_true(z.constant[2] == 1.0 && z.constant_error[2] == 0.0 && z.rms_nm[1] > 0.1);
+}
+
+/* With noise of 0.02 Nm their errors are as large as they say, too. */
+static void constants_know_their_errors(void **state)
+{
+    (void)state;
+    static struct identify z;
+    static const double planted[CHAIN_MAX] = {1.05, 1.0, 0.95, 1.1, 0.9, 1.02};
+    const struct robot *robot = our_arm();
+    int all = 0, one = 0, three = 0;
+    base_of(&z, robot);
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct arena here;
+        struct motion_record m;
+        assert_int_equal(arena_open(&here, "fit", (size_t)8 << 20), 0);
+        record(robot, &z.chain, seed, 0.02, &m);
+        mistake_motors(&m, planted);
+        if (identify_fit(&z, &m, true, &here, reason, sizeof reason) < 0) {
+            fail_msg("%s", reason);
+        }
+        for (int i = 0; i < z.n; i++) {
+            const double off = fabs(z.constant[i] - planted[i] / planted[z.right]);
+            if (i != z.right) {
+                one += off < z.constant_error[i] ? 1 : 0;
+                three += off < 3.0 * z.constant_error[i] ? 1 : 0;
+                all++;
+            }
+        }
+        if (seed == 1) {
+            for (int i = 0; i < z.n; i++) {
+                print_message("%s: %.4f +- %.4f\n", robot->chain.link[i].name, z.constant[i],
+                              z.constant_error[i]);
+            }
+        }
+        arena_close(&here);
+    }
+    print_message("forty runs: %.1f %% within one standard error, %.1f %% within three\n",
+                  100.0 * one / all, 100.0 * three / all);
+    assert_true(fabs((double)one / all - 0.683) < 0.1 && (double)three / all > 0.97);
+}
+
+/* A pendulum's only joint has nothing to be told from; one whose sign is wrong has no constant. */
+static void a_wrong_sign_is_no_constant(void **state)
+{
+    (void)state;
+    static struct identify z;
+    static struct robot robot;
+    static const double turned[CHAIN_MAX] = {1.0, 1.0, 1.0, -1.0, 1.0, 1.0};
+    struct motion_record m;
+    base_of(&z, our_arm());
+    record(our_arm(), &z.chain, 1, 0.0, &m);
+    mistake_motors(&m, turned);
+    assert_int_equal(identify_fit(&z, &m, true, &mem, reason, sizeof reason), -EDOM);
+    assert_non_null(strstr(reason, "joint forearm: its torques fit the other joints' with no "));
+    struct rng r;
+    rng_seed(&r, 1);
+    random_robot(&r, 1, &robot);
+    robot.joint[0].q_min = -1.0;
+    robot.joint[0].q_max = 1.0;
+    base_of(&z, &robot);
+    record(&robot, &z.chain, 1, 0.0, &m);
+    assert_int_equal(identify_fit(&z, &m, true, &mem, reason, sizeof reason), 0);
+    assert_true(z.right == 0 && z.constant[0] == 1.0 && z.constant_error[0] == 0.0);
 }
 
 /* --- a recording of the simulated arm --- */
@@ -381,10 +479,10 @@ static void a_dull_motion_is_refused(void **state)
     for (int s = 0; s < m.n_samples * m.n; s++) {
         m.qdd[s] = 0.0;
     }
-    assert_int_equal(identify_fit(&z, &m, &mem, reason, sizeof reason), -EDOM);
+    assert_int_equal(identify_fit(&z, &m, false, &mem, reason, sizeof reason), -EDOM);
     assert_non_null(strstr(reason, "the motion does not excite every parameter"));
     m.n_samples = 20;
-    assert_int_equal(identify_fit(&z, &m, &mem, reason, sizeof reason), -EINVAL);
+    assert_int_equal(identify_fit(&z, &m, false, &mem, reason, sizeof reason), -EINVAL);
     assert_non_null(strstr(reason, "are too few"));
 }
 
@@ -458,6 +556,9 @@ int main(void)
         cmocka_unit_test(the_base_says_everything),
         cmocka_unit_test(without_noise_it_finds_them_exactly),
         cmocka_unit_test(errors_are_as_large_as_they_say),
+        cmocka_unit_test(wrong_constants_are_found),
+        cmocka_unit_test(constants_know_their_errors),
+        cmocka_unit_test(a_wrong_sign_is_no_constant),
         cmocka_unit_test(it_knows_the_simulated_arm),
         cmocka_unit_test(a_longer_record_takes_no_more_memory),
         cmocka_unit_test(a_dull_motion_is_refused),
