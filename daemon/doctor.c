@@ -383,6 +383,20 @@ void doctor_bus(const struct robot *r, int i, const struct bus_facts *b, struct 
     }
 }
 
+void doctor_ranges(const struct robot *r, const struct safety_settings *s, struct findings *f)
+{
+    for (int j = 0; j < r->n_joints && s->ranges == RANGES_FOUND; j++) {
+        const struct joint_spec *p = &r->joint[j];
+        char where[2 * NAME_CHARS];
+        if (p->actuated && !p->range_found) {
+            (void)snprintf(where, sizeof where, "joint %s", p->name);
+            finding_add(f, FINDING_NOTE, where,
+                        "its range was never found on this robot, so it is not armed: basalctl "
+                        "calibrate, then find-limits");
+        }
+    }
+}
+
 void doctor_host(const struct host_facts *h, struct findings *f)
 {
     static const char where[] = "this machine";

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "daemon/safety.h"
 #include "drivers/driver.h"
 
 #define FINDINGS_MAX   128
@@ -80,6 +81,9 @@ const char *finding_level_name(enum finding_level level);
 bool doctor_may_ask(const struct bus_facts *b);
 /* Everything that these facts say of bus i of the robot. At least one finding. */
 void doctor_bus(const struct robot *r, int i, const struct bus_facts *b, struct findings *f);
+
+/* Joints that will not be armed, for nobody found their ranges on this robot (safety.ranges). */
+void doctor_ranges(const struct robot *r, const struct safety_settings *s, struct findings *f);
 
 /* What the machine says: where basald keeps its runs, and the sentence of realtime.h. */
 struct host_facts {

@@ -93,6 +93,7 @@ static int examine(struct ctl *c, const struct config *config)
     for (int i = 0; i < config->robot.n_buses; i++) {
         look_at_bus(&config->robot, i, c->fix, f);
     }
+    doctor_ranges(&config->robot, &config->safety, f);
     look_at_host(&config->control, f);
     print(f, c->json);
     const int status = findings_worst(f) == FINDING_FAULT ? EXIT_FAILURE : 0;

@@ -265,6 +265,25 @@ static void the_machine(void **state)
     assert_int_equal(all.n, 1);
 }
 
+static void ranges_that_nobody_found(void **state)
+{
+    static struct robot arm = {.n_joints = 3,
+                               .joint = {{.name = "pan", .actuated = true, .range_found = true},
+                                         {.name = "lift", .actuated = true},
+                                         {.name = "wheel"}}};
+    struct safety_settings s = {.ranges = RANGES_FILE};
+    (void)state;
+    all.n = 0;
+    doctor_ranges(&arm, &s, &all);
+    assert_int_equal(all.n, 0);
+    s.ranges = RANGES_FOUND;
+    doctor_ranges(&arm, &s, &all);
+    assert_int_equal(all.n, 1);
+    assert_int_equal(all.at[0].level, FINDING_NOTE);
+    assert_string_equal(all.at[0].where, "joint lift");
+    assert_non_null(strstr(all.at[0].text, "so it is not armed: basalctl calibrate, then find"));
+}
+
 static void no_more_findings_than_there_is_room_for(void **state)
 {
     (void)state;
@@ -373,6 +392,7 @@ int main(void)
         TEST(serial_numbers),
         TEST(errors_and_settings),
         TEST(the_machine),
+        TEST(ranges_that_nobody_found),
         TEST(no_more_findings_than_there_is_room_for),
         TEST(an_adapter_s_latency),
         TEST(who_holds_a_device),
