@@ -39,7 +39,8 @@ struct identify {
     /* What each joint's constant of torque by current is, of what its driver takes it for, and its
      * standard error. Only their ratios show in a motion: one joint's counts as right. */
     double constant[CHAIN_MAX], constant_error[CHAIN_MAX];
-    int right; /* whose; -1: all count as right, none was fitted */
+    int right; /* whose; -1: all count as right, none was fitted. An error of NaN: a constant that
+                  the motion does not tell */
 };
 
 /* A motion: n_samples of every link's angle, speed, acceleration and torque, each [n_samples, n].
@@ -63,8 +64,9 @@ int identify_base(struct identify *ret_identify, const struct robot *robot, stru
  * gains and dynamic parameters at once). The joint with the largest torque counts as right. Torques
  * of a joint that hardly moves are left out: dry friction is any number there.
  *
- * Errors: -EINVAL: fewer rows than ten a parameter; -EDOM: the motion does not excite some
- * parameter, the sentence names it, or a joint's torque has no constant above 0.
+ * Errors: -EINVAL: fewer rows than ten a parameter or 50 a joint that moves at all; -EDOM: the
+ * motion does not excite some parameter, the sentence names it, its numbers are too large, or a
+ * joint's torque has the others' sign turned about.
  */
 int identify_fit(struct identify *z, const struct motion_record *m, bool constants,
                  struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;

@@ -1,97 +1,21 @@
-/* The fit of identify.h, of as many torques as there are: of each joint's, only a triangle is kept.
+/* The fit of identify.h: base parameters, weights and motor constants among the joints' triangles.
  */
-#include "daemon/identify.h"
+#include "daemon/identify_fold.h"
 
 #include <errno.h>
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
 
-#define SPEED_MIN     0.02 /* rad/s */
-#define ROWS_EACH     10
+#define ROWS_EACH     10 /* of each parameter */
+#define ROWS_JOINT    50 /* of each joint: fewer do not tell its noise */
 #define CONDITION_MAX 1e5
-#define BLOCK         128 /* rows that are folded at once */
-#define SETTLE        3   /* times that the weights are taken from what the last fit left */
+#define SETTLE        3 /* times that the weights are taken from what the last fit left */
 #define TIMES_MAX     100
 #define WHOLE_STEPS   5    /* then half ones: what noise hides would go to and fro */
 #define STILL         1e-3 /* of a gain's standard error: a step that is none ... */
 #define EXACT         1e-9 /* ... as this is */
 #define UNKNOWNS      (IDENTIFY_COLUMNS + CHAIN_MAX)
-
-/*
- * Of one joint: (Y tau) = Q R, its own rows alone. R [n + 1,n + 1] says all that least squares asks
- * of them, and they can come block after block, each folded into it by Householder's reflections.
- * Golub and Van Loan 2013, 5.3 and 6.5; Demmel, Grigori, Hoemmen and Langou 2012 (sequential TSQR).
- */
-struct triangle {
-    int n, rows, filled; /* parameters; rows in all; rows of the block that are new */
-    double *a;           /* [n + 1 + BLOCK,n + 1], column by column: R, then the block */
-};
-
-static double *cell(const struct triangle *t, int row, int at)
-{
-    return t->a + (size_t)at * (size_t)(t->n + 1 + BLOCK) + row;
-}
-
-/* False: LAPACK met what is no number. */
-static bool fold(struct triangle *t)
-{
-    const int columns = t->n + 1, rows = columns + BLOCK;
-    double reflections[IDENTIFY_COLUMNS + 1];
-    if (LAPACKE_dgeqrf(LAPACK_COL_MAJOR, rows, columns, t->a, rows, reflections) != 0) {
-        return false;
-    }
-    for (int j = 0; j < columns; j++) {
-        memset(cell(t, j + 1, j), 0, (size_t)(rows - j - 1) * sizeof *t->a);
-    }
-    t->filled = 0;
-    return true;
-}
-
-/* The joint moves, and turns back nowhere that its slopes were taken over: dry friction jumps
- * there.
- */
-static bool counts(const struct motion_record *m, int sample, int i)
-{
-    const double qd = m->qd[sample * m->n + i];
-    const int from = sample - m->reach, to = sample + m->reach;
-    for (int s = from > 0 ? from : 0; s <= to && s < m->n_samples; s++) {
-        if (m->qd[s * m->n + i] * qd <= 0.0) {
-            return false;
-        }
-    }
-    return fabs(qd) >= SPEED_MIN;
-}
-
-/* The triangle of every joint. False: LAPACK met what is no number. */
-static bool fold_all(const struct identify *z, const struct motion_record *m, struct triangle *t)
-{
-    const int columns = z->n * CHAIN_PARAMETERS;
-    double y[CHAIN_MAX * IDENTIFY_COLUMNS];
-    bool good = true;
-    for (int s = 0; s < m->n_samples && good; s++) {
-        const int at = s * m->n;
-        chain_regressor(&z->chain, m->q + at, m->qd + at, m->qdd + at, y);
-        for (int i = 0; i < z->n; i++) {
-            if (!counts(m, s, i)) {
-                continue;
-            }
-            const int row = z->n_base + 1 + t[i].filled;
-            for (int b = 0; b < z->n_base; b++) {
-                *cell(&t[i], row, b) = y[i * columns + z->base[b]];
-            }
-            *cell(&t[i], row, z->n_base) = m->tau[at + i];
-            t[i].rows++;
-            good = (++t[i].filled < BLOCK || fold(&t[i])) && good;
-        }
-    }
-    for (int i = 0; i < z->n; i++) {
-        good = good && fold(&t[i]);
-    }
-    return good;
-}
-
-/* --- unknowns: the base parameters b, then the gains that are asked for --- */
 
 /* Least squares of a small system; all column by column. */
 struct fit {
@@ -105,7 +29,8 @@ struct fit {
 struct joints {
     const struct triangle *t; /* [n] */
     double gain[CHAIN_MAX], noise[CHAIN_MAX];
-    bool still; /* the last step of the gains was none */
+    bool fitted[CHAIN_MAX]; /* its gain is */
+    int restless;           /* whose gain's last step was the longest by its error; -1: none was */
 };
 
 /* R b of joint i, row k. */
@@ -113,34 +38,38 @@ static double explained(const struct identify *z, const struct triangle *t, int 
 {
     double sum = 0.0;
     for (int b = k; b < z->n_base; b++) {
-        sum += *cell(t, k, b) * z->value[b];
+        sum += *triangle_cell(t, k, b) * z->value[b];
     }
     return sum;
 }
 
 /*
- * min sum_i |(gain_i R_i b' + step_i R_i b - Q'tau) / noise_i|^2 over b' and the steps of all gains
- * but that of `right`: Gauss and Newton's for gain_i R_i b.
+ * min sum_i |(gain_i R_i b' + step_i R_i b - Q'tau) / noise_i|^2 over b' and the steps of the gains
+ * that are fitted: Gauss and Newton's for gain_i R_i b.
  */
 static void lay_out(const struct identify *z, const struct joints *j, struct fit *f)
 {
     const int n = z->n_base;
     f->rows = z->n * n;
-    f->n = n + (z->right < 0 ? 0 : z->n - 1);
+    f->n = n;
+    for (int i = 0; i < z->n; i++) {
+        f->n += j->fitted[i];
+    }
     memset(f->a, 0, (size_t)f->rows * (size_t)f->n * sizeof *f->a);
     for (int i = 0, at = n; i < z->n; i++) {
         const struct triangle *t = &j->t[i];
         for (int k = 0; k < n; k++) {
             double *row = f->a + i * n + k;
             for (int b = k; b < n; b++) {
-                row[(size_t)b * (size_t)f->rows] = j->gain[i] * *cell(t, k, b) / j->noise[i];
+                row[(size_t)b * (size_t)f->rows] =
+                    j->gain[i] * *triangle_cell(t, k, b) / j->noise[i];
             }
-            if (z->right >= 0 && i != z->right) {
+            if (j->fitted[i]) {
                 row[(size_t)at * (size_t)f->rows] = explained(z, t, k) / j->noise[i];
             }
-            f->y[i * n + k] = *cell(t, k, n) / j->noise[i];
+            f->y[i * n + k] = *triangle_cell(t, k, n) / j->noise[i];
         }
-        at += i != z->right;
+        at += j->fitted[i];
     }
 }
 
@@ -193,14 +122,20 @@ static void measure_noise(const struct identify *z, struct joints *j, const stru
     const double taken = (double)f->n / z->n_rows;
     for (int i = 0; i < z->n; i++) {
         const struct triangle *t = &j->t[i];
-        double sum = *cell(t, n, n) * *cell(t, n, n); /* what no parameter explains */
+        double sum =
+            *triangle_cell(t, n, n) * *triangle_cell(t, n, n); /* what no parameter explains */
         for (int k = 0; k < n; k++) {
-            const double left = *cell(t, k, n) - j->gain[i] * explained(z, t, k);
+            const double left = *triangle_cell(t, k, n) - j->gain[i] * explained(z, t, k);
             sum += left * left;
         }
         const double free = t->rows * (1.0 - taken);
         j->noise[i] = free > 0.0 ? fmax(sqrt(sum / free), 1e-12) : 1.0;
     }
+}
+
+static int refuse_large(char *ret_why, int cap)
+{
+    return why(ret_why, cap, -EDOM, "the motion has numbers too large for a fit");
 }
 
 /* The motion does not tell this combination: name what has the largest share in it. */
@@ -223,37 +158,55 @@ static int refuse_dull(const struct identify *z, const struct fit *f, char *ret_
                name);
 }
 
-/* One step: b, this part of the way to other gains, the noise. Sets j->still. */
+/* This part of the way to another gain of joint i, where `step` is wanted. False: it is negative,
+ * by more than three of its standard errors. */
+static bool step_gain(struct identify *z, struct joints *j, int i, double step, double error,
+                      double part)
+{
+    const bool good = j->gain[i] + step + 3.0 * error >= 0.0;
+    j->gain[i] = fmax(j->gain[i] + part * step, 0.5 * j->gain[i]); /* never 0 nor less */
+    z->constant[i] = 1.0 / j->gain[i];
+    z->constant_error[i] = error / (j->gain[i] * j->gain[i]);
+    return good;
+}
+
+/* One step: b, this part of the way to other gains, the noise. */
 static int improve(struct identify *z, struct joints *j, struct fit *f, double part, char *ret_why,
                    int cap)
 {
     lay_out(z, j, f);
     if (!solve(f)) {
-        return why(ret_why, cap, -EDOM, "LAPACK found no singular values of the motion");
+        return refuse_large(ret_why, cap);
     }
     if (!(f->s[f->n - 1] * CONDITION_MAX > f->s[0])) {
         return refuse_dull(z, f, ret_why, cap);
     }
-    j->still = true;
+    for (int b = 0; b < f->n; b++) {
+        if (!isfinite(f->x[b])) {
+            return refuse_large(ret_why, cap);
+        }
+    }
+    int rc = 0;
+    double longest = 1.0;
+    j->restless = -1;
     memcpy(z->value, f->x, (size_t)z->n_base * sizeof *z->value);
     memcpy(z->error, f->error, (size_t)z->n_base * sizeof *z->error);
-    for (int i = 0, at = z->n_base; i < z->n && z->right >= 0; i++) {
-        if (i == z->right) {
-            continue;
+    for (int i = 0, at = z->n_base; i < z->n && rc == 0; i++) {
+        if (j->fitted[i]) {
+            const double by = fabs(f->x[at]) / fmax(EXACT, STILL * f->error[at]);
+            j->restless = by > longest ? i : j->restless;
+            longest = fmax(longest, by);
+            if (!step_gain(z, j, i, f->x[at], f->error[at], part)) {
+                rc = why(ret_why, cap, -EDOM,
+                         "joint %s: its torques fit the other joints' with no constant above 0: is "
+                         "its sign right?",
+                         z->robot->chain.link[i].name);
+            }
+            at++;
         }
-        j->still = j->still && fabs(f->x[at]) <= fmax(EXACT, STILL * f->error[at]);
-        j->gain[i] += part * f->x[at];
-        if (!(j->gain[i] > 0.0)) {
-            return why(ret_why, cap, -EDOM,
-                       "joint %s: its torques fit the other joints' with no constant above 0: is "
-                       "its sign right?",
-                       z->robot->chain.link[i].name);
-        }
-        z->constant[i] = 1.0 / j->gain[i];
-        z->constant_error[i] = f->error[at++] / (j->gain[i] * j->gain[i]);
     }
     measure_noise(z, j, f);
-    return 0;
+    return rc;
 }
 
 /* Whose torque is the largest: of what others' torques say of its constant, most is known. */
@@ -264,7 +217,7 @@ static int strongest(const struct identify *z, const struct triangle *t)
     for (int i = 0; i < z->n; i++) {
         double sum = 0.0;
         for (int k = 0; k <= z->n_base; k++) {
-            const double part = *cell(&t[i], k, z->n_base);
+            const double part = *triangle_cell(&t[i], k, z->n_base);
             sum += part * part;
         }
         best = sum > most * t[i].rows ? i : best;
@@ -273,31 +226,33 @@ static int strongest(const struct identify *z, const struct triangle *t)
     return best;
 }
 
+/* Until no gain moves. One that does not settle, for the others' torques do not tell it, is given
+ * up: it counts as 1, and its error as no number. */
 static int find_constants(struct identify *z, struct joints *j, struct fit *f, char *ret_why,
                           int cap)
 {
     int rc = 0;
     z->right = strongest(z, j->t);
-    for (int time = 0; time < TIMES_MAX && rc == 0; time++) {
-        rc = improve(z, j, f, time < WHOLE_STEPS ? 1.0 : 0.5, ret_why, cap);
-        if (rc == 0 && j->still) {
-            return 0;
-        }
+    for (int i = 0; i < z->n; i++) {
+        j->fitted[i] = i != z->right;
     }
-    return rc < 0 ? rc
-                  : why(ret_why, cap, -EDOM,
-                        "the joints' constants do not settle: record a longer motion");
+    do {
+        if (j->restless >= 0) {
+            j->fitted[j->restless] = false;
+            j->gain[j->restless] = z->constant[j->restless] = 1.0;
+            z->constant_error[j->restless] = (double)NAN;
+        }
+        for (int time = 0; time == 0 || (time < TIMES_MAX && j->restless >= 0 && rc == 0); time++) {
+            rc = improve(z, j, f, time < WHOLE_STEPS ? 1.0 : 0.5, ret_why, cap);
+        }
+    } while (rc == 0 && j->restless >= 0);
+    return rc;
 }
 
-static void take_memory(const struct identify *z, struct triangle *t, struct fit *f,
-                        struct arena *mem)
+static void take_memory(const struct identify *z, struct fit *f, struct arena *mem)
 {
     const size_t n = (size_t)z->n_base, links = (size_t)z->n, unknowns = n + links,
                  rows = links * n;
-    for (int i = 0; i < z->n; i++) {
-        t[i] = (struct triangle){.n = z->n_base,
-                                 .a = arena_take(mem, (n + 1 + BLOCK) * (n + 1) * sizeof *t[i].a)};
-    }
     f->a = arena_take(mem, rows * unknowns * sizeof *f->a);
     f->u = arena_take(mem, rows * unknowns * sizeof *f->u);
     f->vt = arena_take(mem, unknowns * unknowns * sizeof *f->vt);
@@ -310,13 +265,13 @@ int identify_fit(struct identify *z, const struct motion_record *m, bool constan
 {
     struct triangle t[CHAIN_MAX];
     struct fit f;
-    struct joints j = {.t = t};
+    struct joints j = {.t = t, .restless = -1};
     const int wanted = ROWS_EACH * (z->n_base + (constants ? z->n - 1 : 0));
     int rc = 0;
     basal_assert(m->n == z->n);
-    take_memory(z, t, &f, mem);
-    if (!fold_all(z, m, t)) {
-        return why(ret_why, cap, -EDOM, "the motion has numbers too large for a fit");
+    take_memory(z, &f, mem);
+    if (!identify_fold(z, m, t, mem)) {
+        return refuse_large(ret_why, cap);
     }
     z->right = -1;
     z->n_rows = 0;
@@ -329,6 +284,13 @@ int identify_fit(struct identify *z, const struct motion_record *m, bool constan
         return why(ret_why, cap, -EINVAL,
                    "%d torques of joints that move are too few for %d parameters: %d are wanted",
                    z->n_rows, wanted / ROWS_EACH, wanted);
+    }
+    for (int i = 0; i < z->n; i++) {
+        if (t[i].rows > 0 && t[i].rows < ROWS_JOINT) {
+            return why(ret_why, cap, -EINVAL,
+                       "joint %s: %d torques while it moves are too few: %d are wanted",
+                       z->robot->chain.link[i].name, t[i].rows, ROWS_JOINT);
+        }
     }
     for (int time = 0; time < SETTLE && rc == 0; time++) {
         rc = improve(z, &j, &f, 1.0, ret_why, cap);

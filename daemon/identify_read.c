@@ -204,7 +204,13 @@ static int slopes_of(const struct table *t, const char *path, struct motion_reco
     if (rc < 0) {
         return rc;
     }
-    const int w = (int)fmin(fmax(2.0, round(HALF_WINDOW_S / dt_s)), SAMPLES_MAX), n = t->n;
+    if (HALF_WINDOW_S / dt_s > 0.5 * SAMPLES_MAX) {
+        return why(ret_why, cap, -EINVAL,
+                   "%s: its samples are %.3g s apart, too near for a slope over %g s: t_s is in "
+                   "seconds",
+                   path, dt_s, 2.0 * HALF_WINDOW_S);
+    }
+    const int w = (int)fmax(2.0, round(HALF_WINDOW_S / dt_s)), n = t->n;
     int left = 0;
     for (int from = 0, to; from < t->n_samples; from = to) {
         to = end_of_run(t, from, dt_s);

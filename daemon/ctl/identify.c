@@ -4,6 +4,7 @@
 #include "daemon/config.h"
 #include "daemon/identify.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,8 +18,12 @@ static void print_constants(const struct identify *z)
         "this); that of %s counts as right, for motion tells their ratios alone:\n",
         z->robot->chain.link[z->right].name);
     for (int i = 0; i < z->n; i++) {
-        (void)printf("%12.5g %12.2g  %s\n", z->constant[i], z->constant_error[i],
-                     z->robot->chain.link[i].name);
+        const char *name = z->robot->chain.link[i].name;
+        if (isfinite(z->constant_error[i])) {
+            (void)printf("%12.5g %12.2g  %s\n", z->constant[i], z->constant_error[i], name);
+        } else {
+            (void)printf("%12s %12s  %s: not told by this motion\n", "-", "-", name);
+        }
     }
 }
 

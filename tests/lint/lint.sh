@@ -38,7 +38,7 @@ door 'zmq' '^daemon/comms|^daemon/ctl/|^tests/'
 door 'yaml' '^daemon/config_node'
 door 'jansson' '^daemon/json.c|^daemon/safetensors|^tests/'
 door 'liburing' '^daemon/filewriter'
-door 'lapacke' '^daemon/(cma|identify|identify_fit|ik).c|^policies/lstdq.c|^tests/'
+door 'lapacke' '^daemon/(cma|identify|identify_fit|identify_fold|ik).c|^policies/lstdq.c|^tests/'
 door 'mujoco' '^sim/mujoco|^tests/'
 door 'systemd' '^daemon/(service|kept).c'
 
