@@ -4,7 +4,8 @@ beside_pid='' beside_log=''
 trap beside_leave EXIT
 
 beside_leave() {
-    [ -z "$beside_pid" ] || kill -- "-$beside_pid" || true
+    # its group, or itself, if it has none yet
+    [ -z "$beside_pid" ] || kill -- "-$beside_pid" 2>/dev/null || kill "$beside_pid" 2>/dev/null || true
     rm -f "$beside_log"
 }
 beside_begins() { # COMMAND...
