@@ -197,13 +197,13 @@ static int find(const struct robot *r, const char *name)
     return j < r->n_joints ? j : -1;
 }
 
-int calibration_apply(const struct calibration *c, struct robot *r, const char *name, char *ret_why,
-                      int cap)
+int calibration_apply(const struct calibration *c, const char *of, struct robot *r,
+                      const char *name, char *ret_why, int cap)
 {
-    if (strcmp(c->robot, r->name) != 0) {
+    if (strcmp(c->robot, of) != 0) {
         return why(ret_why, cap, -EINVAL,
                    "%s: it is of robot %s, this one is %s: calibrate again, or remove it", name,
-                   c->robot, r->name);
+                   c->robot, of);
     }
     for (int i = 0; i < c->n; i++) {
         const struct calibration_joint *k = &c->joint[i];
@@ -226,11 +226,20 @@ int calibration_apply(const struct calibration *c, struct robot *r, const char *
         j->zero_rad = k->zero_rad;
         j->q_min = isfinite(k->q_min) ? k->q_min : j->q_min;
         j->q_max = isfinite(k->q_max) ? k->q_max : j->q_max;
-        j->range_found = isfinite(k->q_min) && isfinite(k->q_max);
         j->model = k->model != 0 ? k->model : j->model;
         j->serial = k->serial != 0 ? k->serial : j->serial;
     }
     return 0;
+}
+
+void calibration_mark(const struct calibration *c, struct robot *r)
+{
+    for (int i = 0; i < c->n; i++) {
+        const struct calibration_joint *k = &c->joint[i];
+        struct joint_spec *j = &r->joint[find(r, k->name)];
+        j->range_found = k->q_min == j->q_min && k->q_max == j->q_max &&
+                         k->zero_rad == j->zero_rad && k->sign == j->sign;
+    }
 }
 
 struct calibration_joint *calibration_joint(struct calibration *c, const struct joint_spec *j)

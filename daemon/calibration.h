@@ -42,10 +42,14 @@ int calibration_text(const struct calibration *c, char *ret_text, int cap);
 int calibration_read(struct calibration *ret_calibration, const char *text, size_t n,
                      const char *name, char *ret_why, int cap) BASAL_MUST_USE;
 
-/* Into the robot. 0, or -EINVAL and one sentence: another robot's, a joint that it has not, or made
- * on another model than the robot file wants. Nothing is changed then. */
-int calibration_apply(const struct calibration *c, struct robot *r, const char *name, char *ret_why,
-                      int cap) BASAL_MUST_USE;
+/* Into the robot, if it is `of`'s. 0, or -EINVAL and one sentence: another robot's, a joint that it
+ * has not, or made on another model than the robot file wants. Nothing is changed then. */
+int calibration_apply(const struct calibration *c, const char *of, struct robot *r,
+                      const char *name, char *ret_why, int cap) BASAL_MUST_USE;
+
+/* After everything else that may say where joints are: range_found of those of which the
+ * calibration still says it, zero and sign included. */
+void calibration_mark(const struct calibration *c, struct robot *r);
 
 /*
  * Which way a joint went last: a stretch ends where it turns back by more than TURN_RAD, which is

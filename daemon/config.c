@@ -97,6 +97,7 @@ static int include(struct walk *w, const char *path, const yaml_node_t *at)
     w->file = full;
     rc = config_walk(w, text, n, include);
     w->files->is_open[me] = false;
+    memcpy(w->files->robot[me], w->config->robot.name, NAME_CHARS);
     free(text);
     return rc;
 }
@@ -246,11 +247,16 @@ static uint64_t robot_hash(const struct config *c)
     return hash_fnv1a(h, &c->robot.policy_rate_hz, sizeof c->robot.policy_rate_hz);
 }
 
-static int finish(struct config *c, const char *const *sets, int n_sets, struct walk *w)
+/* k: the calibration that was applied; NULL: none. */
+static int finish(struct config *c, const struct overrides *o, const struct calibration *k,
+                  struct walk *w)
 {
     int rc = 0;
-    for (int i = 0; rc == 0 && i < n_sets; i++) {
-        rc = walk_set(w, sets[i]);
+    for (int i = 0; rc == 0 && i < o->n; i++) {
+        rc = walk_set(w, o->sets[i]);
+    }
+    if (k != NULL) {
+        calibration_mark(k, &c->robot);
     }
     rc = rc == 0 ? config_check(w) : rc;
     if (rc < 0) {
@@ -269,23 +275,40 @@ static int finish(struct config *c, const char *const *sets, int n_sets, struct 
                         CONFIG_DUMP_MAX);
 }
 
-/* What was measured on this very robot overrides what its file says. */
-static int calibrate(struct walk *w)
+/* Beside the robot file, or else beside the first of those that it includes that has one: a task
+ * has its robot's. Without any it would be beside the robot file. */
+static void find_calibration(const struct files *f, struct config *c)
+{
+    char path[PATH_CHARS];
+    for (int i = f->n - 1; i >= 0; i--) { /* the first one is found last, and wins */
+        if (calibration_path(f->path[i], path, sizeof path) == 0 &&
+            (access(path, F_OK) == 0 || (i == 0 && c->calibration[0] == '\0'))) {
+            (void)snprintf(c->calibration, sizeof c->calibration, "%s", path);
+            (void)snprintf(c->calibration_robot, sizeof c->calibration_robot, "%s", f->robot[i]);
+        }
+    }
+}
+
+/* What was measured on this very robot overrides what its file says. *ret_calibration: NULL: none.
+ */
+static int calibrate(struct walk *w, struct calibration **ret_calibration)
 {
     struct config *c = w->config;
-    char path[PATH_CHARS], *text = NULL;
+    char *text = NULL;
     size_t n = 0;
-    if (calibration_path(c->path, path, sizeof path) < 0 || access(path, F_OK) != 0) {
+    if (access(c->calibration, F_OK) != 0) {
         return 0;
     }
     struct calibration *k = arena_take(w->mem, sizeof *k);
-    int rc = read_file(path, &text, &n, w->ret_why, w->cap);
-    rc = rc == 0 ? calibration_read(k, text, n, path, w->ret_why, w->cap) : rc;
-    rc = rc == 0 ? calibration_apply(k, &c->robot, path, w->ret_why, w->cap) : rc;
+    int rc = read_file(c->calibration, &text, &n, w->ret_why, w->cap);
+    rc = rc == 0 ? calibration_read(k, text, n, c->calibration, w->ret_why, w->cap) : rc;
+    rc = rc == 0 ? calibration_apply(k, c->calibration_robot, &c->robot, c->calibration, w->ret_why,
+                                     w->cap)
+                 : rc;
     free(text);
     if (rc == 0) {
-        (void)snprintf(c->calibration, sizeof c->calibration, "%s", path);
         (void)snprintf(c->calibrated, sizeof c->calibrated, "%s", k->date);
+        *ret_calibration = k;
     }
     return rc;
 }
@@ -309,9 +332,12 @@ static int load_text(struct config *ret_config, const struct config_text *from, 
                      .files = &files,
                      .ret_why = ret_why,
                      .cap = cap};
+    struct calibration *k = NULL;
     int rc = config_walk(&w, from->text, from->n, include);
-    rc = rc == 0 && calibrated ? calibrate(&w) : rc;
-    return rc < 0 ? rc : finish(c, o->sets, o->n, &w);
+    memcpy(files.robot[0], c->robot.name, NAME_CHARS);
+    find_calibration(&files, c);
+    rc = rc == 0 && calibrated ? calibrate(&w, &k) : rc;
+    return rc < 0 ? rc : finish(c, o, k, &w);
 }
 
 int config_load_text(struct config *ret_config, const struct config_text *from,

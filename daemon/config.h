@@ -84,13 +84,16 @@ struct config {
     double best_known_speed_m_s; /* 0: unknown */
     int schema;
     char path[PATH_CHARS];
-    char calibration[PATH_CHARS], calibrated[32]; /* the file beside it, and its date; "": none */
+    char calibration[PATH_CHARS]; /* its file, there or not: beside path, or a file it includes */
+    char calibration_robot[NAME_CHARS]; /* whose it must be: the name that that file gives */
+    char calibrated[32];                /* its date; "": none was applied */
     uint64_t hash,
         robot_hash; /* of the canonical dump; of joints, slots, action units, policy rate */
 };
 
 /*
- * Load path, then the calibration beside it (calibration.h) where there is one, then apply the
+ * Load path, then the calibration beside it (calibration.h) or else beside a file that it includes,
+ * where there is one, then apply the
  * n_sets "KEY=VALUE" overrides through the same checks, then the cross-checks (rates divide, names
  * resolve, policy.check). Errors: -errno and one sentence with file:line:column, key, range,
  * nearest name.

@@ -35,7 +35,8 @@ struct given {
 struct files {
     int n;
     const char *path[FILES_MAX];
-    bool is_open[FILES_MAX]; /* what it includes is read */
+    bool is_open[FILES_MAX];           /* what it includes is read */
+    char robot[FILES_MAX][NAME_CHARS]; /* name, as this file and those that it includes give it */
 };
 
 struct walk {

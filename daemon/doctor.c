@@ -385,14 +385,15 @@ void doctor_bus(const struct robot *r, int i, const struct bus_facts *b, struct 
 
 void doctor_ranges(const struct robot *r, const struct safety_settings *s, struct findings *f)
 {
-    for (int j = 0; j < r->n_joints && s->ranges == RANGES_FOUND; j++) {
+    const bool asked = s->ranges == RANGES_FOUND && r->n_buses > 0;
+    for (int j = 0; j < r->n_joints && asked; j++) {
         const struct joint_spec *p = &r->joint[j];
         char where[2 * NAME_CHARS];
         if (p->actuated && !p->range_found) {
             (void)snprintf(where, sizeof where, "joint %s", p->name);
             finding_add(f, FINDING_NOTE, where,
-                        "its range was never found on this robot, so it is not armed: basalctl "
-                        "calibrate, then find-limits");
+                        "its range was not found on this robot, so it is not armed: basalctl "
+                        "calibrate if its zero is not right, then find-limits");
         }
     }
 }

@@ -31,7 +31,7 @@ const struct option safety_options[] = {
     {.key = "derate_from_frac", .type = OPTION_DOUBLE, .offset = AT(derate_from_frac), .min = 0.1, .max = 0.99, .def = "0.9",
      .help = "of temp_max_c: torque falls linearly from here to nothing"},
     {.key = "ranges", .type = OPTION_CHOICE, .offset = AT(ranges), .def = "file", .choices = ranges_names,
-     .help = "with which ranges joints are armed on a real bus: those of this file, or only such as basalctl find-limits found on this very robot"},
+     .help = "with which ranges joints are armed on a real bus: those of this file, or only such as the calibration beside it has, where basalctl find-limits writes what it found"},
     {.key = NULL},
 };
 /* clang-format on */
@@ -239,9 +239,9 @@ int safety_may_arm(const struct safety *z, const struct sensed *s, char *ret_why
         const double out = fmax(p->q_min - s->q[j], s->q[j] - p->q_max);
         if (p->actuated && z->settings.ranges == RANGES_FOUND && !p->range_found) {
             return why(ret_why, cap, -EPERM,
-                       "joint %s: its range %.3f to %.3f rad was never found on this robot; run "
-                       "basalctl calibrate and find-limits, or set safety.ranges to file if it is "
-                       "right as it is, then start basald anew",
+                       "joint %s: its range %.3f to %.3f rad was not found on this robot; run "
+                       "basalctl find-limits, before that calibrate if its zero is not right, then "
+                       "start basald anew",
                        p->name, p->q_min, p->q_max);
         }
         if (!sees(s, j)) {

@@ -187,7 +187,7 @@ static void say_hello(const struct service *s)
     log_line(s->house.shared->verdict[0] == 'i' ? LOG_LEVEL_WARN : LOG_LEVEL_NOTE, "real time %s",
              s->house.shared->verdict);
     say_silence(&c->robot);
-    if (c->calibration[0] != '\0') {
+    if (c->calibrated[0] != '\0') {
         log_line(LOG_LEVEL_NOTE, "zeros, signs and ranges of %s, from %s", c->calibrated,
                  c->calibration);
     }

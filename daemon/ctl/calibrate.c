@@ -123,6 +123,7 @@ static int calibrate(struct ctl *c, struct limp *l)
 
 struct ends {
     double low[JOINTS_MAX], high[JOINTS_MAX], now[JOINTS_MAX];
+    bool seam[JOINTS_MAX]; /* it went over the end of its servo's turn, where the angle jumps */
 };
 
 /* Over what stands `up` lines above. Returns how many lines it is. */
@@ -130,7 +131,7 @@ static int draw(const struct ctl *c, const struct robot *r, const struct ends *e
 {
     int lines = 1;
     if (up > 0) {
-        (void)fprintf(stderr, "\033[%dA", up);
+        (void)fprintf(stderr, "\r\033[%dA", up);
     }
     (void)fprintf(stderr, "%-16s %9s %9s %9s\n", "joint", "min rad", "now", "max rad");
     for (int j = 0; j < r->n_joints; j++) {
@@ -143,18 +144,30 @@ static int draw(const struct ctl *c, const struct robot *r, const struct ends *e
     return lines;
 }
 
+/* Half a turn of the device between two readings is no hand's. */
+static void widen(const struct robot *r, struct ends *e, const double *q, bool first)
+{
+    for (int j = 0; j < r->n_joints; j++) {
+        e->seam[j] =
+            !first && (e->seam[j] || fabs(q[j] - e->now[j]) > M_PI / fabs(r->joint[j].gear));
+        e->now[j] = q[j];
+        e->low[j] = first ? q[j] : fmin(e->low[j], q[j]);
+        e->high[j] = first ? q[j] : fmax(e->high[j], q[j]);
+    }
+}
+
 /* Until Enter. */
 static bool follow(struct ctl *c, struct limp *l, struct ends *e)
 {
+    double q[JOINTS_MAX];
     const bool live = isatty(STDERR_FILENO) == 1;
     const bool echoes = isatty(STDIN_FILENO) == 1; /* Enter goes to the next line */
     enum limp_event event = LIMP_POSE;
     int lines = 0;
     for (int i = 0; event == LIMP_POSE; i++) {
-        event = limp_next(c, l, e->now);
-        for (int j = 0; j < limp_robot(l)->n_joints; j++) {
-            e->low[j] = i == 0 ? e->now[j] : fmin(e->low[j], e->now[j]);
-            e->high[j] = i == 0 ? e->now[j] : fmax(e->high[j], e->now[j]);
+        event = limp_next(c, l, q);
+        if (event != LIMP_LOST) {
+            widen(limp_robot(l), e, q, i == 0);
         }
         if (live && event == LIMP_POSE && i % DRAW_TICKS == 0) {
             lines = draw(c, limp_robot(l), e, lines);
@@ -169,7 +182,7 @@ static bool follow(struct ctl *c, struct limp *l, struct ends *e)
 static int find_limits(struct ctl *c, struct limp *l)
 {
     const struct robot *r = limp_robot(l);
-    struct ends e;
+    struct ends e = {0};
     int found = 0;
     if (!words_fit(c, r)) {
         return EXIT_USAGE;
@@ -181,6 +194,14 @@ static int find_limits(struct ctl *c, struct limp *l)
     for (int j = 0; j < r->n_joints; j++) {
         if (!wanted(c, &r->joint[j])) {
             continue;
+        }
+        if (e.seam[j]) {
+            ctl_say(c,
+                    "joint %s went over the end of its servo's turn, where its angle jumps: "
+                    "nothing is written; put its zero, or its horn, so that the turn ends outside "
+                    "its range (basalctl calibrate)",
+                    r->joint[j].name);
+            return EXIT_FAILURE;
         }
         struct calibration_joint *row = limp_row(l, j);
         if (row == NULL || e.high[j] - e.low[j] < TRAVEL_RAD + 2.0 * MARGIN_RAD) {

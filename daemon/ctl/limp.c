@@ -20,7 +20,6 @@
 struct limp {
     struct config config;
     struct calibration calibration;
-    char path[PATH_CHARS]; /* of the calibration */
     struct arena mem;
     struct plant *plant;
     struct clock clock;
@@ -99,27 +98,30 @@ static int bring_up(struct ctl *c, struct limp *l)
 static int may_write(const struct limp *l, char *ret_why, int cap)
 {
     char folder[PATH_CHARS];
-    const char *slash = strrchr(l->path, '/');
-    const int n = slash != NULL ? (int)(slash - l->path) + 1 : 0;
-    (void)snprintf(folder, sizeof folder, "%.*s.", n, l->path);
-    return access(folder, W_OK) == 0
-               ? 0
-               : why(ret_why, cap, -errno, "cannot write %s: %s", l->path, strerror(errno));
+    const char *slash = strrchr(l->config.calibration, '/');
+    const int n = slash != NULL ? (int)(slash - l->config.calibration) + 1 : 0;
+    (void)snprintf(folder, sizeof folder, "%.*s.", n, l->config.calibration);
+    return access(folder, W_OK) == 0 ? 0
+                                     : why(ret_why, cap, -errno, "cannot write %s: %s",
+                                           l->config.calibration, strerror(errno));
 }
 
 static int read_calibration(struct limp *l, char *ret_why, int cap)
 {
-    int rc = calibration_path(l->config.path, l->path, sizeof l->path);
-    FILE *f = rc == 0 ? fopen(l->path, "rbe") : NULL;
+    const char *path = l->config.calibration;
+    int rc = path[0] != '\0' ? 0 : -ENAMETOOLONG;
+    FILE *f = rc == 0 ? fopen(path, "rbe") : NULL;
     if (rc < 0 || (f == NULL && errno != ENOENT)) {
-        return why(ret_why, cap, rc < 0 ? rc : -errno, "cannot read %s: %s", l->path,
-                   strerror(rc < 0 ? -rc : errno));
+        rc = rc < 0 ? rc : -errno;
+        return why(ret_why, cap, rc, "cannot read the calibration of %s: %s", l->config.path,
+                   strerror(-rc));
     }
     char *text = f != NULL ? malloc(CALIBRATION_BYTES_MAX) : NULL;
     if (text != NULL) {
         const size_t n = fread(text, 1, CALIBRATION_BYTES_MAX, f);
-        rc = calibration_read(&l->calibration, text, n, l->path, ret_why, cap);
-        rc = rc == 0 ? calibration_apply(&l->calibration, &l->config.robot, l->path, ret_why, cap)
+        rc = calibration_read(&l->calibration, text, n, path, ret_why, cap);
+        rc = rc == 0 ? calibration_apply(&l->calibration, l->config.calibration_robot,
+                                         &l->config.robot, path, ret_why, cap)
                      : rc;
         free(text);
     }
@@ -247,14 +249,16 @@ int limp_write(struct ctl *c, struct limp *l)
         return exit_no_memory("basalctl");
     }
     k->schema = 1;
-    (void)snprintf(k->robot, sizeof k->robot, "%s", l->config.robot.name);
+    (void)snprintf(k->robot, sizeof k->robot, "%s", l->config.calibration_robot);
     (void)strftime(k->date, sizeof k->date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     const int n = calibration_text(k, text, CALIBRATION_BYTES_MAX);
     const int status =
-        n < 0 ? EXIT_FAILURE : ctl_write_file(c, l->path, (const uint8_t *)text, (size_t)n);
+        n < 0 ? EXIT_FAILURE
+              : ctl_write_file(c, l->config.calibration, (const uint8_t *)text, (size_t)n);
     free(text);
     if (status == 0) {
-        (void)fprintf(stderr, "%s is written; basald reads it at its next start\n", l->path);
+        (void)fprintf(stderr, "%s is written; basald reads it at its next start\n",
+                      l->config.calibration);
     }
     return status;
 }

@@ -64,7 +64,7 @@ slow=(--set control.realtime=off --set control.rate_hz=40 --set control.loop_dea
 start_daemon "${slow[@]}"
 wait_state limp 20
 if ctl arm >"$work/why" 2>&1; then fail "armed with the ranges of another arm"; fi
-grep -q "joint shoulder_pan: its range -1.920 to 1.920 rad was never found on this robot; run basalctl calibrate" "$work/why" ||
+grep -q "joint shoulder_pan: its range -1.920 to 1.920 rad was not found on this robot; run basalctl find-limits" "$work/why" ||
     fail "$(cat "$work/why")"
 stop_daemon
 slow+=(--set safety.ranges=file)

@@ -142,7 +142,7 @@ static void what_is_no_calibration_is_refused(void **state)
 
 static int apply(void)
 {
-    return calibration_apply(&made, &robot, "file", why_not, (int)sizeof why_not);
+    return calibration_apply(&made, robot.name, &robot, "file", why_not, (int)sizeof why_not);
 }
 
 static void it_overrides_the_robot_file(void **state)
@@ -153,6 +153,8 @@ static void it_overrides_the_robot_file(void **state)
     assert_true(j->sign == -1 && j->zero_rad == 0.12345678 && j->q_min == -0.5 && j->q_max == 0.25);
     assert_true(j->model == 1060 && j->serial == 4294967295);
     assert_true(robot.joint[1].q_max == 2.0 && robot.joint[1].model == 0);
+    assert_false(j->range_found); /* --set comes after it */
+    calibration_mark(&made, &robot);
     assert_true(j->range_found && !robot.joint[1].range_found);
 }
 
@@ -237,6 +239,28 @@ static void put_file(const char *path, const char *bytes, size_t n)
     assert_int_equal(fclose(f), 0);
 }
 
+/* A task that includes the robot's file, under a name of its own; what --set says is not found. */
+static void assert_a_task_has_it(const struct folder *d, struct config *c, struct arena *mem)
+{
+    static const char *const sets[] = {"joints.arm.q_max_rad=0.5", "joints.arm.zero_rad=0.1",
+                                       "joints.arm.qd_max_rad_s=1"};
+    static const char task[] = "include: robot.yaml\nname: crawls\n";
+    char path[PATH_CHARS + 32];
+    (void)snprintf(path, sizeof path, "%s/task.yaml", d->path);
+    put_file(path, task, strlen(task));
+    if (config_load(c, path, NULL, 0, mem, why_not, (int)sizeof why_not) < 0) {
+        fail_msg("%s", why_not);
+    }
+    assert_true(c->robot.joint[0].range_found && c->robot.joint[0].q_max == 0.25);
+    assert_non_null(strstr(c->calibration, "/robot.calibration.yaml"));
+    assert_string_equal(c->calibration_robot, "crawler");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(config_load(c, path, sets + i, 1, mem, why_not, (int)sizeof why_not), 0);
+        assert_int_equal(c->robot.joint[0].range_found, i == 2);
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
 /* Beside a robot file it is taken by itself; a damaged one is refused, but by who asks for none. */
 static void it_is_found_beside_the_robot_file(void **state)
 {
@@ -261,13 +285,16 @@ static void it_is_found_beside_the_robot_file(void **state)
     }
     assert_true(c->robot.joint[0].sign == -1 && c->robot.joint[0].q_max == 0.25);
     assert_string_equal(c->calibrated, made.date);
+    assert_true(c->robot.joint[0].range_found);
     const uint64_t hash = c->hash;
+    assert_a_task_has_it(&d, c, &mem);
     text[n - 3] = (char)(text[n - 3] ^ 1);
     put_file(beside, text, (size_t)n);
     assert_int_equal(config_load(c, path, NULL, 0, &mem, why_not, (int)sizeof why_not), -EINVAL);
     assert_refused("its checksum is not that of its contents");
     assert_int_equal(config_load_bare(c, path, NULL, 0, &mem, why_not, (int)sizeof why_not), 0);
-    assert_true(c->robot.joint[0].sign == 1 && c->calibration[0] == '\0' && c->hash != hash);
+    assert_true(c->robot.joint[0].sign == 1 && c->calibrated[0] == '\0' && c->hash != hash);
+    assert_string_equal(c->calibration, beside); /* where it is all the same */
     folder_remove(&d);
     arena_close(&mem);
     free(c);

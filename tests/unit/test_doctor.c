@@ -267,7 +267,8 @@ static void the_machine(void **state)
 
 static void ranges_that_nobody_found(void **state)
 {
-    static struct robot arm = {.n_joints = 3,
+    static struct robot arm = {.n_buses = 1,
+                               .n_joints = 3,
                                .joint = {{.name = "pan", .actuated = true, .range_found = true},
                                          {.name = "lift", .actuated = true},
                                          {.name = "wheel"}}};
@@ -277,11 +278,15 @@ static void ranges_that_nobody_found(void **state)
     doctor_ranges(&arm, &s, &all);
     assert_int_equal(all.n, 0);
     s.ranges = RANGES_FOUND;
+    arm.n_buses = 0; /* a body: nobody's hand could */
+    doctor_ranges(&arm, &s, &all);
+    assert_int_equal(all.n, 0);
+    arm.n_buses = 1;
     doctor_ranges(&arm, &s, &all);
     assert_int_equal(all.n, 1);
     assert_int_equal(all.at[0].level, FINDING_NOTE);
     assert_string_equal(all.at[0].where, "joint lift");
-    assert_non_null(strstr(all.at[0].text, "so it is not armed: basalctl calibrate, then find"));
+    assert_non_null(strstr(all.at[0].text, "was not found on this robot, so it is not armed"));
 }
 
 static void no_more_findings_than_there_is_room_for(void **state)

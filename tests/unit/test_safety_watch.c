@@ -177,7 +177,7 @@ static void arming_may_want_ranges_that_were_found(void **state)
     arm.joint[0].range_found = true;
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), -EPERM);
     assert_non_null(strstr(reason, "joint hand: its range "));
-    assert_non_null(strstr(reason, "was never found on this robot; run basalctl calibrate"));
+    assert_non_null(strstr(reason, "was not found on this robot; run basalctl find-limits"));
     arm.joint[1].range_found = true;
     assert_false(arm.joint[2].actuated);
     assert_int_equal(safety_may_arm(&z, &s, reason, sizeof reason), 0);
