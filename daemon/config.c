@@ -73,6 +73,29 @@ static int is_read(struct walk *w, const char *path, const yaml_node_t *at)
     return 0;
 }
 
+/* Which devices these are: two robots of one kind are told by it. */
+static uint64_t hash_devices(const struct robot *r)
+{
+    uint64_t h = HASH_START;
+    for (int i = 0; i < r->n_buses; i++) {
+        h = hash_fnv1a(h, r->bus[i].device, strlen(r->bus[i].device) + 1);
+    }
+    for (int j = 0; j < r->n_joints; j++) {
+        const struct joint_spec *s = &r->joint[j];
+        const int64_t told[] = {s->bus, s->id, s->model, s->serial};
+        h = hash_fnv1a(h, s->name, strlen(s->name) + 1);
+        h = hash_fnv1a(h, told, sizeof told);
+    }
+    return h;
+}
+
+/* The robot as file i has made it. */
+static void remember(struct walk *w, int i)
+{
+    memcpy(w->files->robot[i], w->config->robot.name, NAME_CHARS);
+    w->files->devices[i] = hash_devices(&w->config->robot);
+}
+
 /* A file that others have included before changes nothing any more: so two that build on the same
  * robot can be included together. */
 static int include(struct walk *w, const char *path, const yaml_node_t *at)
@@ -97,7 +120,7 @@ static int include(struct walk *w, const char *path, const yaml_node_t *at)
     w->file = full;
     rc = config_walk(w, text, n, include);
     w->files->is_open[me] = false;
-    memcpy(w->files->robot[me], w->config->robot.name, NAME_CHARS);
+    remember(w, me);
     free(text);
     return rc;
 }
@@ -275,13 +298,14 @@ static int finish(struct config *c, const struct overrides *o, const struct cali
                         CONFIG_DUMP_MAX);
 }
 
-/* Beside the robot file, or else beside the first of those that it includes that has one: a task
- * has its robot's. Without any it would be beside the robot file. */
+/* Beside the robot file, or else beside the first of those that it includes that has one and the
+ * same devices: a task has its robot's. Without any it would be beside the robot file. */
 static void find_calibration(const struct files *f, struct config *c)
 {
     char path[PATH_CHARS];
     for (int i = f->n - 1; i >= 0; i--) { /* the first one is found last, and wins */
-        if (calibration_path(f->path[i], path, sizeof path) == 0 &&
+        if (f->devices[i] == f->devices[0] &&
+            calibration_path(f->path[i], path, sizeof path) == 0 &&
             (access(path, F_OK) == 0 || (i == 0 && c->calibration[0] == '\0'))) {
             (void)snprintf(c->calibration, sizeof c->calibration, "%s", path);
             (void)snprintf(c->calibration_robot, sizeof c->calibration_robot, "%s", f->robot[i]);
@@ -334,7 +358,7 @@ static int load_text(struct config *ret_config, const struct config_text *from, 
                      .cap = cap};
     struct calibration *k = NULL;
     int rc = config_walk(&w, from->text, from->n, include);
-    memcpy(files.robot[0], c->robot.name, NAME_CHARS);
+    remember(&w, 0);
     find_calibration(&files, c);
     rc = rc == 0 && calibrated ? calibrate(&w, &k) : rc;
     return rc < 0 ? rc : finish(c, o, k, &w);

@@ -92,11 +92,10 @@ struct config {
 };
 
 /*
- * Load path, then the calibration beside it (calibration.h) or else beside a file that it includes,
- * where there is one, then apply the
- * n_sets "KEY=VALUE" overrides through the same checks, then the cross-checks (rates divide, names
- * resolve, policy.check). Errors: -errno and one sentence with file:line:column, key, range,
- * nearest name.
+ * Load path, then the calibration (calibration.h) beside it or beside a file of the same devices
+ * that it includes, where there is one, then apply the n_sets "KEY=VALUE" overrides through the
+ * same checks, then the cross-checks (rates divide, names resolve, policy.check). Errors: -errno
+ * and one sentence with file:line:column, key, range, nearest name.
  */
 int config_load(struct config *ret_config, const char *path, const char *const *sets, int n_sets,
                 struct arena *mem, char *ret_why, int cap) BASAL_MUST_USE;

@@ -37,6 +37,7 @@ struct files {
     const char *path[FILES_MAX];
     bool is_open[FILES_MAX];           /* what it includes is read */
     char robot[FILES_MAX][NAME_CHARS]; /* name, as this file and those that it includes give it */
+    uint64_t devices[FILES_MAX];       /* ... and a hash of the buses and devices that they give */
 };
 
 struct walk {

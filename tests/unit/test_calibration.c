@@ -245,6 +245,8 @@ static void assert_a_task_has_it(const struct folder *d, struct config *c, struc
     static const char *const sets[] = {"joints.arm.q_max_rad=0.5", "joints.arm.zero_rad=0.1",
                                        "joints.arm.qd_max_rad_s=1"};
     static const char task[] = "include: robot.yaml\nname: crawls\n";
+    static const char other[] =
+        "include: robot.yaml\nbus:\n  - {name: servo, device: /dev/other}\n";
     char path[PATH_CHARS + 32];
     (void)snprintf(path, sizeof path, "%s/task.yaml", d->path);
     put_file(path, task, strlen(task));
@@ -258,6 +260,10 @@ static void assert_a_task_has_it(const struct folder *d, struct config *c, struc
         assert_int_equal(config_load(c, path, sets + i, 1, mem, why_not, (int)sizeof why_not), 0);
         assert_int_equal(c->robot.joint[0].range_found, i == 2);
     }
+    put_file(path, other, strlen(other)); /* another crawler, whose zeros nobody knows */
+    assert_int_equal(config_load(c, path, NULL, 0, mem, why_not, (int)sizeof why_not), 0);
+    assert_true(c->calibrated[0] == '\0' && !c->robot.joint[0].range_found);
+    assert_non_null(strstr(c->calibration, "/task.calibration.yaml"));
     assert_int_equal(unlink(path), 0);
 }
 
