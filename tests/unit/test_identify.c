@@ -106,6 +106,15 @@ static void record(const struct robot *robot, const struct chain *c, uint64_t se
         .n_samples = SAMPLES, .n = c->n, .q = q, .qd = qd, .qdd = qdd, .tau = tau};
 }
 
+/* Our arm, its base, and an exact record of it. */
+static const struct robot *exact_swing(struct identify *ret_base, struct motion_record *ret_record)
+{
+    const struct robot *robot = our_arm();
+    base_of(ret_base, robot);
+    record(robot, &ret_base->chain, 1, 0.0, ret_record);
+    return robot;
+}
+
 static void fit_of(struct identify *z, const struct motion_record *m)
 {
     if (identify_fit(z, m, false, &mem, reason, sizeof reason) < 0) {
@@ -194,9 +203,7 @@ static void without_noise_it_finds_them_exactly(void **state)
     (void)state;
     static struct identify z;
     struct motion_record m;
-    const struct robot *robot = our_arm();
-    base_of(&z, robot);
-    record(robot, &z.chain, 1, 0.0, &m);
+    (void)exact_swing(&z, &m);
     fit_of(&z, &m);
     print_message("%d base parameters of %d, condition %.0f\n", z.n_base, z.n * CHAIN_PARAMETERS,
                   z.condition);
@@ -261,9 +268,7 @@ static void wrong_constants_are_found(void **state)
     static struct identify z;
     static const double planted[CHAIN_MAX] = {1.3, 0.8, 1.1, 0.7, 1.2, 0.9};
     struct motion_record m;
-    const struct robot *robot = our_arm();
-    base_of(&z, robot);
-    record(robot, &z.chain, 1, 0.0, &m);
+    const struct robot *robot = exact_swing(&z, &m);
     mistake_motors(&m, planted);
     if (identify_fit(&z, &m, true, &mem, reason, sizeof reason) < 0) {
         fail_msg("%s", reason);
@@ -356,8 +361,7 @@ static void a_wrong_sign_is_no_constant(void **state)
     static struct robot robot;
     static const double turned[CHAIN_MAX] = {1.0, 1.0, 1.0, -1.0, 1.0, 1.0};
     struct motion_record m;
-    base_of(&z, our_arm());
-    record(our_arm(), &z.chain, 1, 0.0, &m);
+    (void)exact_swing(&z, &m);
     mistake_motors(&m, turned);
     assert_int_equal(identify_fit(&z, &m, true, &mem, reason, sizeof reason), -EDOM);
     assert_non_null(strstr(reason, "joint forearm: its torques fit the other joints' with no "));
@@ -471,15 +475,13 @@ static void it_knows_the_simulated_arm(void **state)
     }
 }
 
-/* Minutes of eight links at a thousand a second fit into a small computer. */
+/* So that minutes at a thousand a second fit into a small computer. */
 static void a_longer_record_takes_no_more_memory(void **state)
 {
     (void)state;
     static struct identify z;
     struct motion_record m;
-    const struct robot *robot = our_arm();
-    base_of(&z, robot);
-    record(robot, &z.chain, 1, 0.0, &m);
+    (void)exact_swing(&z, &m);
     size_t taken[2];
     for (int k = 0; k < 2; k++) {
         const size_t before = mem.used;
@@ -498,9 +500,7 @@ static void a_dull_motion_is_refused(void **state)
     (void)state;
     static struct identify z;
     struct motion_record m;
-    const struct robot *robot = our_arm();
-    base_of(&z, robot);
-    record(robot, &z.chain, 1, 0.0, &m);
+    const struct robot *robot = exact_swing(&z, &m);
     for (int s = 0; s < m.n_samples; s++) { /* the hand does what the wrist does */
         m.q[s * m.n + 5] = m.q[s * m.n + 4] = m.q[s * m.n + 3] = 0.0;
     }
